@@ -1,0 +1,10 @@
+//! MySQL's SQL on DataFusion: sessions, dialect, catalog, types, planning and execution.
+//!
+//! It knows `storage` and Arrow; it knows nothing of sockets and packets.
+
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod types;
+
+pub use error::{Result, SqlError};

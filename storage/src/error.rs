@@ -1,0 +1,46 @@
+//! What can go wrong in storage. Which MySQL error a client sees is decided in `sql`.
+
+use std::path::PathBuf;
+
+/// Result of every fallible storage call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// One enum for the crate; `Clone`, because a failed group commit is reported to all its members.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("the data directory {0} is in use by another process")]
+    Locked(PathBuf),
+    #[error("{operation} {path}: {message}")]
+    Io { operation: &'static str, path: PathBuf, kind: std::io::ErrorKind, message: String },
+    /// Stored bytes are not what was written. Never served as data.
+    #[error("{path} is damaged at byte {offset}: {what}")]
+    Corruption { path: PathBuf, offset: u64, what: String },
+    /// The directory was written by a newer format.
+    #[error("{path} has format version {found}; this build reads up to {supported}")]
+    UnsupportedVersion { path: PathBuf, found: u32, supported: u32 },
+    /// A write or sync failed earlier; nothing is accepted until the store is opened again.
+    #[error("writes are stopped until restart: {0}")]
+    ReadOnly(String),
+    #[error("schema {0} does not exist")]
+    UnknownSchema(String),
+    #[error("schema {0} exists")]
+    SchemaExists(String),
+    #[error("table {0}.{1} does not exist")]
+    UnknownTable(String, String),
+    #[error("table {0}.{1} exists")]
+    TableExists(String, String),
+    /// Row `row` of the `batch`-th insert of a write batch repeats a unique key.
+    #[error("row {row} of insert {batch} repeats a key of {key}")]
+    DuplicateKey { table: TableName, key: String, batch: usize, row: usize },
+    /// The caller broke the contract (wrong schema, unknown column ...).
+    #[error("invalid request: {0}")]
+    Invalid(String),
+}
+
+/// `schema.table` as data, so that the layer above can word its own message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableName {
+    pub schema: String,
+    pub table: String,
+}

@@ -1,0 +1,35 @@
+//! Conditions a scan can use to leave out segments and blocks.
+
+/// A literal. Its kind need not equal the column's: an integer may be compared with any integer,
+/// decimal or float column; `Int` also serves Date32 (days), Timestamp and Duration (microseconds).
+/// A pair that storage cannot compare prunes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    /// Unscaled value and scale.
+    Decimal(i128, i8),
+    Str(String),
+    Bytes(Vec<u8>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompareOp {
+    Eq,
+    NotEq,
+    Lt,
+    LtEq,
+    Gt,
+    GtEq,
+}
+
+/// One term of a conjunction over column `column` (its position in the table). Comparison is by value,
+/// binary for strings; a NULL never satisfies `Compare` or `In`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predicate {
+    Compare { column: usize, op: CompareOp, value: Value },
+    In { column: usize, values: Vec<Value> },
+    IsNull { column: usize },
+    IsNotNull { column: usize },
+}
