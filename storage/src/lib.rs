@@ -17,6 +17,7 @@ pub mod fs;
 mod manifest;
 mod predicate;
 mod schema;
+mod segment;
 mod store;
 #[cfg(test)]
 mod testing;
