@@ -16,6 +16,9 @@ mod engine;
 mod error;
 mod format;
 pub mod fs;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod manifest;
 mod memtable;
 mod options;

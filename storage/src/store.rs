@@ -41,16 +41,13 @@ impl Store {
     pub fn open_in(options: Options, environment: Environment) -> Result<Self> {
         let schedule = environment.schedule;
         let engine = Arc::new(Engine::open(options, environment)?);
-        let threads = match schedule {
-            Schedule::Threads => Threads::start(&engine)?,
-            Schedule::Manual => Threads::default(),
-        };
+        let threads = Mutex::new(Threads::default());
         let store = Self {
-            handle: Arc::new(Handle {
-                engine,
-                threads: Mutex::new(threads),
-            }),
+            handle: Arc::new(Handle { engine, threads }),
         };
+        if schedule == Schedule::Threads {
+            store.handle.threads.lock().start(&store.handle.engine)?;
+        }
         // Memtables that recovery filled may be due for a flush, and segments for a merge.
         store.ask(|writer| {
             writer.catch_up();

@@ -53,23 +53,22 @@ impl Shared {
 pub(crate) struct Threads(Vec<JoinHandle<()>>);
 
 impl Threads {
-    pub(crate) fn start(engine: &Arc<Engine>) -> Result<Self> {
-        let mut threads = Self::default();
+    /// Starts them. After an error `Engine::close` ends those that run.
+    pub(crate) fn start(&mut self, engine: &Arc<Engine>) -> Result<()> {
         let writer = Arc::clone(engine);
-        threads.spawn("storno-wal", move || run_writer(&writer))?;
+        self.spawn("storno-wal", move || run_writer(&writer))?;
         let shared = Arc::clone(&engine.shared);
-        threads.spawn("storno-flush", move || {
+        self.spawn("storno-flush", move || {
             while let Some(job) = shared.flushes.wait_one() {
                 shared.run_flush(job);
             }
         })?;
         let shared = Arc::clone(&engine.shared);
-        threads.spawn("storno-merge", move || {
+        self.spawn("storno-merge", move || {
             while let Some(job) = shared.merges.wait_one() {
                 shared.run_merge(job);
             }
-        })?;
-        Ok(threads)
+        })
     }
 
     fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {

@@ -225,6 +225,9 @@ impl Writer {
 
     /// When `keep_time` has something to do next.
     pub(crate) fn deadline(&self) -> Option<Duration> {
+        if self.stopped.is_some() {
+            return None;
+        }
         let flush = self.flush_retry.as_ref().map(|(_, at)| *at);
         [self.sync_due, flush, self.merge_retry]
             .into_iter()

@@ -16,6 +16,10 @@ pub(crate) struct Seal {
 impl Seal {
     /// Checksum of `bytes` at `offset` of the file.
     pub(crate) fn checksum(&self, offset: u64, bytes: &[u8]) -> u64 {
+        #[cfg(any(test, feature = "fuzzing"))]
+        if crate::fuzzing::checksums_are_off() {
+            return 0;
+        }
         let mut place = [0; 24];
         let parts = [self.database, self.file.0, offset];
         for (target, part) in place.chunks_exact_mut(8).zip(parts) {

@@ -8,11 +8,14 @@ use std::fs::File;
 use std::io;
 use std::ops::Deref;
 
+use super::sigbus::Guard;
+
 /// The bytes of a file.
 pub struct Mapping(Kind);
 
 enum Kind {
-    Mapped(memmap2::Mmap),
+    /// The guard goes before the mapping it guards.
+    Mapped(Guard, memmap2::Mmap),
     Heap(Vec<u8>),
 }
 
@@ -24,11 +27,22 @@ impl Mapping {
         }
         // SAFETY: the file is one of our own segments. It was complete and synced before the manifest
         // named it, it is never written again by this process, and the directory lock keeps other
-        // processes of ours away. A foreign writer or a failing disk can still change bytes under the
-        // mapping: every block is checked against its checksum, and no reference into the mapping is
-        // handed out as a `str` or as anything else with an invariant that other bytes could break.
+        // processes of ours away. A foreign writer can still change bytes under the mapping: every block
+        // is checked against its checksum, and no reference into the mapping is handed out as a `str`
+        // or as anything else with an invariant that other bytes could break. Pages that cannot be read
+        // are the guard's business.
         let map = unsafe { memmap2::Mmap::map(file)? };
-        Ok(Self(Kind::Mapped(map)))
+        let guard = Guard::new(map.as_ptr() as usize, map.len())?;
+        Ok(Self(Kind::Mapped(guard, map)))
+    }
+
+    /// Whether everything read so far was really in the file. To be asked after reading, before what was
+    /// read is used: `false` means that a page could not be read and zeros stood in for it.
+    pub fn is_intact(&self) -> bool {
+        match &self.0 {
+            Kind::Mapped(guard, _) => !guard.is_hit(),
+            Kind::Heap(_) => true,
+        }
     }
 
     /// Bytes that are already in memory.
@@ -42,7 +56,7 @@ impl Deref for Mapping {
 
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Kind::Mapped(map) => map,
+            Kind::Mapped(_, map) => map,
             Kind::Heap(bytes) => bytes,
         }
     }

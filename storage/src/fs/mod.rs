@@ -4,6 +4,7 @@
 
 mod disk;
 mod mapping;
+mod sigbus;
 mod sim;
 mod sim_disk;
 

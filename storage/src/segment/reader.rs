@@ -119,6 +119,18 @@ impl SegmentReader {
             .map_or(0, |c| c.stored_bytes)
     }
 
+    /// Passes on what has been read, unless a page of the file turned out to be unreadable.
+    fn intact<T>(&self, read: T) -> Result<T> {
+        if self.map.is_intact() {
+            return Ok(read);
+        }
+        Err(Error::corruption(
+            &self.path,
+            0,
+            "a page cannot be read: a bad disk or a cut file",
+        ))
+    }
+
     fn corrupt(&self, offset: u64, what: Malformed) -> Error {
         Error::corruption(&self.path, offset, what.0)
     }
@@ -170,7 +182,8 @@ impl SegmentReader {
         let block = bytes
             .ok_or(Malformed("a block that is not there"))
             .and_then(BlockEntry::decode);
-        block.map_err(|e| self.corrupt(offset + at as u64, e))
+        self.intact(block)?
+            .map_err(|e| self.corrupt(offset + at as u64, e))
     }
 
     fn chunk(&self, column: usize, chunk: usize) -> Result<ChunkEntry> {
@@ -183,11 +196,24 @@ impl SegmentReader {
         let chunk = bytes
             .ok_or(Malformed("a chunk that is not there"))
             .and_then(ChunkEntry::decode);
-        chunk.map_err(|e| self.corrupt(offset + at as u64, e))
+        self.intact(chunk)?
+            .map_err(|e| self.corrupt(offset + at as u64, e))
     }
 
     /// The rows of one block of one column.
     pub(crate) fn read(
+        &self,
+        column: usize,
+        block: usize,
+        cache: &ChunkCache,
+        cursor: &mut ColumnCursor,
+    ) -> Result<ArrayRef> {
+        // After decoding: nothing in the array points into the file.
+        self.decode(column, block, cache, cursor)
+            .and_then(|array| self.intact(array))
+    }
+
+    fn decode(
         &self,
         column: usize,
         block: usize,
@@ -214,7 +240,9 @@ impl SegmentReader {
                 expect_codes(bytes, width, rows).map_err(corrupt)?;
                 let codes = map_codes(bytes, width, rows, |c| c as u32);
                 let chunks = self.load_chunks(column, &codes, cache, cursor)?;
-                chunks.gather(&codes, CHUNK_ENTRIES, nulls).map_err(corrupt)
+                chunks
+                    .gather::<CHUNK_ENTRIES>(&codes, nulls)
+                    .map_err(corrupt)
             }
             Encoding::Strings => {
                 let raw = unpack(bytes, &data).map_err(corrupt)?;
@@ -263,6 +291,9 @@ impl SegmentReader {
         let set = cursor
             .chunks
             .get_or_insert_with(|| ChunkSet::new(count, kind));
+        if set.is_complete() {
+            return Ok(set);
+        }
         for &code in codes {
             let chunk = code as usize / CHUNK_ENTRIES;
             if set.is_loaded(chunk) {
@@ -289,8 +320,22 @@ impl SegmentReader {
             return Err(corrupt(Malformed("a checksum differs")));
         }
         let raw = unpack(bytes, &data).map_err(corrupt)?;
+        // What goes into the cache must not hold zeros of an unreadable page.
+        self.intact(())?;
         CheckedStrings::parse(raw, entries as usize, kind, chunk as u32).map_err(corrupt)
     }
+}
+
+/// What the manifest would know of a segment: table, rows, checksum of the footer, column types.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn segment_summary(file: &[u8]) -> Option<(TableId, u64, u64, Vec<DataType>)> {
+    let trailer = file.get(file.len().checked_sub(TRAILER_BYTES)?..)?;
+    let trailer = Trailer::decode(trailer).ok()?;
+    let start = usize::try_from(trailer.footer_offset).ok()?;
+    let bytes = file.get(start..start.checked_add(trailer.footer_length as usize)?)?;
+    let footer = Footer::decode(bytes).ok()?;
+    let types = footer.columns.into_iter().map(|c| c.data_type).collect();
+    Some((footer.table, footer.rows, trailer.footer_checksum, types))
 }
 
 /// The footer and its offset, or what is wrong where.

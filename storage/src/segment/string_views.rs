@@ -121,6 +121,11 @@ impl ChunkSet {
         matches!(self.chunks.get(chunk), Some(Some(_)))
     }
 
+    /// Whether no chunk is missing.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.chunks.iter().all(Option::is_some)
+    }
+
     /// Adds a chunk that was parsed with its own number as index.
     pub(crate) fn load(&mut self, strings: Arc<CheckedStrings>) -> Result<(), Malformed> {
         let number = strings.index as usize;
@@ -147,17 +152,16 @@ impl ChunkSet {
     }
 
     /// One row per code. Every code must lie in a loaded chunk, except those of NULL rows.
-    pub(crate) fn gather(
+    pub(crate) fn gather<const CHUNK_ENTRIES: usize>(
         &self,
         codes: &[u32],
-        chunk_entries: usize,
         nulls: Option<NullBuffer>,
     ) -> Result<ArrayRef, Malformed> {
         if nulls.as_ref().is_some_and(|n| n.len() != codes.len()) {
             return Err(Malformed("codes and rows do not match"));
         }
         let view = |code: u32| {
-            let (chunk, slot) = (code as usize / chunk_entries, code as usize % chunk_entries);
+            let (chunk, slot) = (code as usize / CHUNK_ENTRIES, code as usize % CHUNK_ENTRIES);
             self.chunks.get(chunk)?.as_ref()?.views.get(slot).copied()
         };
         let views = match &nulls {
@@ -231,7 +235,7 @@ mod tests {
         let chunk = CheckedStrings::parse(raw(&second), 1, StringKind::Text, 2).unwrap();
         set.load(Arc::new(chunk)).unwrap();
         let nulls = NullBuffer::from(vec![true, true, false, true]);
-        let array = set.gather(&[2, 8, 5, 0], 4, Some(nulls)).unwrap();
+        let array = set.gather::<4>(&[2, 8, 5, 0], Some(nulls)).unwrap();
         array.to_data().validate_full().unwrap();
         let found: Vec<_> = array.as_string_view().iter().collect();
         let long = Some("a string longer than a view é");
@@ -245,7 +249,7 @@ mod tests {
             ]
         );
         assert!(
-            set.gather(&[4], 4, None).is_err(),
+            set.gather::<4>(&[4], None).is_err(),
             "a code of a chunk that is not loaded"
         );
     }

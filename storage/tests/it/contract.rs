@@ -404,3 +404,34 @@ fn flushed_rows_are_sorted_by_the_sort_key() {
         .collect();
     assert!(keys.is_sorted());
 }
+
+/// Someone cuts a segment while it is mapped: the kernel answers reads beyond the end with SIGBUS.
+#[test]
+fn a_file_that_shrinks_under_its_mapping_is_an_error_and_not_the_end_of_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_with_table(&dir);
+    store
+        .commit(insert(&store, "t", &rows(0..4000), OnDuplicate::Fail))
+        .unwrap();
+    store.flush().unwrap();
+    store.create_table(SCHEMA, spec("u")).unwrap();
+    store
+        .commit(insert(&store, "u", &rows(0..10), OnDuplicate::Fail))
+        .unwrap();
+    let table = store.snapshot().table(SCHEMA, "t").unwrap();
+    for entry in std::fs::read_dir(dir.path().join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "seg") {
+            std::fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(100)
+                .unwrap();
+        }
+    }
+    let error = read(&table).unwrap_err();
+    assert!(matches!(error, Error::Corruption { .. }), "{error}");
+    let other = store.snapshot().table(SCHEMA, "u").unwrap();
+    assert_eq!(read(&other).unwrap(), rows(0..10));
+}

@@ -5,7 +5,7 @@
 use storno_storage::fs::{Fault, FaultKind};
 use storno_storage::{OnDuplicate, SyncMode};
 
-use crate::world::{Step, World, rounds, workload};
+use crate::world::{Insert, Step, World, rounds, workload};
 
 /// How the machine goes down.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,31 +48,25 @@ fn check_writable(world: &mut World) {
     if !world.current().tables.contains_key("a") {
         world.step(&Step::CreateTable("a")).unwrap();
     }
-    let rows = vec![("a", (0..5).chain(9000..9003).collect())];
-    let commit = (rows, SyncMode::Durable, OnDuplicate::Skip);
-    world.step(&Step::Commits(vec![commit])).unwrap();
+    let insert = Insert::durable(vec![("a", (0..5).chain(9000..9003).collect())]);
+    let insert = Insert {
+        on_duplicate: OnDuplicate::Skip,
+        ..insert
+    };
+    world.step(&Step::Commits(vec![insert])).unwrap();
     assert_eq!(&world.observe().unwrap(), world.current());
 }
 
 /// A short workload with everything in it.
 fn fixed_workload() -> Vec<Step> {
     let commit = |table, ids: std::ops::Range<u64>| {
-        Step::Commits(vec![(
-            vec![(table, ids.collect())],
-            SyncMode::Durable,
-            OnDuplicate::Fail,
-        )])
+        Step::Commits(vec![Insert::durable(vec![(table, ids.collect())])])
     };
-    let written = (
-        vec![("b", vec![70, 71])],
-        SyncMode::Written,
-        OnDuplicate::Fail,
-    );
-    let both = (
-        vec![("a", vec![80]), ("b", vec![80, 81])],
-        SyncMode::Durable,
-        OnDuplicate::Fail,
-    );
+    let written = Insert {
+        sync: SyncMode::Written,
+        ..Insert::durable(vec![("b", vec![70, 71])])
+    };
+    let both = Insert::durable(vec![("a", vec![80]), ("b", vec![80, 81])]);
     let mut steps = vec![
         Step::CreateSchema,
         Step::CreateTable("a"),
@@ -126,7 +120,7 @@ fn a_crash_at_a_random_operation_of_a_random_workload_loses_nothing_promised() {
         let steps = workload(seed, 60);
         // About as many operations as such a workload has.
         let at = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        let crash = if seed % 4 == 0 {
+        let crash = if seed.is_multiple_of(4) {
             Crash::Kill
         } else {
             Crash::Power
@@ -158,7 +152,7 @@ fn crashes_during_recovery_lose_nothing_either() {
                 break;
             }
             world.halt();
-            if (seed + at) % 3 == 0 {
+            if (seed + at).is_multiple_of(4) {
                 world.fs.kill()
             } else {
                 world.fs.power_cut()

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use storno_storage::Error;
 use storno_storage::fs::{FileSystem, SimFs};
-use storno_storage::{Error, OnDuplicate, SyncMode};
 
-use crate::world::{Random, State, Step, World, kind, rounds};
+use crate::world::{Insert, Random, State, Step, World, kind, rounds};
 
 /// A store with rows in segments and in the WAL, closed cleanly.
 fn closed_store() -> (SimFs, State) {
@@ -15,7 +15,7 @@ fn closed_store() -> (SimFs, State) {
     world.open().unwrap();
     let commit = |ids: std::ops::Range<u64>| {
         let rows = vec![("a", ids.clone().collect()), ("b", ids.collect())];
-        Step::Commits(vec![(rows, SyncMode::Durable, OnDuplicate::Fail)])
+        Step::Commits(vec![Insert::durable(rows)])
     };
     let steps = [
         Step::CreateSchema,

@@ -77,7 +77,7 @@ fn an_error_of_any_operation_is_reported_and_survived() {
         let steps = workload(seed, 40);
         for operation in 0..rounds("STORNO_FAULT_OPERATIONS", 260) {
             for kind in [FaultKind::Io, FaultKind::NoSpace] {
-                let power = operation % 2 == 0;
+                let power = operation.is_multiple_of(2);
                 fired += u64::from(run(seed, &steps, Fault::once(operation, kind), power));
                 let lasting = Fault::lasting(operation, kind);
                 fired += u64::from(run(seed, &steps, lasting, !power));

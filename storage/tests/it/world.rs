@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use storno_storage::fs::SimFs;
 use storno_storage::{
-    Commit, Environment, Error, ManualClock, OnDuplicate, Options, Result, Schedule, Store,
-    SyncMode, WriteBatch,
+    Environment, Error, ManualClock, OnDuplicate, Options, Result, Schedule, Store, SyncMode,
+    WriteBatch,
 };
 
 use crate::fixture::{Row, SCHEMA, batch, read_all, row, spec, table_id};
@@ -24,6 +23,24 @@ pub(crate) struct State {
     pub(crate) property: Option<String>,
 }
 
+/// One commit: tables and the ids of the rows for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Insert {
+    pub(crate) rows: Vec<(&'static str, Vec<u64>)>,
+    pub(crate) sync: SyncMode,
+    pub(crate) on_duplicate: OnDuplicate,
+}
+
+impl Insert {
+    pub(crate) fn durable(rows: Vec<(&'static str, Vec<u64>)>) -> Self {
+        Self {
+            rows,
+            sync: SyncMode::Durable,
+            on_duplicate: OnDuplicate::Fail,
+        }
+    }
+}
+
 /// One thing a workload does.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -32,8 +49,8 @@ pub(crate) enum Step {
     DropTable(&'static str),
     Truncate(&'static str),
     SetProperty(Option<String>),
-    /// Commits that are queued together: table and ids of each.
-    Commits(Vec<(Vec<(&'static str, Vec<u64>)>, SyncMode, OnDuplicate)>),
+    /// Commits that are queued together.
+    Commits(Vec<Insert>),
     Flush,
     /// One background job, then the writer.
     Job,
@@ -170,53 +187,34 @@ impl World {
     }
 
     /// Queues commits together and compares every answer with the model's.
-    #[allow(clippy::type_complexity)]
-    fn commits(
-        &mut self,
-        commits: &[(Vec<(&'static str, Vec<u64>)>, SyncMode, OnDuplicate)],
-    ) -> Result<()> {
-        let snapshot = self.store().snapshot();
-        let (sender, receiver) = channel();
-        for (number, (inserts, sync, on_duplicate)) in commits.iter().enumerate() {
-            let known = inserts
-                .iter()
-                .filter(|(name, _)| self.current().tables.contains_key(*name));
-            let inserts = known.map(|(name, ids)| {
-                let table = snapshot.table(SCHEMA, name).unwrap();
-                let rows: Vec<Row> = ids.iter().map(|&id| row(id)).collect();
-                (table_id(&snapshot, name), batch(table.meta(), &rows))
-            });
-            let batch = WriteBatch {
-                inserts: inserts.collect(),
-                on_duplicate: *on_duplicate,
-                sync: *sync,
-            };
-            let sender = sender.clone();
-            let done = move |result| sender.send((number, result)).unwrap();
-            self.store().submit(batch, Box::new(done));
+    fn commits(&mut self, commits: &[Insert]) -> Result<()> {
+        let answers = Arc::new(Mutex::new(Vec::new()));
+        for commit in commits {
+            let answers = Arc::clone(&answers);
+            let done = move |result| answers.lock().unwrap().push(result);
+            self.store()
+                .submit(self.write_batch(commit), Box::new(done));
         }
-        drop(sender);
-        while self.answers_missing() && self.store().run_job() {}
         self.store().run_writer();
+        // They may have to wait for a flush.
+        while answers.lock().unwrap().len() < commits.len() && self.store().run_job() {
+            self.store().run_writer();
+        }
+        let answers = std::mem::take(&mut *answers.lock().unwrap());
+        assert_eq!(answers.len(), commits.len(), "a commit was not answered");
         let mut failed = None;
         let mut doubt = self.current().clone();
-        for (number, result) in receiver.iter() {
-            let (inserts, sync, on_duplicate) = &commits[number];
+        for (commit, result) in commits.iter().zip(answers) {
             let mut next = self.current().clone();
-            let expected = insert(&mut next, inserts, *on_duplicate);
-            let _ = insert(&mut doubt, inserts, *on_duplicate);
+            let expected = insert(&mut next, commit);
+            let _ = insert(&mut doubt, commit);
             match (result, expected) {
                 (Err(error @ (Error::Io { .. } | Error::ReadOnly(_))), _) => {
                     failed = Some(error);
                     continue;
                 }
-                (Ok(commit), Some(expected)) => {
-                    let Commit {
-                        rows_inserted,
-                        rows_skipped,
-                        ..
-                    } = commit;
-                    assert_eq!((rows_inserted, rows_skipped), expected);
+                (Ok(done), Some(expected)) => {
+                    assert_eq!((done.rows_inserted, done.rows_skipped), expected);
                 }
                 (Err(Error::DuplicateKey { .. }), None) => continue,
                 (result, expected) => panic!("{result:?} where {expected:?} was expected"),
@@ -226,7 +224,7 @@ impl World {
                 "a commit succeeded after an earlier one had failed"
             );
             self.states.push(next);
-            if *sync == SyncMode::Durable {
+            if commit.sync == SyncMode::Durable {
                 self.durable = self.states.len() - 1;
             }
         }
@@ -239,10 +237,23 @@ impl World {
         }
     }
 
-    /// Runs the writer; whether it is waiting for a flush.
-    fn answers_missing(&self) -> bool {
-        self.store().run_writer();
-        true
+    fn write_batch(&self, commit: &Insert) -> WriteBatch {
+        let snapshot = self.store().snapshot();
+        let known = commit
+            .rows
+            .iter()
+            .filter(|(t, _)| self.current().tables.contains_key(*t));
+        let inserts = known.map(|(name, ids)| {
+            let table = snapshot.table(SCHEMA, name).unwrap();
+            let rows: Vec<Row> = ids.iter().map(|&id| row(id)).collect();
+            (table_id(&snapshot, name), batch(table.meta(), &rows))
+        });
+        let inserts = inserts.collect();
+        WriteBatch {
+            inserts,
+            on_duplicate: commit.on_duplicate,
+            sync: commit.sync,
+        }
     }
 
     /// Stops the store as a crash does: nothing more reaches the files.
@@ -291,20 +302,16 @@ fn expect(state: &mut State, step: &Step) -> bool {
 }
 
 /// Applies a commit to the model; rows inserted and skipped, or `None` when it fails.
-fn insert(
-    state: &mut State,
-    inserts: &[(&'static str, Vec<u64>)],
-    on_duplicate: OnDuplicate,
-) -> Option<(u64, u64)> {
+fn insert(state: &mut State, commit: &Insert) -> Option<(u64, u64)> {
     let mut tables = state.tables.clone();
     let (mut inserted, mut skipped) = (0, 0);
-    for (name, ids) in inserts {
+    for (name, ids) in &commit.rows {
         let Some(rows) = tables.get_mut(*name) else {
             continue;
         };
         for &id in ids {
             if rows.iter().any(|r| r.id == id) {
-                if on_duplicate == OnDuplicate::Fail {
+                if commit.on_duplicate == OnDuplicate::Fail {
                     return None;
                 }
                 skipped += 1;
@@ -370,13 +377,13 @@ fn random_step(random: &mut Random) -> Step {
     }
 }
 
-fn random_commit(random: &mut Random) -> (Vec<(&'static str, Vec<u64>)>, SyncMode, OnDuplicate) {
-    let inserts = (0..1 + random.below(2)).map(|_| {
+fn random_commit(random: &mut Random) -> Insert {
+    let rows = (0..1 + random.below(2)).map(|_| {
         let table = TABLES[random.below(3) as usize];
         let count = [1, 1, 3, 12][random.below(4) as usize];
         (table, (0..count).map(|_| random.below(5000)).collect())
     });
-    let inserts = inserts.collect();
+    let rows = rows.collect();
     let sync = match random.below(8) {
         0 => SyncMode::Buffered,
         1 => SyncMode::Written,
@@ -387,7 +394,11 @@ fn random_commit(random: &mut Random) -> (Vec<(&'static str, Vec<u64>)>, SyncMod
     } else {
         OnDuplicate::Skip
     };
-    (inserts, sync, on_duplicate)
+    Insert {
+        rows,
+        sync,
+        on_duplicate,
+    }
 }
 
 /// How often to repeat what can be repeated: a number given in the environment, or a default that
