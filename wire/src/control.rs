@@ -44,38 +44,79 @@ impl Control {
         });
     }
 
-    /// The receiving end, seeing only what is sent from now on, and a killed connection always.
+    /// The receiving end; kills of statements before [`KillListener::rearm`] are not seen.
     pub(crate) fn listen(&self) -> KillListener {
-        let receiver = self.signal.subscribe();
-        let seen = receiver.borrow().queries_killed;
-        KillListener { receiver, seen }
+        KillListener {
+            receiver: self.signal.subscribe(),
+            seen: 0,
+        }
     }
 }
 
 /// Waits for a [`Kill`].
+#[derive(Debug)]
 pub(crate) struct KillListener {
     receiver: watch::Receiver<Signal>,
     seen: u64,
 }
 
 impl KillListener {
-    /// Forgets kills of earlier statements; call it when a statement begins.
+    /// Forgets kills of earlier statements; called when a statement begins.
     pub(crate) fn rearm(&mut self) {
-        self.seen = self.receiver.borrow_and_update().queries_killed;
+        self.seen = self.receiver.borrow().queries_killed;
     }
 
     /// Resolves when the connection or, since the last `rearm`, its statement was killed.
     pub(crate) async fn killed(&mut self) -> Kill {
         let seen = self.seen;
+        self.wait(|signal| signal.connection_killed || signal.queries_killed > seen)
+            .await
+    }
+
+    /// Resolves when the connection was killed.
+    pub(crate) async fn connection_killed(&mut self) {
+        self.wait(|signal| signal.connection_killed).await;
+    }
+
+    async fn wait(&mut self, is_due: impl FnMut(&Signal) -> bool) -> Kill {
         let hit = self
             .receiver
-            .wait_for(|signal| signal.connection_killed || signal.queries_killed > seen)
+            .wait_for(is_due)
             .await
             .map(|signal| signal.connection_killed);
         match hit {
             Ok(true) => Kill::Connection,
             Ok(false) => Kill::Query,
+            // Every handle is gone, so nobody can kill any more.
             Err(_) => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[test]
+    fn a_kill_of_an_earlier_statement_does_not_hit_the_next() {
+        let control = Control::new();
+        let mut listener = control.listen();
+        control.kill(Kill::Query);
+        listener.rearm();
+        assert_eq!(listener.killed().now_or_never(), None);
+        control.kill(Kill::Query);
+        assert_eq!(listener.killed().now_or_never(), Some(Kill::Query));
+        assert_eq!(listener.connection_killed().now_or_never(), None);
+    }
+
+    #[test]
+    fn a_killed_connection_stays_killed() {
+        let control = Control::new();
+        let mut listener = control.listen();
+        control.kill(Kill::Connection);
+        listener.rearm();
+        assert_eq!(listener.killed().now_or_never(), Some(Kill::Connection));
+        assert_eq!(listener.connection_killed().now_or_never(), Some(()));
     }
 }

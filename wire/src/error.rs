@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::payload::Malformed;
+
 /// An ERR packet's content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("ERROR {code} ({}): {message}", SqlState(.state))]
@@ -61,5 +63,65 @@ impl SqlError {
     /// 1047: a command this server does not speak.
     pub fn unknown_command() -> Self {
         SqlError::new(1047, *b"08S01", "Unknown command")
+    }
+
+    /// 1251: the account's plugin cannot be used with a client this old.
+    pub(crate) fn old_client() -> Self {
+        let text = "Client does not support authentication protocol requested by server; \
+                    consider upgrading MySQL client";
+        SqlError::new(1251, *b"08004", text)
+    }
+
+    /// 1043: the first packet is no handshake response.
+    pub(crate) fn bad_handshake() -> Self {
+        SqlError::new(1043, *b"08S01", "Bad handshake")
+    }
+
+    /// 1040: no connection is free.
+    pub(crate) fn too_many_connections() -> Self {
+        SqlError::new(1040, *b"08004", "Too many connections")
+    }
+
+    /// 1317: KILL.
+    pub(crate) fn interrupted() -> Self {
+        SqlError::new(1317, *b"70100", "Query execution was interrupted")
+    }
+
+    /// 1053: the server stops.
+    pub(crate) fn shutdown() -> Self {
+        SqlError::new(1053, *b"08S01", "Server shutdown in progress")
+    }
+
+    /// 4031: silent for longer than the idle time-out.
+    pub(crate) fn inactive() -> Self {
+        let text = "The client was disconnected by the server because of inactivity. \
+                    See wait_timeout and interactive_timeout for configuring this behavior.";
+        SqlError::new(4031, *b"HY000", text)
+    }
+
+    /// 1390: more placeholders than the protocol can count.
+    pub(crate) fn too_many_placeholders() -> Self {
+        SqlError::new(
+            1390,
+            *b"HY000",
+            "Prepared statement contains too many placeholders",
+        )
+    }
+
+    /// 1117: more columns than the protocol can count.
+    pub(crate) fn too_many_columns() -> Self {
+        SqlError::new(1117, *b"HY000", "Too many columns")
+    }
+
+    /// 1421: a FETCH, but no cursor was opened.
+    pub(crate) fn no_cursor(statement: u32) -> Self {
+        let text = format!("The statement ({statement}) has no open cursor.");
+        SqlError::new(1421, *b"HY000", text)
+    }
+}
+
+impl From<Malformed> for SqlError {
+    fn from(Malformed: Malformed) -> Self {
+        SqlError::new(1835, *b"HY000", "Malformed communication packet")
     }
 }

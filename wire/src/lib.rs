@@ -13,12 +13,25 @@
 
 mod auth;
 mod backend;
+mod capability;
+mod channel;
 mod column;
+mod command;
+mod connection;
 mod control;
 mod error;
+mod execute;
+mod frame;
+mod handshake;
 mod limits;
+mod line;
+mod login;
 mod param;
+mod payload;
+mod reply;
+mod row;
 mod server;
+mod statement;
 
 pub use auth::Credential;
 pub use backend::{
