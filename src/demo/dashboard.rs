@@ -101,7 +101,7 @@ pub fn render(
         out.extend(side_by_side(row, each.width));
     }
     out.push(String::new());
-    out.push(canvas.summary(answers));
+    out.extend(canvas.summary(answers));
     let mut text = String::new();
     for line in out {
         text.push_str(line.trim_end());
@@ -233,16 +233,22 @@ impl Canvas {
         out
     }
 
-    fn summary(&self, answers: &Answers) -> String {
+    fn summary(&self, answers: &Answers) -> Vec<String> {
         let total: Duration = answers.times.iter().map(|(_, time)| *time).sum();
-        let text = format!(
-            "{} queries in {} over {} rows, {} of them corrections",
-            answers.times.len(),
-            milliseconds(total),
-            thousands(answers.figures.rows),
-            thousands(answers.figures.corrections),
-        );
-        self.ink(&text, Ink::Faint)
+        let queries = format!("{} queries in {}", answers.times.len(), milliseconds(total));
+        let [rows, corrections] =
+            [answers.figures.rows, answers.figures.corrections].map(thousands);
+        let rows = format!("{rows} rows, {corrections} of them corrections");
+        let one = format!("{queries} over {rows}");
+        let lines = if one.width() <= self.width {
+            vec![one]
+        } else {
+            vec![queries, rows]
+        };
+        lines
+            .iter()
+            .map(|line| self.ink(line, Ink::Faint))
+            .collect()
     }
 }
 

@@ -75,16 +75,16 @@ impl Panel {
     }
 }
 
-fn series(bucket: &str, sums: &str, condition: &str) -> String {
+fn series(bucket: &str, sums: &str, filter: &str) -> String {
     format!(
-        "SELECT {bucket} AS bucket, {sums} FROM demo.pageviews {condition} \
+        "SELECT {bucket} AS bucket, {sums} FROM demo.pageviews {filter} \
          GROUP BY bucket ORDER BY bucket"
     )
 }
 
-fn list(column: &str, sums: &str, condition: &str) -> String {
+fn list(column: &str, sums: &str, filter: &str) -> String {
     format!(
-        "SELECT {column}, {sums} FROM demo.pageviews {condition} \
+        "SELECT {column}, {sums} FROM demo.pageviews {filter} \
          GROUP BY {column} ORDER BY 2 DESC, 1 LIMIT {TOP}"
     )
 }
