@@ -30,6 +30,10 @@ pub struct Settings {
     pub memtable_bytes: usize,
     /// Rows of a full segment.
     pub segment_rows: usize,
+    /// Threads that execute queries. `None`: one per core.
+    pub threads: Option<usize>,
+    /// Bytes that all running queries together may take. `None`: the engine's default.
+    pub memory_bytes: Option<usize>,
 }
 
 impl Default for Settings {
@@ -42,6 +46,8 @@ impl Default for Settings {
             max_connections: 4096,
             memtable_bytes: storage.memtable_bytes,
             segment_rows: storage.segment_rows,
+            threads: None,
+            memory_bytes: None,
         }
     }
 }
@@ -56,6 +62,8 @@ struct Layer {
     max_connections: Option<u32>,
     memtable_bytes: Option<usize>,
     segment_rows: Option<usize>,
+    threads: Option<usize>,
+    memory_bytes: Option<usize>,
 }
 
 impl Layer {
@@ -77,6 +85,8 @@ impl Layer {
             max_connections: self.max_connections.or(below.max_connections),
             memtable_bytes: self.memtable_bytes.or(below.memtable_bytes),
             segment_rows: self.segment_rows.or(below.segment_rows),
+            threads: self.threads.or(below.threads),
+            memory_bytes: self.memory_bytes.or(below.memory_bytes),
         }
     }
 }
@@ -112,6 +122,8 @@ pub fn load(
         max_connections: chosen.max_connections.unwrap_or(default.max_connections),
         memtable_bytes: chosen.memtable_bytes.unwrap_or(default.memtable_bytes),
         segment_rows: chosen.segment_rows.unwrap_or(default.segment_rows),
+        threads: chosen.threads,
+        memory_bytes: chosen.memory_bytes,
     };
     Ok(Loaded {
         settings,
@@ -145,6 +157,12 @@ fn check(layer: &Layer) -> Result<()> {
         .is_some_and(|n| !(1024..=1 << 26).contains(&n))
     {
         return refuse("segment_rows", "from 1024 to 67108864");
+    }
+    if layer.threads.is_some_and(|n| !(1..=1024).contains(&n)) {
+        return refuse("threads", "from 1 to 1024");
+    }
+    if layer.memory_bytes.is_some_and(|n| n < 64 << 20) {
+        return refuse("memory_bytes", "67108864 (64 MiB) or more");
     }
     Ok(())
 }
@@ -210,6 +228,8 @@ mod tests {
             ("STORNO_MAX_CONNECTIONS", "0"),
             ("STORNO_MEMTABLE_BYTES", "1000"),
             ("STORNO_SEGMENT_ROWS", "3"),
+            ("STORNO_THREADS", "0"),
+            ("STORNO_MEMORY_BYTES", "65536"),
         ] {
             let error = load(&CommonArgs::default(), env(&[(key, value)])).unwrap_err();
             let name = key.trim_start_matches("STORNO_").to_lowercase();

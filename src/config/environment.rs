@@ -32,6 +32,8 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             "MAX_CONNECTIONS" => layer.max_connections = Some(parse(&name, &value)?),
             "MEMTABLE_BYTES" => layer.memtable_bytes = Some(parse(&name, &value)?),
             "SEGMENT_ROWS" => layer.segment_rows = Some(parse(&name, &value)?),
+            "THREADS" => layer.threads = Some(parse(&name, &value)?),
+            "MEMORY_BYTES" => layer.memory_bytes = Some(parse(&name, &value)?),
             _ => warnings.push(format!(
                 "environment variable {name} is not a setting of Storno"
             )),
