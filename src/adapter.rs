@@ -54,14 +54,22 @@ impl wire::Backend for SqlBackend {
             session.use_database(database).await.map_err(error)?;
         }
         let announced = session.database().map(str::to_string);
-        Ok(SqlSession { session, interactive: login.interactive, announced })
+        Ok(SqlSession {
+            session,
+            interactive: login.interactive,
+            announced,
+        })
     }
 }
 
 /// The client's host as MySQL shows it in USER().
 fn host(ip: IpAddr) -> String {
     let ip = ip.to_canonical();
-    if ip.is_loopback() { "localhost".into() } else { ip.to_string() }
+    if ip.is_loopback() {
+        "localhost".into()
+    } else {
+        ip.to_string()
+    }
 }
 
 /// One client's session.
@@ -93,7 +101,11 @@ impl wire::Session for SqlSession {
         params: Vec<wire::Param>,
     ) -> Result<wire::Outcome, wire::SqlError> {
         let params = params.into_iter().map(param::scalar).collect();
-        self.session.execute(statement, params).await.map(outcome).map_err(error)
+        self.session
+            .execute(statement, params)
+            .await
+            .map(outcome)
+            .map_err(error)
     }
 
     fn close_statement(&mut self, statement: u32) {
@@ -131,7 +143,11 @@ impl wire::Session for SqlSession {
 
     fn timeouts(&self) -> wire::Timeouts {
         let timeouts = self.session.timeouts();
-        let idle = if self.interactive { timeouts.interactive } else { timeouts.idle };
+        let idle = if self.interactive {
+            timeouts.interactive
+        } else {
+            timeouts.idle
+        };
         wire::Timeouts {
             idle: Duration::from_secs(idle),
             read: Duration::from_secs(timeouts.read),

@@ -8,11 +8,14 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Listen;
 use crate::demo;
 
+const SOURCES: &str = "Settings also come from STORNO_* environment variables and a configuration file: \
+                       see docs/configuration.md.";
+
 /// MySQL-compatible, embedded columnar analytics database server.
 ///
 /// Without a command, `storno` serves ./storno-data on 127.0.0.1:3306 or the next free port.
 #[derive(Debug, Parser)]
-#[command(name = "storno", version, args_conflicts_with_subcommands = true)]
+#[command(name = "storno", version, args_conflicts_with_subcommands = true, after_help = SOURCES)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -31,7 +34,7 @@ pub enum Command {
 /// What `serve` and `demo` share. `None`: ask the environment, then the file, then the default.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CommonArgs {
-    /// Directory that holds the data; created when missing
+    /// Directory that holds the data, created when missing [default: storno-data; demo: a temporary one]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Address to serve MySQL clients on [default: 127.0.0.1:3306 or the next free port]

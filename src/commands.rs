@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 
+use signals::{Signals, end_or_exit};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -34,7 +35,7 @@ pub fn run(cli: Cli) -> Result<()> {
     runtime.block_on(async {
         match command {
             Command::Serve(_) => serve::run(&loaded.settings).await,
-            Command::Demo(args) => demo::run(&loaded, &args).await,
+            Command::Demo(args) => demo::run(&loaded.settings, &args).await,
         }
     })
 }
@@ -57,8 +58,12 @@ fn start_log(filter: &str) -> Result<()> {
     let targets = Targets::from_str(filter)
         .map_err(|why| Error::Config(format!("log: cannot use the filter '{filter}': {why}")))?;
     let colour = console::Term::stderr().is_term() && console::colors_enabled_stderr();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
-    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(colour);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(targets))
+        .init();
     Ok(())
 }
 
@@ -73,15 +78,26 @@ fn raise_file_limit(max_connections: u32) {
     }
 }
 
-fn open(dir: &Path, settings: &Settings) -> Result<Engine> {
+/// Opens the directory; recovery may take a while. A signal meanwhile ends the process at once.
+async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<Engine> {
+    let dir = dir.to_path_buf();
     let options = EngineOptions {
         memtable_bytes: settings.memtable_bytes,
         segment_rows: settings.segment_rows,
         threads: settings.threads,
         memory_bytes: settings.memory_bytes,
-        variables: vec![("max_connections".into(), settings.max_connections.to_string())],
+        variables: vec![(
+            "max_connections".into(),
+            settings.max_connections.to_string(),
+        )],
     };
-    Engine::open_with(dir, options)
+    let opening = tokio::task::spawn_blocking(move || Engine::open_with(dir, options));
+    let opened = async {
+        opening
+            .await
+            .map_err(|why| Error::Server(why.to_string()))?
+    };
+    end_or_exit(signals, opened).await
 }
 
 fn server_options(settings: &Settings) -> ServerOptions {

@@ -95,8 +95,6 @@ impl Layer {
 #[derive(Debug)]
 pub struct Loaded {
     pub settings: Settings,
-    /// Whether anything but the default names the data directory.
-    pub data_dir_given: bool,
     pub warnings: Vec<String>,
 }
 
@@ -113,7 +111,6 @@ pub fn load(
     };
     let chosen = Layer::from_flags(args).over(environment.layer).over(file);
     check(&chosen)?;
-    let data_dir_given = chosen.data_dir.is_some();
     let default = Settings::default();
     let settings = Settings {
         data_dir: chosen.data_dir.unwrap_or(default.data_dir),
@@ -127,7 +124,6 @@ pub fn load(
     };
     Ok(Loaded {
         settings,
-        data_dir_given,
         warnings: environment.warnings,
     })
 }
@@ -201,7 +197,6 @@ mod tests {
         assert_eq!(settings.segment_rows, 6000);
         assert_eq!(settings.max_connections, 7);
         assert_eq!(settings.memtable_bytes, Settings::default().memtable_bytes);
-        assert!(loaded.data_dir_given);
     }
 
     #[test]
@@ -209,7 +204,7 @@ mod tests {
         let loaded = load(&CommonArgs::default(), env(&[])).unwrap();
         assert_eq!(loaded.settings, Settings::default());
         assert_eq!(loaded.settings.data_dir, PathBuf::from("storno-data"));
-        assert!(!loaded.data_dir_given && loaded.warnings.is_empty());
+        assert!(loaded.warnings.is_empty());
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The engine for Rust programs: a data directory, and sessions on it without a socket.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -70,11 +69,17 @@ impl Engine {
         storage.memtable_bytes = options.memtable_bytes;
         storage.segment_rows = options.segment_rows;
         let store = Store::open(storage).map_err(|error| Error::opening(dir.into(), error))?;
-        let mut sql = storno_sql::EngineOptions { variables: options.variables, ..Default::default() };
+        let mut sql = storno_sql::EngineOptions {
+            variables: options.variables,
+            ..Default::default()
+        };
         sql.threads = options.threads.unwrap_or(sql.threads);
         sql.memory_bytes = options.memory_bytes.unwrap_or(sql.memory_bytes);
         let sql = storno_sql::Engine::new(store, sql)?;
-        Ok(Self { sql, sessions: Arc::default() })
+        Ok(Self {
+            sql,
+            sessions: Arc::default(),
+        })
     }
 
     /// A session as `root`, with no database chosen.
@@ -86,13 +91,15 @@ impl Engine {
             host: "localhost".into(),
             database: None,
         };
-        Session { sql: self.sql.session(context) }
+        Session {
+            sql: self.sql.session(context),
+        }
     }
 
     /// Whether `root` may log in from this machine only, as it may before it has a password.
     #[cfg(feature = "cli")]
     pub(crate) fn is_local_only(&self) -> bool {
-        let elsewhere = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        let elsewhere = std::net::Ipv4Addr::new(192, 0, 2, 1).into();
         self.sql.account("root", elsewhere).is_none()
     }
 
@@ -170,10 +177,14 @@ impl Session {
     /// `Sql`, with MySQL's error number; also for each batch.
     pub async fn stream(&mut self, sql: &str) -> Result<RowStream> {
         Ok(match self.sql.query(sql.as_bytes()).await? {
-            Outcome::Rows(rows) => RowStream { schema: rows.schema, batches: rows.batches },
-            Outcome::Done(_) => {
-                RowStream { schema: no_columns(), batches: futures::stream::empty().boxed() }
-            }
+            Outcome::Rows(rows) => RowStream {
+                schema: rows.schema,
+                batches: rows.batches,
+            },
+            Outcome::Done(_) => RowStream {
+                schema: no_columns(),
+                batches: futures::stream::empty().boxed(),
+            },
         })
     }
 }
@@ -195,7 +206,12 @@ async fn collect(outcome: Outcome) -> Result<QueryResult> {
             while let Some(batch) = rows.batches.next().await {
                 batches.push(batch?);
             }
-            QueryResult { schema: rows.schema, batches, affected_rows: 0, last_insert_id: 0 }
+            QueryResult {
+                schema: rows.schema,
+                batches,
+                affected_rows: 0,
+                last_insert_id: 0,
+            }
         }
     })
 }

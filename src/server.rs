@@ -54,7 +54,9 @@ impl Server {
     /// reason not to get it.
     pub async fn start(engine: Engine, options: ServerOptions) -> Result<Self> {
         let listener = port::listen(options.listen)?;
-        let address = listener.local_addr().map_err(|why| Error::Server(why.to_string()))?;
+        let address = listener
+            .local_addr()
+            .map_err(|why| Error::Server(why.to_string()))?;
         let limits = storno_wire::Limits {
             max_connections: options.max_connections,
             max_allowed_packet: options.max_allowed_packet,
@@ -67,7 +69,11 @@ impl Server {
             // An error here means that the Server was dropped: stop as well.
             server.serve(listener, async { drop(stopped.await) }).await
         });
-        Ok(Self { address, stop: Some(stop), serving })
+        Ok(Self {
+            address,
+            stop: Some(stop),
+            serving,
+        })
     }
 
     /// Where clients connect to.

@@ -51,7 +51,9 @@ fn column_type(byte: u8) -> ColumnType {
         ColumnType::String,
         ColumnType::Geometry,
     ];
-    ALL.into_iter().find(|kind| *kind as u8 == byte).unwrap_or(ColumnType::VarString)
+    ALL.into_iter()
+        .find(|kind| *kind as u8 == byte)
+        .unwrap_or(ColumnType::VarString)
 }
 
 #[cfg(test)]

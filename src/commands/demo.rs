@@ -12,16 +12,16 @@ use super::serve::until_stopped;
 use super::signals::{Signals, end_or_exit};
 use super::{client_line, open, reachable, say, server_options};
 use crate::cli::DemoArgs;
-use crate::config::Loaded;
+use crate::config::Settings;
 use crate::demo::{self, Canvas, Found, Plan, Progress, Traffic};
 use crate::error::{Error, Result};
 use crate::server::Server;
 
-pub(super) async fn run(loaded: &Loaded, args: &DemoArgs) -> Result<()> {
+pub(super) async fn run(settings: &Settings, args: &DemoArgs) -> Result<()> {
     let mut signals = Signals::new()?;
-    let place = Place::choose(loaded)?;
-    let engine = open(place.dir(), &loaded.settings)?;
-    let mut server = Server::start(engine.clone(), server_options(&loaded.settings)).await?;
+    let place = Place::choose(args)?;
+    let engine = open(place.dir(), settings, &mut signals).await?;
+    let mut server = Server::start(engine.clone(), server_options(settings)).await?;
     let address = server.local_addr();
     let outcome = tokio::select! {
         shown = show(address, args) => shown,
@@ -45,9 +45,10 @@ enum Place {
 }
 
 impl Place {
-    fn choose(loaded: &Loaded) -> Result<Self> {
-        if loaded.data_dir_given {
-            return Ok(Self::Given(loaded.settings.data_dir.clone()));
+    fn choose(args: &DemoArgs) -> Result<Self> {
+        // Only the flag counts: a directory that the environment or a file names is not for play.
+        if let Some(dir) = &args.common.data_dir {
+            return Ok(Self::Given(dir.clone()));
         }
         let dir = tempfile::Builder::new().prefix("storno-demo-").tempdir();
         let dir = dir.map_err(|why| Error::DataDir {
@@ -73,10 +74,14 @@ enum Shown {
 /// Loads what is missing and prints the dashboard, all over MySQL connections.
 async fn show(address: SocketAddr, args: &DemoArgs) -> Result<Shown> {
     let opts = client_options(address);
-    let mut conn = Conn::new(opts.clone()).await.map_err(|why| {
-        Error::Demo(format!("cannot log in as root without a password: {why}"))
-    })?;
-    let asked = Plan { rows: args.rows, seed: args.seed, today: args.end };
+    let mut conn = Conn::new(opts.clone())
+        .await
+        .map_err(|why| Error::Demo(format!("cannot log in as root without a password: {why}")))?;
+    let asked = Plan {
+        rows: args.rows,
+        seed: args.seed,
+        today: args.end,
+    };
     let plan = match demo::inspect(&mut conn).await? {
         Found::Whole(plan) => {
             if plan != asked {
@@ -100,7 +105,9 @@ async fn show(address: SocketAddr, args: &DemoArgs) -> Result<Shown> {
         known.map_or_else(|| format!("site {id}"), str::to_string)
     };
     say(&demo::render(&answers, &scope, canvas(), domain));
-    conn.disconnect().await.map_err(|why| Error::Demo(why.to_string()))?;
+    conn.disconnect()
+        .await
+        .map_err(|why| Error::Demo(why.to_string()))?;
     Ok(Shown::Dashboard)
 }
 
@@ -130,8 +137,13 @@ fn client_options(address: SocketAddr) -> Opts {
 /// What standard output can show. Not a terminal: 100 columns and no colour.
 fn canvas() -> Canvas {
     let term = Term::stdout();
-    let width = term.size_checked().map_or(100, |(_, columns)| usize::from(columns));
-    Canvas { width, colour: term.is_term() && console::colors_enabled() }
+    let width = term
+        .size_checked()
+        .map_or(100, |(_, columns)| usize::from(columns));
+    Canvas {
+        width,
+        colour: term.is_term() && console::colors_enabled(),
+    }
 }
 
 fn how_to_go_on(address: SocketAddr, place: &Place) -> String {

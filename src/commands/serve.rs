@@ -11,7 +11,7 @@ use crate::server::Server;
 
 pub(super) async fn run(settings: &Settings) -> Result<()> {
     let mut signals = Signals::new()?;
-    let engine = open(&settings.data_dir, settings)?;
+    let engine = open(&settings.data_dir, settings, &mut signals).await?;
     let mut server = Server::start(engine.clone(), server_options(settings)).await?;
     say(&greeting(&engine, server.local_addr(), settings));
     until_stopped(&mut server, &mut signals).await?;

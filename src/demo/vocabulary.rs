@@ -142,8 +142,11 @@ pub(super) const CAMPAIGNS: &[&str] = &[
     "member-week",
 ];
 
-/// Country, regions with one city each, and weight. Where there is no region, it is not known (NULL).
-pub(super) const COUNTRIES: &[(&str, &[(&str, &str)], u32)] = &[
+/// A region and a city in it.
+type Place = (&'static str, &'static str);
+
+/// Country, places in it, and weight. Without places, region and city are not known (NULL).
+pub(super) const COUNTRIES: &[(&str, &[Place], u32)] = &[
     (
         "US",
         &[

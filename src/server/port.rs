@@ -35,7 +35,11 @@ fn first_free(ports: std::ops::Range<u16>) -> Result<TcpListener> {
 
 fn bind(address: SocketAddr) -> Result<TcpListener> {
     let listener = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
         // Ports of connections that were closed lately can be had at once; a port that someone
         // listens on cannot.
         #[cfg(unix)]
@@ -63,7 +67,10 @@ mod tests {
         let taken = first.local_addr().unwrap();
         let error = listen(Some(taken)).unwrap_err();
         assert_eq!(error.exit_code(), 4);
-        assert!(error.to_string().contains(&taken.port().to_string()), "{error}");
+        assert!(
+            error.to_string().contains(&taken.port().to_string()),
+            "{error}"
+        );
     }
 
     #[tokio::test]
@@ -72,7 +79,10 @@ mod tests {
         let taken = first.local_addr().unwrap().port();
         let found = first_free(taken..taken.saturating_add(50)).unwrap();
         assert!(found.local_addr().unwrap().port() > taken);
-        assert!(matches!(first_free(taken..taken + 1), Err(Error::AddressInUse(_))));
+        assert!(matches!(
+            first_free(taken..taken + 1),
+            Err(Error::AddressInUse(_))
+        ));
     }
 
     #[tokio::test]
