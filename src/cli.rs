@@ -8,8 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Listen;
 use crate::demo;
 
-const SOURCES: &str = "Settings also come from STORNO_* environment variables and a configuration file: \
-                       see docs/configuration.md.";
+const SOURCES: &str = "\
+Settings also come from STORNO_* environment variables and a configuration file: see
+docs/configuration.md.";
 
 /// MySQL-compatible, embedded columnar analytics database server.
 ///
@@ -34,7 +35,8 @@ pub enum Command {
 /// What `serve` and `demo` share. `None`: ask the environment, then the file, then the default.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CommonArgs {
-    /// Directory that holds the data, created when missing [default: storno-data; demo: a temporary one]
+    /// Directory that holds the data, created when missing [default: storno-data; demo: a temporary
+    /// one]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Address to serve MySQL clients on [default: 127.0.0.1:3306 or the next free port]

@@ -67,7 +67,8 @@ fn start_log(filter: &str) -> Result<()> {
     Ok(())
 }
 
-/// A connection takes a file descriptor, and so does a segment in use; the usual soft limit is 1,024.
+/// A connection takes a file descriptor, and so does a segment in use; the usual soft limit is
+/// 1,024.
 fn raise_file_limit(max_connections: u32) {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < u64::from(max_connections) + 1024 => tracing::warn!(

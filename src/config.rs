@@ -22,7 +22,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `None`: 127.0.0.1:3306, or the next free port.
     pub listen: Option<Listen>,
-    /// Filter for the log on standard error, as `tracing` reads it. `None`: "info", in the demo "warn".
+    /// Filter for the log on standard error, as `tracing` reads it. `None`: "info", in the demo
+    /// "warn".
     pub log: Option<String>,
     /// Connections above this are refused with error 1040.
     pub max_connections: u32,
@@ -98,7 +99,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Reads every source. `environment` is the process's variables, passed in so that tests can set it.
+/// Reads every source. `environment` is the process's variables, passed in so that tests can set
+/// it.
 pub fn load(
     args: &CommonArgs,
     environment: impl IntoIterator<Item = (String, String)>,

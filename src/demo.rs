@@ -2,9 +2,10 @@
 //!
 //! Nothing in here reaches the engine but through a MySQL connection. The parts: `vocabulary` and
 //! `world` (what there is to visit), `traffic` (who visits it), `row` (table and INSERT), `load`,
-//! `queries` (what the dashboard asks), `dashboard` (how it is drawn), `figures` (the same figures
-//! worked out without the engine, for tests).
+//! `queries` (what the dashboard asks), `dashboard` and `cells` (how it is drawn), `figures` (the
+//! same figures worked out without the engine, for tests).
 
+mod cells;
 mod dashboard;
 mod figures;
 mod load;
@@ -23,7 +24,7 @@ pub use figures::{Figures, Line, Scope, Totals, expected};
 pub use load::{Found, Loaded, inspect, load};
 pub use progress::Progress;
 pub use queries::{Answers, Panel, ask};
-pub use row::{Campaign, Measures, Referrer, Row, Visitor};
+pub use row::{CREATE_TABLE, Campaign, Measures, Referrer, Row, Visitor, insert};
 pub use traffic::{DAYS, Plan, Traffic};
 
 /// Rows of `storno demo`.

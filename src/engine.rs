@@ -41,8 +41,8 @@ impl Default for EngineOptions {
     }
 }
 
-/// An open data directory. Cheap to clone; the directory is let go when the last clone, and the last
-/// session, is dropped. Nothing needs to be called before: what was committed is on disk.
+/// An open data directory. Cheap to clone; the directory is let go when the last clone, and the
+/// last session, is dropped. Nothing needs to be called before: what was committed is on disk.
 #[derive(Debug, Clone)]
 pub struct Engine {
     sql: storno_sql::Engine,
@@ -171,7 +171,8 @@ impl Session {
         collect(outcome?).await
     }
 
-    /// Runs a query whose rows need not fit in memory. A statement without rows gives an empty stream.
+    /// Runs a query whose rows need not fit in memory. A statement without rows gives an empty
+    /// stream.
     ///
     /// # Errors
     /// `Sql`, with MySQL's error number; also for each batch.

@@ -1,11 +1,11 @@
 //! Storno: a MySQL-compatible, embedded columnar analytics database.
 //!
-//! A Rust program opens a data directory with [`Engine::open`] and asks it SQL through a [`Session`],
-//! without a socket; [`Server::start`] lets MySQL clients in beside it. The program `storno` is the
-//! same two things and a command line (feature `cli`, on by default).
+//! A Rust program opens a data directory with [`Engine::open`] and asks it SQL through a
+//! [`Session`], without a socket; [`Server::start`] lets MySQL clients in beside it. The program
+//! `storno` is the same two things and a command line (feature `cli`, on by default).
 //!
-//! This package only puts things together: SQL is `storno_sql`, the column store `storno_storage`, the
-//! protocol `storno_wire`. docs/architecture.md shows the whole.
+//! This package only puts things together: SQL is `storno_sql`, the column store `storno_storage`,
+//! the protocol `storno_wire`. docs/architecture.md shows the whole.
 
 #![forbid(unsafe_code)]
 

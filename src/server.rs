@@ -47,7 +47,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens and serves `engine` on the current tokio runtime (multi-threaded, with I/O and time).
+    /// Listens and serves `engine` on the current tokio runtime (multi-threaded, with I/O and
+    /// time).
     ///
     /// # Errors
     /// `AddressInUse` when `options.listen` names a port that is taken, `Listen` for any other
@@ -81,8 +82,8 @@ impl Server {
         self.address
     }
 
-    /// Stops accepting, closes idle connections, lets running statements finish within the grace time,
-    /// ends the rest, and returns when the last connection is closed.
+    /// Stops accepting, closes idle connections, lets running statements finish within the grace
+    /// time, ends the rest, and returns when the last connection is closed.
     pub async fn shutdown(mut self) -> Result<()> {
         self.stop.take();
         self.ended().await

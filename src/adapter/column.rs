@@ -19,8 +19,8 @@ pub(super) fn column(column: ResultColumn) -> Column {
     }
 }
 
-/// The protocol's name for a type byte. A byte that is none is sent as a string, which any value has a
-/// form in.
+/// The protocol's name for a type byte. A byte that is none is sent as a string, which any value
+/// has a form in.
 fn column_type(byte: u8) -> ColumnType {
     const ALL: [ColumnType; 27] = [
         ColumnType::Decimal,

@@ -1,7 +1,8 @@
 //! A bound parameter of the protocol as a value of `sql`.
 //!
-//! The protocol hands over what the client sent, checked by nobody. What is no date, time, decimal or
-//! UTF-8 goes on as the text or bytes it would be in a statement, so that `sql` treats both alike.
+//! The protocol hands over what the client sent, checked by nobody. What is no date, time, decimal
+//! or UTF-8 goes on as the text or bytes it would be in a statement, so that `sql` treats both
+//! alike.
 
 use chrono::{NaiveDate, NaiveTime, Timelike};
 use storno_sql::Scalar;

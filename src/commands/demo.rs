@@ -86,7 +86,8 @@ async fn show(address: SocketAddr, args: &DemoArgs) -> Result<Shown> {
         Found::Whole(plan) => {
             if plan != asked {
                 say(&format!(
-                    "This directory holds the demo of --rows {} --seed {} --end {}; showing that.\n",
+                    "This directory holds the demo of --rows {} --seed {} --end {}; \
+                     showing that.\n",
                     plan.rows, plan.seed, plan.today
                 ));
             }
@@ -153,8 +154,8 @@ fn how_to_go_on(address: SocketAddr, place: &Place) -> String {
     };
     format!(
         "Storno is still serving. Connect with:\n\n    {} demo\n\nand ask, for example:\n\n    \
-         SELECT browser, SUM(pageviews) AS views FROM pageviews GROUP BY browser ORDER BY views DESC;\
-         \n\nCtrl-C stops it. {fate}",
+         SELECT browser, SUM(pageviews) AS views\n    FROM pageviews GROUP BY browser \
+         ORDER BY views DESC;\n\nCtrl-C stops it. {fate}",
         client_line(address)
     )
 }

@@ -41,8 +41,8 @@ fn greeting(engine: &Engine, address: SocketAddr, settings: &Settings) -> String
     );
     if !address.ip().is_loopback() && engine.is_local_only() {
         text.push_str(
-            "\nroot has no password yet, so it may log in from this machine only. To set one:\n\n    \
-             ALTER USER 'root' IDENTIFIED BY '...';\n",
+            "\nroot has no password yet, so it may log in from this machine only. To set \
+             one:\n\n    ALTER USER 'root' IDENTIFIED BY '...';\n",
         );
     }
     text

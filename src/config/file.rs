@@ -1,5 +1,5 @@
-//! The configuration file. Anything wrong in it is refused with file, line and key, so that a typing
-//! error never means a default.
+//! The configuration file. Anything wrong in it is refused with file, line and key, so that a
+//! typing error never means a default.
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! The figures on the dashboard, and the same figures worked out from the rows without any engine.
 //!
-//! The demo itself shows only what the server answers; `expected` is there for tests to compare with.
+//! The demo itself shows only what the server answers; `expected` is there for tests to compare
+//! with.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -26,7 +27,8 @@ impl Scope {
     }
 }
 
-/// Sums, and the two ratios as MySQL writes them (DECIMAL with four digits), NULL when there are no visits.
+/// Sums, and the two ratios as MySQL writes them (DECIMAL with four digits), NULL when there are no
+/// visits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     pub pageviews: i64,

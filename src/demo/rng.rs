@@ -1,8 +1,9 @@
-//! Random numbers that are the same on every platform and in every version of Storno. Not for secrets.
+//! Random numbers that are the same on every platform and in every version of Storno. Not for
+//! secrets.
 //!
 //! SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014). Only
-//! IEEE additions, multiplications and divisions are used on floats, never `ln` or `powf`, whose last
-//! bit depends on the C library.
+//! IEEE additions, multiplications and divisions are used on floats, never `ln` or `powf`, whose
+//! last bit depends on the C library.
 
 /// One sequence; copies of it run apart from there on.
 #[derive(Debug, Clone)]

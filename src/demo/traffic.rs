@@ -1,9 +1,10 @@
 //! Makes the demo's rows: visits to the sites, day by day, written down the way Storno wants them.
 //!
 //! The first view of a visit carries `visits = 1`, `bounces = 1` (so far it is the only one) and
-//! `exits = 1` (so far it is the last one). When another view arrives, the row of the view before it
-//! is posted again with `exits = -1`, `duration` = the seconds spent there, the first time also
-//! `bounces = -1`, and nothing in pageviews, visits and uniques. Rows are never changed; sums are right.
+//! `exits = 1` (so far it is the last one). When another view arrives, the row of the view before
+//! it is posted again with `exits = -1`, `duration` = the seconds spent there, the first time also
+//! `bounces = -1`, and nothing in pageviews, visits and uniques. Rows are never changed; sums are
+//! right.
 
 use chrono::{Datelike, Days, NaiveDate};
 
@@ -78,7 +79,8 @@ impl Traffic {
             .map(|site| site.domain)
     }
 
-    /// The rows of day `day` (0 to `DAYS` - 1), in the order in which they arrive. Days are independent.
+    /// The rows of day `day` (0 to `DAYS` - 1), in the order in which they arrive. Days are
+    /// independent.
     pub fn day(&self, day: u32) -> Vec<Row<'_>> {
         let mut arrivals = Vec::new();
         for rank in 0..self.world.sites.len() {
