@@ -4,8 +4,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ddl;
 pub mod error;
 pub mod functions;
+pub mod insert;
+pub mod show;
 pub mod types;
 
 pub use error::{Result, SqlError};
