@@ -42,6 +42,15 @@ pub(super) fn check(
             parenthesized: false,
             ..
         } if attributes.mysql_type.is_blob() => Err(SqlError::blob_cannot_have_default(column)),
+        // Members are named, not numbered.
+        Clause::Value { value, .. }
+            if matches!(
+                attributes.mysql_type,
+                MysqlType::Enum { .. } | MysqlType::Set { .. }
+            ) && !matches!(value, Scalar::Text(_)) =>
+        {
+            Err(invalid())
+        }
         Clause::Value { value, .. } => {
             let settings = Settings {
                 mode: Mode::STRICT,

@@ -8,6 +8,7 @@ mod cursor;
 mod database;
 mod default;
 mod key;
+mod key_rules;
 mod options;
 mod table;
 

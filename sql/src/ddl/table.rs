@@ -8,6 +8,7 @@ use super::DdlContext;
 use super::column::ColumnDefinition;
 use super::default;
 use super::key::KeyDefinition;
+use super::key_rules::{auto_increment, key_name, key_prefix};
 use super::options::TableOptions;
 use crate::error::{Result, SqlError, Warning};
 use crate::types::{
@@ -17,9 +18,6 @@ use crate::types::{
 /// Characters of a name; of a comment on a column, a key and a table.
 const NAME_MAX: usize = 64;
 const COLUMNS_MAX: usize = 4096;
-/// Name of every primary key.
-const PRIMARY: &str = "PRIMARY";
-
 /// A table as written.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Definition {
@@ -260,10 +258,6 @@ impl Builder<'_> {
     fn typed(&mut self, column: &ColumnDefinition, table: &str) -> Result<(MysqlType, String)> {
         let mysql_type = column.mysql_type.clone();
         if !mysql_type.is_character() {
-            let written = column.charset.is_some() || column.collation.is_some();
-            if written && !matches!(mysql_type, MysqlType::Json) {
-                return Err(SqlError::incorrect_column_specifier(&column.name));
-            }
             return Ok((mysql_type, charset::BINARY.to_owned()));
         }
         let written = (column.charset.as_deref(), column.collation.as_deref());
@@ -363,62 +357,11 @@ fn check_names(definition: &Definition) -> Result<()> {
     Ok(())
 }
 
-fn check_length(name: &str) -> Result<()> {
+pub(super) fn check_length(name: &str) -> Result<()> {
     if name.chars().count() > NAME_MAX {
         return Err(SqlError::identifier_too_long(name));
     }
     Ok(())
-}
-
-fn key_name(key: &KeyDefinition, others: &[Key], parts: &[KeyPart]) -> Result<String> {
-    let taken = |name: &str| others.iter().any(|other| same_name(&other.name, name));
-    if key.kind == KeyKind::Primary {
-        return if taken(PRIMARY) {
-            Err(SqlError::multiple_primary_key())
-        } else {
-            Ok(PRIMARY.to_owned())
-        };
-    }
-    if let Some(name) = &key.name {
-        if name.is_empty() || name.ends_with(' ') || same_name(name, PRIMARY) {
-            return Err(SqlError::incorrect_index_name(name));
-        }
-        check_length(name)?;
-        return if taken(name) {
-            Err(SqlError::duplicate_key_name(name))
-        } else {
-            Ok(name.clone())
-        };
-    }
-    // The first column's name, then that with _2, _3 ...
-    let column = parts.first().map_or("", |part| &part.column);
-    if !taken(column) && !same_name(column, PRIMARY) {
-        return Ok(column.to_owned());
-    }
-    let name = (2..)
-        .map(|n| format!("{column}_{n}"))
-        .find(|name| !taken(name));
-    Ok(name.unwrap_or_default())
-}
-
-/// A prefix, unless it is as long as the column. 1089 where there can be none.
-fn key_prefix(prefix: Option<u32>, mysql_type: &MysqlType) -> Result<Option<u32>> {
-    let Some(prefix) = prefix else {
-        return Ok(None);
-    };
-    let length = match mysql_type {
-        MysqlType::Char { length }
-        | MysqlType::VarChar { length }
-        | MysqlType::Binary { length }
-        | MysqlType::VarBinary { length } => *length,
-        MysqlType::Text { max_bytes } | MysqlType::Blob { max_bytes } => *max_bytes,
-        _ => return Err(SqlError::incorrect_prefix_key()),
-    };
-    match prefix.cmp(&length) {
-        std::cmp::Ordering::Less => Ok(Some(prefix)),
-        std::cmp::Ordering::Equal => Ok(None),
-        std::cmp::Ordering::Greater => Err(SqlError::incorrect_prefix_key()),
-    }
 }
 
 fn check_on_update(column: &ColumnDefinition) -> Result<()> {
@@ -431,30 +374,4 @@ fn check_on_update(column: &ColumnDefinition) -> Result<()> {
         }
         _ => Err(SqlError::invalid_on_update(&column.name)),
     }
-}
-
-/// The one AUTO_INCREMENT column, which must come first in a key.
-fn auto_increment(definition: &Definition, keys: &[Key]) -> Result<Option<usize>> {
-    let mut found = None;
-    for (position, column) in definition.columns.iter().enumerate() {
-        if !column.auto_increment {
-            continue;
-        }
-        if !column.mysql_type.is_integer() {
-            return Err(SqlError::incorrect_column_specifier(&column.name));
-        }
-        let leads = |parts: &[KeyPart]| {
-            parts
-                .first()
-                .is_some_and(|part| same_name(&part.column, &column.name))
-        };
-        let placement = [&definition.sort_key, &definition.shard_key];
-        let keyed = keys.iter().any(|key| leads(&key.parts))
-            || placement.into_iter().flatten().any(|parts| leads(parts));
-        if found.is_some() || !keyed {
-            return Err(SqlError::wrong_auto_column());
-        }
-        found = Some(position);
-    }
-    Ok(found)
 }

@@ -296,6 +296,8 @@ fn wrong_definitions_have_mysqls_error_numbers() {
         ("a VARCHAR(5) COLLATE nope_ci", 1273),
         ("a INT, KEY `primary` (a)", 1280),
         ("a INT ON UPDATE CURRENT_TIMESTAMP", 1294),
+        ("a INT CHARACTER SET utf8mb4", 1064),
+        ("a ENUM('a') DEFAULT 1", 1067),
         ("a TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP", 1294),
         ("a DECIMAL(70,2)", 1426),
         ("a INT, KEY (a(0))", 1391),

@@ -5,10 +5,11 @@
 
 mod choice;
 mod json;
+mod moment;
 mod number;
 mod numeral;
+mod span;
 mod temporal;
-mod temporal_text;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -4,8 +4,9 @@
 //! it (lenient modes), NULL is stored; where the column takes no NULL, the value is an error in any mode.
 //! A TIME has a zero.
 
+use super::moment::{Moment, Unreadable};
 use super::numeral::Numeral;
-use super::temporal_text::{Moment, Span, TIME_MAX_MICROS, Unreadable};
+use super::span::{Span, TIME_MAX_MICROS};
 use super::{Cell, shown};
 use crate::error::{Result, SqlError};
 use crate::insert::{Datum, Scalar};
