@@ -1,16 +1,22 @@
 //! Rules for keys that a table's definition must keep: names, prefixes, the AUTO_INCREMENT column.
 
+use std::collections::HashSet;
+
 use super::key::KeyDefinition;
 use super::table::{Definition, check_length};
 use crate::error::{Result, SqlError};
-use crate::types::{Key, KeyKind, KeyPart, MysqlType, same_name};
+use crate::types::{Key, KeyKind, KeyPart, MysqlType, folded_name, same_name};
 
 /// Name of every primary key.
 const PRIMARY: &str = "PRIMARY";
 
 /// The name written, or made up from the first column. 1061, 1068, 1280.
-pub(super) fn key_name(key: &KeyDefinition, others: &[Key], parts: &[KeyPart]) -> Result<String> {
-    let taken = |name: &str| others.iter().any(|other| same_name(&other.name, name));
+pub(super) fn key_name(
+    key: &KeyDefinition,
+    taken: &HashSet<String>,
+    parts: &[KeyPart],
+) -> Result<String> {
+    let taken = |name: &str| taken.contains(&folded_name(name));
     if key.kind == KeyKind::Primary {
         return if taken(PRIMARY) {
             Err(SqlError::multiple_primary_key())

@@ -1,6 +1,6 @@
 //! From a table's definition as written to storage's `TableSpec`: names, keys, collations and limits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use storno_storage::{ColumnSpec, KeySpec, TableSpec};
 
@@ -12,12 +12,16 @@ use super::key_rules::{auto_increment, key_name, key_prefix};
 use super::options::TableOptions;
 use crate::error::{Result, SqlError, Warning};
 use crate::types::{
-    ColumnAttributes, Key, KeyKind, KeyPart, MysqlType, TableAttributes, charset, same_name,
+    ColumnAttributes, Key, KeyKind, KeyPart, MysqlType, TableAttributes, charset, folded_name,
+    same_name,
 };
 
 /// Characters of a name; of a comment on a column, a key and a table.
 const NAME_MAX: usize = 64;
 const COLUMNS_MAX: usize = 4096;
+/// MySQL has 64; tables here have a key on every column that is filtered by.
+const KEYS_MAX: usize = 1024;
+const KEY_PARTS_MAX: usize = 16;
 /// A table as written.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Definition {
@@ -35,9 +39,13 @@ pub(super) fn build(
     context: &DdlContext<'_>,
 ) -> Result<(TableSpec, Vec<Warning>)> {
     check_names(definition)?;
+    let names = definition.columns.iter().enumerate();
     let mut builder = Builder {
         definition,
         context,
+        positions: names
+            .map(|(at, column)| (folded_name(&column.name), at))
+            .collect(),
         warnings: Vec::new(),
     };
     let options = &definition.options;
@@ -71,6 +79,8 @@ pub(super) fn build(
 struct Builder<'a> {
     definition: &'a Definition,
     context: &'a DdlContext<'a>,
+    /// Columns by folded name.
+    positions: HashMap<String, usize>,
     warnings: Vec<Warning>,
 }
 
@@ -90,7 +100,7 @@ impl Builder<'_> {
         if let Some(engine) = &options.engine
             && !own.iter().any(|own| own.eq_ignore_ascii_case(engine))
         {
-            self.warnings.push(Warning::warning(
+            self.warnings.push(Warning::new(
                 1266,
                 format!(
                     "Using storage engine InnoDB for table '{}'",
@@ -121,11 +131,8 @@ impl Builder<'_> {
 
     /// Position of a column, by a name in any case.
     fn position(&self, name: &str) -> Result<usize> {
-        self.definition
-            .columns
-            .iter()
-            .position(|column| same_name(&column.name, name))
-            .ok_or_else(|| SqlError::key_column_does_not_exist(name))
+        let position = self.positions.get(&folded_name(name)).copied();
+        position.ok_or_else(|| SqlError::key_column_does_not_exist(name))
     }
 
     fn column(&self, name: &str) -> Result<&ColumnDefinition> {
@@ -152,10 +159,15 @@ impl Builder<'_> {
         let written: Vec<KeyDefinition> = of_columns
             .chain(self.definition.keys.iter().cloned())
             .collect();
+        if written.len() > KEYS_MAX {
+            return Err(SqlError::too_many_keys(KEYS_MAX));
+        }
         let mut keys: Vec<Key> = Vec::with_capacity(written.len());
+        let mut taken = HashSet::new();
         for key in written {
             let parts = self.key_parts(&key)?;
-            let name = key_name(&key, &keys, &parts)?;
+            let name = key_name(&key, &taken, &parts)?;
+            taken.insert(folded_name(&name));
             let KeyDefinition {
                 kind,
                 comment,
@@ -184,6 +196,9 @@ impl Builder<'_> {
 
     /// The parts with the columns' own spelling.
     fn key_parts(&self, key: &KeyDefinition) -> Result<Vec<KeyPart>> {
+        if key.parts.len() > KEY_PARTS_MAX {
+            return Err(SqlError::too_many_key_parts(KEY_PARTS_MAX));
+        }
         let mut parts: Vec<KeyPart> = Vec::with_capacity(key.parts.len());
         for part in &key.parts {
             let column = self.column(&part.column)?;
@@ -350,7 +365,7 @@ fn check_names(definition: &Definition) -> Result<()> {
             return Err(SqlError::incorrect_column_name(&column.name));
         }
         check_length(&column.name)?;
-        if !seen.insert(column.name.to_lowercase()) {
+        if !seen.insert(folded_name(&column.name)) {
             return Err(SqlError::duplicate_column_name(&column.name));
         }
     }

@@ -529,3 +529,28 @@ proptest! {
         let _ = create_table(&format!("CREATE TABLE t (a INT) {text}"), &CONTEXT);
     }
 }
+
+#[test]
+fn the_number_of_keys_and_of_their_parts_is_limited() {
+    let keys = vec!["KEY (a)"; 1025].join(",");
+    assert_eq!(code(&format!("CREATE TABLE t (a INT, {keys})")), 1069);
+    let columns: Vec<String> = (0..17).map(|n| format!("c{n} INT")).collect();
+    let parts: Vec<String> = (0..17).map(|n| format!("c{n}")).collect();
+    let sql = format!(
+        "CREATE TABLE t ({}, KEY ({}))",
+        columns.join(","),
+        parts.join(",")
+    );
+    assert_eq!(code(&sql), 1070);
+    // The largest definition that is allowed takes no time worth mentioning.
+    let columns: Vec<String> = (0..4096).map(|n| format!("c{n} INT")).collect();
+    let keys: Vec<String> = (0..1024).map(|n| format!("KEY (c4095, c{n})")).collect();
+    assert_eq!(
+        code(&format!(
+            "CREATE TABLE t ({}, {})",
+            columns.join(","),
+            keys.join(",")
+        )),
+        0
+    );
+}

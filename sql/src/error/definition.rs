@@ -26,6 +26,20 @@ impl SqlError {
     pub fn multiple_primary_key() -> Self {
         Self::new(1068, "42000", "Multiple primary key defined")
     }
+    pub fn too_many_keys(max: usize) -> Self {
+        Self::new(
+            1069,
+            "42000",
+            format!("Too many keys specified; max {max} keys allowed"),
+        )
+    }
+    pub fn too_many_key_parts(max: usize) -> Self {
+        Self::new(
+            1070,
+            "42000",
+            format!("Too many key parts specified; max {max} parts allowed"),
+        )
+    }
     pub fn key_column_does_not_exist(column: &str) -> Self {
         Self::new(
             1072,

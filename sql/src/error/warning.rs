@@ -18,7 +18,7 @@ impl Warning {
             message: message.into(),
         }
     }
-    pub fn warning(code: u16, message: impl Into<String>) -> Self {
+    pub fn new(code: u16, message: impl Into<String>) -> Self {
         Self {
             level: Level::Warning,
             code,
@@ -28,14 +28,14 @@ impl Warning {
     /// A clause that is accepted for compatibility and does nothing here.
     pub fn no_effect(clause: &str) -> Self {
         // 1618 is MySQL's "<%s> option ignored".
-        Self::warning(
+        Self::new(
             1618,
             format!("<{clause}> option ignored: it has no effect in Storno"),
         )
     }
     /// A collation that is remembered, while comparison is still binary.
     pub fn collation_not_applied(collation: &str) -> Self {
-        Self::warning(
+        Self::new(
             1273,
             format!("Collation '{collation}' is not applied yet; strings compare as utf8mb4_bin"),
         )
