@@ -15,6 +15,10 @@ use crate::error::{Result, SqlError};
 pub trait Environment {
     /// `@@name`, `@@session.name`, `@@global.name` (without the @@) or `@name` (with the @).
     fn variable(&self, name: &str) -> Result<Expr>;
+    /// The statement's time on the session's wall clock, microseconds since 1970.
+    fn now(&self) -> i64;
+    /// The session's time zone; "+00:00" for UTC.
+    fn time_zone(&self) -> String;
     /// DATABASE(), USER(), VERSION(), CONNECTION_ID() and their like; `None`: not one of them.
     fn session_function(&self, name: &str) -> Option<Expr>;
 }
@@ -386,6 +390,9 @@ fn function(mut function: Function, env: &dyn Environment) -> Result<Expr> {
     if let Some(known) = env.session_function(&name) {
         return Ok(known);
     }
+    if let Some(now) = clock(&name, &function.args, env)? {
+        return Ok(now);
+    }
     let FunctionArguments::List(list) = &mut function.args else {
         // CURRENT_TIMESTAMP and its like need no parentheses.
         function.args = FunctionArguments::List(FunctionArgumentList {
@@ -402,8 +409,72 @@ fn function(mut function: Function, env: &dyn Environment) -> Result<Expr> {
     }
     let args: Option<Vec<Expr>> = list.args.iter().cloned().map(argument).collect();
     match args {
-        Some(args) => special_call(&name, args).unwrap_or(Ok(Expr::Function(function))),
+        Some(args) => match zoned_call(&name, &args, &env.time_zone()) {
+            Some(call) => Ok(call),
+            None => special_call(&name, args).unwrap_or(Ok(Expr::Function(function))),
+        },
         None => Ok(Expr::Function(function)),
+    }
+}
+
+/// NOW() and its like: one moment for the whole statement, in the session's time zone.
+fn clock(name: &str, args: &FunctionArguments, env: &dyn Environment) -> Result<Option<Expr>> {
+    let (date, time) = match name {
+        "now" | "current_timestamp" | "localtime" | "localtimestamp" | "sysdate" => (true, true),
+        "curdate" | "current_date" => (true, false),
+        "curtime" | "current_time" => (false, true),
+        _ => return Ok(None),
+    };
+    let args = match args {
+        FunctionArguments::List(list) => list.args.as_slice(),
+        _ => &[],
+    };
+    let fsp = match args {
+        [] => 0,
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(v)))] => match &v.value {
+            Value::Number(n, _) => n.parse::<u8>().unwrap_or(7),
+            _ => 7,
+        },
+        _ => return Err(SqlError::new(
+            1582,
+            "42000",
+            format!("Incorrect parameter count in the call to native function '{name}'"),
+        )),
+    };
+    if fsp > 6 {
+        let text = format!("Too-big precision {fsp} specified for '{name}'. Maximum is 6.");
+        return Err(SqlError::new(1426, "42000", text));
+    }
+    let mut s = String::new();
+    crate::functions::convert::text::push_datetime(&mut s, env.now(), Some(fsp));
+    let part = |i: usize| s.split(' ').nth(i).unwrap_or_default().to_string();
+    Ok(Some(match (date, time) {
+        (true, true) => call("cast_datetime", vec![text(s), number(fsp)]),
+        (true, false) => call("cast_date", vec![text(part(0))]),
+        _ => call("cast_time", vec![text(part(1)), number(fsp)]),
+    }))
+}
+
+/// UNIX_TIMESTAMP and FROM_UNIXTIME speak the session's time zone, the functions below UTC.
+fn zoned_call(name: &str, args: &[Expr], zone: &str) -> Option<Expr> {
+    if zone == "+00:00" || zone == "SYSTEM" {
+        return None;
+    }
+    let utc = || text("+00:00");
+    match (name, args) {
+        ("unix_timestamp", [at]) => {
+            let at = call("convert_tz", vec![at.clone(), text(zone), utc()]);
+            Some(call(name, vec![at]))
+        }
+        ("from_unixtime", [seconds, format @ ..]) => {
+            let at = call(name, vec![seconds.clone()]);
+            let at = call("convert_tz", vec![at, utc(), text(zone)]);
+            Some(match format {
+                [] => at,
+                [format, ..] => call("date_format", vec![at, format.clone()]),
+            })
+        }
+        _ => None,
     }
 }
 

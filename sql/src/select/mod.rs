@@ -90,6 +90,12 @@ impl Environment for QueryScope<'_> {
     fn variable(&self, name: &str) -> Result<Expr> {
         self.env.variable(name)
     }
+    fn now(&self) -> i64 {
+        self.env.now()
+    }
+    fn time_zone(&self) -> String {
+        self.env.time_zone()
+    }
     fn session_function(&self, name: &str) -> Option<Expr> {
         self.env.session_function(name)
     }

@@ -25,6 +25,7 @@ use storno_storage::{Snapshot, TableId, TableSnapshot};
 use super::table::SnapshotTable;
 use crate::error::{Result, SqlError};
 use crate::functions::{self, failure::raise};
+use crate::types::TimeZone;
 
 /// What one statement reads: a snapshot, the transaction's own rows and the default database.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct View {
     pub snapshot: Snapshot,
     pub pending: Arc<HashMap<TableId, Vec<RecordBatch>>>,
     pub database: Option<String>,
+    /// Zone in which TIMESTAMP columns are read.
+    pub time_zone: TimeZone,
 }
 
 impl View {
@@ -96,7 +99,8 @@ impl ContextProvider for Planner<'_> {
         }
         let table = self.view.table(name.schema(), name.table()).map_err(raise)?;
         let pending = self.view.pending.get(&table.meta().id).cloned().unwrap_or_default();
-        let source = provider_as_source(Arc::new(SnapshotTable::new(table, pending)));
+        let table = SnapshotTable::try_new(table, pending, self.view.time_zone).map_err(raise)?;
+        let source = provider_as_source(Arc::new(table));
         self.sources.borrow_mut().insert(name, Arc::clone(&source));
         Ok(source)
     }

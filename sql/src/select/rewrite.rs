@@ -397,15 +397,21 @@ fn ordinal(expr: &Expr) -> Option<usize> {
     }
 }
 
-/// `LIMIT 18446744073709551615` means no limit; the planner counts in i64.
+/// `LIMIT 18446744073709551615` means no limit; the planner counts in i64. A parameter may come as text,
+/// and as NULL, which counts as 0.
 fn limits(clause: &mut LimitClause) -> Result<()> {
-    let clamp = |e: &mut Expr| match ordinal(e) {
-        Some(n) if i64::try_from(n).is_err() => {
-            *e = number(i64::MAX);
-            Ok(())
-        }
-        Some(_) => Ok(()),
-        None => Err(SqlError::syntax(&e.to_string(), 1)),
+    let clamp = |e: &mut Expr| {
+        let count = match &*e {
+            Expr::Value(v) => match &v.value {
+                Value::Number(n, _) | Value::SingleQuotedString(n) => n.parse::<u64>().ok(),
+                Value::Null => Some(0),
+                _ => None,
+            },
+            _ => None,
+        };
+        let count = count.ok_or_else(|| SqlError::syntax(&e.to_string(), 1))?;
+        *e = number(i64::try_from(count).unwrap_or(i64::MAX));
+        Ok(())
     };
     match clause {
         LimitClause::LimitOffset { limit, offset, .. } => {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -17,6 +17,8 @@ use datafusion::physical_plan::{
     ReplaceChildrenOptions,
 };
 use storno_storage::{Morsel, ScanRequest, ScanStats, TableSnapshot};
+
+use crate::types::TimeZone;
 
 /// Reads a pruned scan. Its partitions share one queue of morsels, so that none idles while
 /// another has work left.
@@ -37,6 +39,9 @@ pub struct Source {
     pub pending: Vec<RecordBatch>,
     /// Upper bound.
     pub partitions: usize,
+    /// Zone of the output columns at `zoned`, which storage keeps in UTC.
+    pub zone: TimeZone,
+    pub zoned: Vec<usize>,
 }
 
 /// A unit of work.
@@ -99,6 +104,8 @@ struct Pieces {
     queue: Arc<Mutex<VecDeque<Piece>>>,
     current: Option<Box<Morsel>>,
     schema: SchemaRef,
+    zone: TimeZone,
+    zoned: Vec<usize>,
 }
 
 impl Iterator for Pieces {
@@ -131,7 +138,13 @@ impl Pieces {
     fn renamed(&self, batch: RecordBatch) -> DfResult<RecordBatch> {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let schema = Arc::clone(&self.schema);
-        let columns = batch.columns().to_vec();
+        let mut columns = batch.columns().to_vec();
+        for i in &self.zoned {
+            let Some(column) = columns.get_mut(*i) else { continue };
+            let utc = column.as_primitive::<TimestampMicrosecondType>();
+            let local = utc.unary::<_, TimestampMicrosecondType>(|t| self.zone.from_utc(t));
+            *column = Arc::new(local);
+        }
         Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
     }
 }
@@ -180,6 +193,8 @@ impl ExecutionPlan for StorageScan {
             queue: Arc::clone(&self.queue),
             current: None,
             schema: Arc::clone(&self.schema),
+            zone: self.source.zone,
+            zoned: self.source.zoned.clone(),
         };
         let stream = futures::stream::iter(pieces);
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)))

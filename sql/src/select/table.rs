@@ -12,10 +12,12 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use storno_storage::{ScanRequest, TableSnapshot};
+use storno_storage::{Predicate, ScanRequest, TableSnapshot};
 
 use super::prune;
 use super::scan::{Source, StorageScan};
+use crate::error::Result;
+use crate::types::{ColumnAttributes, MysqlType, TableDefinition, TimeZone};
 
 /// Field metadata: the column's attributes (JSON), its original name, table and schema.
 pub const META_ATTRIBUTES: &str = "storno.attributes";
@@ -29,11 +31,23 @@ pub struct SnapshotTable {
     table: TableSnapshot,
     pending: Vec<RecordBatch>,
     schema: SchemaRef,
+    zone: TimeZone,
+    /// TIMESTAMP columns to be shown in a zone that is not UTC.
+    zoned: Vec<usize>,
 }
 
 impl SnapshotTable {
-    pub fn new(table: TableSnapshot, pending: Vec<RecordBatch>) -> Self {
+    pub fn try_new(
+        table: TableSnapshot,
+        pending: Vec<RecordBatch>,
+        zone: TimeZone,
+    ) -> Result<Self> {
         let meta = table.meta();
+        let definition = TableDefinition::read(Arc::clone(meta))?;
+        let is_zoned = |c: &ColumnAttributes| matches!(c.mysql_type, MysqlType::Timestamp { .. });
+        let zoned = definition.columns.iter().enumerate();
+        let zoned = zoned.filter(|(_, c)| zone != TimeZone::UTC && is_zoned(c));
+        let zoned = zoned.map(|(i, _)| i).collect();
         let fields = meta.arrow.fields().iter().zip(&meta.spec.columns).map(|(field, column)| {
             let metadata = [
                 (META_ATTRIBUTES, column.attributes.clone()),
@@ -46,7 +60,22 @@ impl SnapshotTable {
                 .with_metadata(metadata)
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Self { table, pending, schema }
+        Ok(Self { table, pending, schema, zone, zoned })
+    }
+}
+
+impl SnapshotTable {
+    /// What of a filter storage can use. It keeps TIMESTAMP in UTC; the filter speaks local time.
+    fn predicates(&self, filter: &Expr) -> Vec<Predicate> {
+        let mut found = prune::predicates(filter, &self.schema);
+        let column = |p: &Predicate| match p {
+            Predicate::Compare { column, .. }
+            | Predicate::In { column, .. }
+            | Predicate::IsNull { column }
+            | Predicate::IsNotNull { column } => *column,
+        };
+        found.retain(|p| !self.zoned.contains(&column(p)));
+        found
     }
 }
 
@@ -71,12 +100,13 @@ impl TableProvider for SnapshotTable {
             Some(columns) => columns.clone(),
             None => (0..self.schema.fields().len()).collect(),
         };
-        let predicates =
-            filters.iter().flat_map(|f| prune::predicates(f, &self.schema)).collect();
+        let predicates = filters.iter().flat_map(|f| self.predicates(f)).collect();
         let source = Source {
             table: self.table.clone(),
-            pending: self.pending.iter().map(|b| b.project(&columns)).collect::<Result<_, _>>()?,
+            pending: self.pending.iter().map(|b| b.project(&columns)).collect::<std::result::Result<_, _>>()?,
             partitions: state.config().target_partitions(),
+            zone: self.zone,
+            zoned: (0..columns.len()).filter(|i| self.zoned.contains(&columns[*i])).collect(),
             request: ScanRequest { columns: columns.clone(), predicates },
         };
         let schema = Arc::new(self.schema.project(&columns)?);
@@ -88,7 +118,7 @@ impl TableProvider for SnapshotTable {
         filters: &[&Expr],
     ) -> DfResult<Vec<TableProviderFilterPushDown>> {
         // Storage leaves out what cannot match; the filter above decides row by row.
-        let answer = |f: &&Expr| match prune::predicates(f, &self.schema).is_empty() {
+        let answer = |f: &&Expr| match self.predicates(f).is_empty() {
             true => TableProviderFilterPushDown::Unsupported,
             false => TableProviderFilterPushDown::Inexact,
         };

@@ -266,19 +266,19 @@ impl Session {
             snapshot: self.engine.store().snapshot(),
             pending: Arc::default(),
             database: self.database.clone(),
+            time_zone: self.time_zone(),
         }
     }
 
     /// What a query sees now: the transaction's snapshot and rows, or the newest state.
     fn read_view(&mut self) -> View {
         let store = self.engine.store().clone();
-        let database = self.database.clone();
-        match self.open_transaction() {
-            Some(t) => {
-                View { snapshot: t.snapshot(|| store.snapshot()), pending: t.pending(), database }
-            }
-            None => View { snapshot: store.snapshot(), pending: Arc::default(), database },
-        }
+        let (database, time_zone) = (self.database.clone(), self.time_zone());
+        let (snapshot, pending) = match self.open_transaction() {
+            Some(t) => (t.snapshot(|| store.snapshot()), t.pending()),
+            None => (store.snapshot(), Arc::default()),
+        };
+        View { snapshot, pending, database, time_zone }
     }
 
     /// The open transaction; without autocommit one begins by itself.

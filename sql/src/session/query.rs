@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlparser::ast::Expr;
 
+use super::insert::now_utc;
 use super::variables::{self, SessionVariables, VariableValue};
 use super::{Session, done};
 use crate::dialect::{Lexed, lex, parse_expression};
@@ -13,6 +14,7 @@ use crate::insert::Scalar;
 use crate::result::{Outcome, Rows};
 use crate::select::evaluate::Evaluator;
 use crate::select::expr::{number, text};
+use crate::types::TimeZone;
 use crate::select::{Compiled, Environment, bind, compile, run};
 
 /// What expressions may ask of a session, copied for the planning thread.
@@ -22,6 +24,9 @@ pub(super) struct SessionEnvironment {
     user_variables: HashMap<String, Scalar>,
     functions: Vec<(&'static str, Expr)>,
     warning_count: u64,
+    time_zone: TimeZone,
+    /// The statement's time, microseconds since 1970 in UTC.
+    now_utc: i64,
 }
 
 impl Environment for SessionEnvironment {
@@ -44,6 +49,14 @@ impl Environment for SessionEnvironment {
             VariableValue::Integer(i) => number(i),
             VariableValue::Null => bind::literal(&Scalar::Null),
         })
+    }
+
+    fn now(&self) -> i64 {
+        self.time_zone.from_utc(self.now_utc)
+    }
+
+    fn time_zone(&self) -> String {
+        self.time_zone.to_string()
     }
 
     fn session_function(&self, name: &str) -> Option<Expr> {
@@ -91,6 +104,8 @@ impl Session {
                 ("row_count", bind::literal(&Scalar::Int(self.row_count.into()))),
             ],
             warning_count: self.warnings.len() as u64,
+            time_zone: self.time_zone(),
+            now_utc: now_utc(),
         }
     }
 
