@@ -141,17 +141,17 @@ impl ContextProvider for Planner<'_> {
         self.config
     }
 
-    // Only asked for to suggest similar names.
+    // Asked for to suggest similar names when one is unknown.
     fn udf_names(&self) -> Vec<String> {
-        Vec::new()
+        functions::scalar_names()
     }
     fn higher_order_function_names(&self) -> Vec<String> {
         Vec::new()
     }
     fn udaf_names(&self) -> Vec<String> {
-        Vec::new()
+        functions::aggregate_names()
     }
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        functions::window_names()
     }
 }
