@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::judge;
-use super::{Outcome, Session, ensure};
+use super::{Outcome, Refusal, Session, ensure};
 
 /// Longer than any start or stop takes; reached only when a server hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,6 +73,12 @@ impl Server {
 
     pub fn is_judge(&self) -> bool {
         self.kind == Kind::MariaDb
+    }
+
+    /// An error's text as MySQL 8 words it.
+    pub fn words(&self, refusal: &Refusal) -> String {
+        let text = refusal.to_string();
+        if self.is_judge() { judge::in_mysql_words(&text) } else { text }
     }
 
     pub fn port(&self) -> u16 {
