@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod functions;
 pub mod types;
 
 pub use error::{Result, SqlError};

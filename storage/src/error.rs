@@ -12,13 +12,26 @@ pub enum Error {
     #[error("the data directory {0} is in use by another process")]
     Locked(PathBuf),
     #[error("{operation} {path}: {message}")]
-    Io { operation: &'static str, path: PathBuf, kind: std::io::ErrorKind, message: String },
+    Io {
+        operation: &'static str,
+        path: PathBuf,
+        kind: std::io::ErrorKind,
+        message: String,
+    },
     /// Stored bytes are not what was written. Never served as data.
     #[error("{path} is damaged at byte {offset}: {what}")]
-    Corruption { path: PathBuf, offset: u64, what: String },
+    Corruption {
+        path: PathBuf,
+        offset: u64,
+        what: String,
+    },
     /// The directory was written by a newer format.
     #[error("{path} has format version {found}; this build reads up to {supported}")]
-    UnsupportedVersion { path: PathBuf, found: u32, supported: u32 },
+    UnsupportedVersion {
+        path: PathBuf,
+        found: u32,
+        supported: u32,
+    },
     /// A write or sync failed earlier; nothing is accepted until the store is opened again.
     #[error("writes are stopped until restart: {0}")]
     ReadOnly(String),
@@ -32,7 +45,12 @@ pub enum Error {
     TableExists(String, String),
     /// Row `row` of the `batch`-th insert of a write batch repeats a unique key.
     #[error("row {row} of insert {batch} repeats a key of {key}")]
-    DuplicateKey { table: TableName, key: String, batch: usize, row: usize },
+    DuplicateKey {
+        table: TableName,
+        key: String,
+        batch: usize,
+        row: usize,
+    },
     /// The caller broke the contract (wrong schema, unknown column ...).
     #[error("invalid request: {0}")]
     Invalid(String),

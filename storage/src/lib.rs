@@ -14,6 +14,6 @@ pub use error::{Error, Result, TableName};
 pub use predicate::{CompareOp, Predicate, Value};
 pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
 pub use store::{
-    Commit, Morsel, OnDuplicate, Options, ScanRequest, ScanStats, Scan, Snapshot, Store, SyncMode,
+    Commit, Morsel, OnDuplicate, Options, Scan, ScanRequest, ScanStats, Snapshot, Store, SyncMode,
     TableSnapshot, WriteBatch,
 };

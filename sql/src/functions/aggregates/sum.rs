@@ -1,0 +1,156 @@
+//! SUM and AVG as DataFusion aggregates with MySQL's result types.
+//!
+//! Exact numbers (integers, decimals, dates as numbers) give decimals: SUM adds 22 digits before the
+//! point, AVG four behind it. Doubles and text give doubles. Source: MySQL manual, "Aggregate Function
+//! Descriptions".
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::Result;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
+};
+
+use super::distinct::{DistinctAccumulator, Inner};
+use super::double::{Double, DoubleAccumulator, DoubleFrame, DoubleGroups};
+use super::exact::{Exact, ExactAccumulator, ExactGroups};
+use super::input::{exact_digits, is_exact};
+use crate::functions::failure::{not_supported, wrong_argument_count};
+use crate::functions::operators::types::{DIVISION_DIGITS, PRECISION_MAX, SCALE_MAX};
+
+/// Digits that SUM adds in front of the point.
+const SUM_DIGITS: u8 = 22;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Sum {
+    average: bool,
+    signature: Signature,
+}
+
+impl Sum {
+    pub(crate) fn sum() -> Self {
+        Self { average: false, signature: Signature::user_defined(Volatility::Immutable) }
+    }
+
+    pub(crate) fn avg() -> Self {
+        Self { average: true, signature: Signature::user_defined(Volatility::Immutable) }
+    }
+
+    fn result_digits(&self, input: &DataType) -> (u8, i8) {
+        let (precision, scale) = exact_digits(input);
+        if !self.average {
+            return ((precision.saturating_add(SUM_DIGITS)).min(PRECISION_MAX), scale);
+        }
+        let result_scale = (scale + DIVISION_DIGITS).min(SCALE_MAX.max(scale));
+        let more = (result_scale - scale).unsigned_abs();
+        (precision.saturating_add(more).min(PRECISION_MAX), result_scale)
+    }
+
+    fn inner(&self, args: &AccumulatorArgs) -> Result<Inner> {
+        let [field] = args.expr_fields else { return Err(wrong_argument_count(self.name())) };
+        let text = format!("{}({})", self.name(), field.name());
+        if !is_exact(field.data_type()) {
+            return Ok(Inner::Double(Double { text, average: self.average }));
+        }
+        let (_, scale) = exact_digits(field.data_type());
+        let (result_precision, result_scale) = self.result_digits(field.data_type());
+        Ok(Inner::Exact(Exact {
+            text,
+            average: self.average,
+            scale,
+            result_precision,
+            result_scale,
+        }))
+    }
+}
+
+impl AggregateUDFImpl for Sum {
+    fn name(&self) -> &str {
+        if self.average { "avg" } else { "sum" }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        match arg_types.len() {
+            1 => Ok(arg_types.to_vec()),
+            _ => Err(wrong_argument_count(self.name())),
+        }
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        let [input] = arg_types else { return Err(wrong_argument_count(self.name())) };
+        if !is_exact(input) {
+            return Ok(DataType::Float64);
+        }
+        let (precision, scale) = self.result_digits(input);
+        Ok(DataType::Decimal128(precision, scale))
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let inner = self.inner(&args)?;
+        if args.is_distinct {
+            return Ok(Box::new(DistinctAccumulator::new(inner)));
+        }
+        Ok(match inner {
+            Inner::Exact(exact) => Box::new(ExactAccumulator::new(exact)),
+            Inner::Double(double) => Box::new(DoubleAccumulator::new(double)),
+        })
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        if args.is_distinct {
+            return Err(not_supported("<window function>(DISTINCT ..)"));
+        }
+        Ok(match self.inner(&args)? {
+            Inner::Exact(exact) => Box::new(ExactAccumulator::new(exact)),
+            Inner::Double(double) => Box::new(DoubleFrame::new(double)),
+        })
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let [input] = args.input_fields else { return Err(wrong_argument_count(self.name())) };
+        let value = if is_exact(input.data_type()) {
+            DataType::Decimal128(38, exact_digits(input.data_type()).1)
+        } else {
+            DataType::Float64
+        };
+        let name = |part: &str| format_state_name(args.name, part);
+        if args.is_distinct {
+            let item = Field::new_list_field(value, true);
+            return Ok(vec![Arc::new(Field::new_list(name("distinct"), item, false))]);
+        }
+        let mut fields = vec![Arc::new(Field::new(name("sum"), value, true))];
+        if self.average {
+            fields.push(Arc::new(Field::new(name("count"), DataType::UInt64, true)));
+        }
+        Ok(fields)
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        !args.is_distinct
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(match self.inner(&args)? {
+            Inner::Exact(exact) => Box::new(ExactGroups::new(exact)),
+            Inner::Double(double) => Box::new(DoubleGroups::new(double)),
+        })
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+}

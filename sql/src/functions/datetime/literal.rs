@@ -1,0 +1,363 @@
+//! Text and numbers to DATE, DATETIME and TIME, in every delimited and undelimited form MySQL reads.
+//!
+//! Invalid text gives `None` (NULL with a warning in MySQL). The zero date and dates with a zero month
+//! or day have no Arrow representation and are invalid too. Source: MySQL manual, "Date and Time
+//! Literals".
+
+use super::calendar::{Clock, DAY_US, Date, TIME_MAX_US, in_calendar, join};
+
+/// Numbers found in a date text: year, month, day, hour, minute, second, microsecond.
+struct Scan<'a> {
+    text: &'a [u8],
+    pos: usize,
+    values: [u32; 7],
+    fields: usize,
+    year_digits: usize,
+    /// Hundreds of nanoseconds round the microseconds up.
+    round_up: bool,
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self { text, pos: 0, values: [0; 7], fields: 0, year_digits: 0, round_up: false }
+    }
+
+    fn digit(&self) -> Option<u32> {
+        let byte = *self.text.get(self.pos)?;
+        byte.is_ascii_digit().then(|| u32::from(byte - b'0'))
+    }
+
+    /// Up to `limit` digits; `None` when there is none or the number is absurd.
+    fn number(&mut self, limit: usize) -> Option<(u32, usize)> {
+        let from = self.pos;
+        let mut value = 0;
+        while let Some(digit) = self.digit() {
+            if self.pos - from == limit {
+                break;
+            }
+            value = value * 10 + digit;
+            if value > 999_999 {
+                return None;
+            }
+            self.pos += 1;
+        }
+        (self.pos > from).then_some((value, self.pos - from))
+    }
+
+    /// The digits behind the point, padded to six, the seventh rounding.
+    fn fraction(&mut self) {
+        if let Some((value, digits)) = self.number(6) {
+            self.values[6] = value * 10_u32.pow(6 - digits.min(6) as u32);
+            self.round_up = self.digit().is_some_and(|digit| digit >= 5);
+            while self.digit().is_some() {
+                self.pos += 1;
+            }
+            self.fields = 7;
+        }
+    }
+
+    /// Reads the fields. `packed`: `20240131123045.5`, of fixed widths, the year's given; otherwise
+    /// `2024-01-31 12:30:45.5`: any punctuation delimits, spaces or a T precede the time.
+    fn fields(&mut self, packed: Option<usize>) -> Option<()> {
+        for index in 0..6 {
+            let width = match (packed, index) {
+                (None, _) => usize::MAX,
+                (Some(year), 0) => year,
+                _ => 2,
+            };
+            if self.digit().is_none() {
+                break;
+            }
+            let (value, digits) = self.number(width)?;
+            if index == 0 {
+                self.year_digits = digits;
+            }
+            self.values[index] = value;
+            self.fields = index + 1;
+            let next = self.text.get(self.pos);
+            if index == 2 && next == Some(&b'T') {
+                self.pos += 1;
+                continue;
+            }
+            if index == 5 {
+                if next == Some(&b'.') {
+                    self.pos += 1;
+                    self.fraction();
+                }
+                break;
+            }
+            self.delimiters(index == 2)?;
+        }
+        Some(())
+    }
+
+    /// Skips punctuation and, only behind the day, spaces.
+    fn delimiters(&mut self, spaces: bool) -> Option<()> {
+        while let Some(byte) = self.text.get(self.pos) {
+            if byte.is_ascii_whitespace() {
+                if !spaces {
+                    return None;
+                }
+            } else if !byte.is_ascii_punctuation() {
+                break;
+            }
+            self.pos += 1;
+        }
+        Some(())
+    }
+
+    fn year(&self) -> i32 {
+        let year = self.values[0] as i32;
+        match self.year_digits {
+            2 if year < 70 => year + 2000,
+            2 => year + 1900,
+            _ => year,
+        }
+    }
+}
+
+/// `"2024-01-31 12:30:45.123"` and its relatives to microseconds since 1970.
+pub(crate) fn datetime(text: &str) -> Option<i64> {
+    parse(text).map(|(micros, _)| micros)
+}
+
+/// The value and the number of fields that the text had (3: a date alone).
+fn parse(text: &str) -> Option<(i64, usize)> {
+    let text = text.trim_start().as_bytes();
+    let mut scan = Scan::new(text);
+    let digits = text.iter().take_while(|b| b.is_ascii_digit() || **b == b'T').count();
+    if digits == 0 {
+        return None;
+    }
+    let packed = digits == text.len() || text[digits] == b'.';
+    let year_width = if digits == 4 || digits == 8 || digits >= 14 { 4 } else { 2 };
+    scan.fields(packed.then_some(year_width))?;
+    if scan.fields < 3 {
+        return None;
+    }
+    let date = Date::new(scan.year(), scan.values[1], scan.values[2])?;
+    let [_, _, _, hour, minute, second, micro] = scan.values;
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let clock = Clock { hour, minute, second, micro };
+    let offset = offset_us(&scan)?;
+    let micros = join(date.days(), clock.micros()) + i64::from(scan.round_up) - offset;
+    in_calendar(micros).then_some((micros, scan.fields))
+}
+
+/// A time zone offset such as `+05:30` behind the time, in microseconds; 0 without one.
+fn offset_us(scan: &Scan<'_>) -> Option<i64> {
+    if scan.fields < 6 {
+        return Some(0);
+    }
+    let rest = &scan.text[scan.pos..];
+    match rest {
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2]
+            if [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()) =>
+        {
+            let number = |a: &u8, b: &u8| i64::from(a - b'0') * 10 + i64::from(b - b'0');
+            let (hours, minutes) = (number(h1, h2), number(m1, m2));
+            let total = hours * 60 + minutes;
+            let negative_zero = *sign == b'-' && total == 0;
+            if minutes > 59 || total > 14 * 60 || negative_zero {
+                return None;
+            }
+            let total = total * 60_000_000;
+            Some(if *sign == b'-' { -total } else { total })
+        }
+        _ => Some(0),
+    }
+}
+
+/// Numbers such as 20240131, 240131 or 20240131123045 to microseconds since 1970.
+pub(crate) fn datetime_from_number(number: i64, micro: u32) -> Option<i64> {
+    let number = match number {
+        ..=100 => return None,
+        101..=691_231 => (number + 20_000_000) * 1_000_000,
+        691_232..=700_100 => return None,
+        700_101..=991_231 => (number + 19_000_000) * 1_000_000,
+        991_232..=9_999_999 => return None,
+        10_000_000..=99_991_231 => number * 1_000_000,
+        99_991_232..=100_999_999 => return None,
+        101_000_000..=691_231_235_959 => number + 20_000_000_000_000,
+        691_231_235_960..=700_100_999_999 => return None,
+        700_101_000_000..=991_231_235_959 => number + 19_000_000_000_000,
+        _ => number,
+    };
+    let (days, seconds) = (number / 1_000_000, (number % 1_000_000) as u32);
+    let year = i32::try_from(days / 10_000).ok()?;
+    let date = Date::new(year, (days / 100 % 100) as u32, (days % 100) as u32)?;
+    let clock =
+        Clock { hour: seconds / 10_000, minute: seconds / 100 % 100, second: seconds % 100, micro };
+    let valid = clock.hour <= 23 && clock.minute <= 59 && clock.second <= 59;
+    valid.then(|| join(date.days(), clock.micros()))
+}
+
+/// `"[-][D ]HH:MM:SS.f"`, `"HHMMSS"` or a full datetime to the microseconds of a TIME.
+pub(crate) fn time(text: &str) -> Option<i64> {
+    let trimmed = text.trim_start();
+    let (negative, body) = match trimmed.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, trimmed),
+    };
+    // Twelve characters or more may be a whole datetime.
+    if !negative
+        && body.len() >= 12
+        && let Some((micros, fields)) = parse(body)
+        && (fields > 3 || body.as_bytes().iter().take(14).all(u8::is_ascii_digit))
+    {
+        return Some(micros.rem_euclid(DAY_US));
+    }
+    let micros = time_body(body.as_bytes())?;
+    let micros = micros.min(TIME_MAX_US);
+    Some(if negative { -micros } else { micros })
+}
+
+fn time_body(text: &[u8]) -> Option<i64> {
+    let number = |from: usize| -> Option<(i64, usize)> {
+        let digits = text[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 {
+            return None;
+        }
+        let mut value = 0_i64;
+        for byte in &text[from..from + digits] {
+            value = (value * 10 + i64::from(byte - b'0')).min(99_999_999_999);
+        }
+        Some((value, from + digits))
+    };
+    let (first, mut pos) = number(0)?;
+    let spaces = text[pos..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let at = |pos: usize| text.get(pos).copied().unwrap_or(0);
+    let (days, hours);
+    let (mut minutes, mut seconds) = (0, 0);
+    if spaces > 0 && at(pos + spaces).is_ascii_digit() {
+        days = first;
+        (hours, pos) = number(pos + spaces)?;
+        if at(pos) == b':' && at(pos + 1).is_ascii_digit() {
+            (minutes, pos) = number(pos + 1)?;
+            if at(pos) == b':' && at(pos + 1).is_ascii_digit() {
+                (seconds, pos) = number(pos + 1)?;
+            }
+        }
+    } else if at(pos) == b':' && at(pos + 1).is_ascii_digit() {
+        (days, hours) = (0, first);
+        (minutes, pos) = number(pos + 1)?;
+        if at(pos) == b':' && at(pos + 1).is_ascii_digit() {
+            (seconds, pos) = number(pos + 1)?;
+        }
+    } else {
+        days = 0;
+        (hours, minutes, seconds) = (first / 10_000, first / 100 % 100, first % 100);
+    }
+    if minutes > 59 || seconds > 59 {
+        return None;
+    }
+    let (micro, round_up) = time_fraction(&text[pos..]);
+    let total = days.checked_mul(24)?.checked_add(hours)?.checked_mul(3600)?;
+    let total = (total + minutes * 60 + seconds).checked_mul(1_000_000)?;
+    Some(total + micro + i64::from(round_up))
+}
+
+fn time_fraction(text: &[u8]) -> (i64, bool) {
+    let Some((b'.', digits)) = text.split_first() else { return (0, false) };
+    let digits: Vec<u8> = digits.iter().copied().take_while(u8::is_ascii_digit).collect();
+    let mut value = 0;
+    for index in 0..6 {
+        value = value * 10 + digits.get(index).map_or(0, |b| i64::from(b - b'0'));
+    }
+    (value, digits.get(6).is_some_and(|b| *b >= b'5'))
+}
+
+/// Numbers such as 101112 (10:11:12) to the microseconds of a TIME; whole datetimes give their time.
+pub(crate) fn time_from_number(number: i64, micro: u32) -> Option<i64> {
+    let magnitude = number.unsigned_abs();
+    if number > 9_999_999_999 {
+        return datetime_from_number(number, micro).map(|us| us.rem_euclid(DAY_US));
+    }
+    if magnitude > 8_385_959 {
+        return Some(if number < 0 { -TIME_MAX_US } else { TIME_MAX_US });
+    }
+    let magnitude = magnitude as u32;
+    let clock = Clock {
+        hour: magnitude / 10_000,
+        minute: magnitude / 100 % 100,
+        second: magnitude % 100,
+        micro,
+    };
+    if clock.minute > 59 || clock.second > 59 {
+        return None;
+    }
+    let micros = clock.micros().min(TIME_MAX_US);
+    Some(if number < 0 { -micros } else { micros })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(year: i32, month: u32, day: u32, clock: (u32, u32, u32, u32)) -> Option<i64> {
+        let (hour, minute, second, micro) = clock;
+        let date = Date { year, month, day };
+        Some(join(date.days(), Clock { hour, minute, second, micro }.micros()))
+    }
+
+    #[test]
+    fn datetimes_are_read_in_every_delimiter_form() {
+        let noon = at(2024, 2, 29, (12, 30, 45, 0));
+        for text in [
+            "2024-02-29 12:30:45",
+            "2024-02-29T12:30:45",
+            "2024/02/29 12:30:45",
+            "24-2-29 12:30:45",
+            "20240229123045",
+            "240229123045",
+            "2024.02.29 12.30.45",
+            "  2024-02-29   12:30:45xyz",
+            "20240229T123045",
+            "2024^02^29 12+30+45",
+        ] {
+            assert_eq!(datetime(text), noon, "{text}");
+        }
+        assert_eq!(datetime("2024-02-29"), at(2024, 2, 29, (0, 0, 0, 0)));
+        assert_eq!(datetime("2024-02-29 12"), at(2024, 2, 29, (12, 0, 0, 0)));
+        assert_eq!(datetime("2024-02-29 1:2:3.5"), at(2024, 2, 29, (1, 2, 3, 500_000)));
+        assert_eq!(datetime("2024-02-29 1:2:3.1234567"), at(2024, 2, 29, (1, 2, 3, 123_457)));
+        assert_eq!(datetime("2024-01-01 05:30:00+05:30"), at(2024, 1, 1, (0, 0, 0, 0)));
+    }
+
+    #[test]
+    fn invalid_datetimes_are_none() {
+        for text in ["", "abc", "2024-02-30", "2024-13-01", "2024-00-01", "0000-00-00", "2024-01"] {
+            assert_eq!(datetime(text), None, "{text}");
+        }
+        assert_eq!(datetime("2024-01-01 25:00:00"), None);
+    }
+
+    #[test]
+    fn numbers_are_dates_by_their_digits() {
+        assert_eq!(datetime_from_number(20_240_229, 0), at(2024, 2, 29, (0, 0, 0, 0)));
+        assert_eq!(datetime_from_number(240_229, 0), at(2024, 2, 29, (0, 0, 0, 0)));
+        assert_eq!(datetime_from_number(991_231, 0), at(1999, 12, 31, (0, 0, 0, 0)));
+        let late = at(2024, 2, 29, (23, 59, 58, 0));
+        assert_eq!(datetime_from_number(20_240_229_235_958, 0), late);
+        assert_eq!(datetime_from_number(20_240_230, 0), None);
+        assert_eq!(datetime_from_number(0, 0), None);
+    }
+
+    #[test]
+    fn times_carry_days_signs_and_limits() {
+        let hms = |h: i64, m: i64, s: i64| Some((h * 3600 + m * 60 + s) * 1_000_000);
+        assert_eq!(time("10:11:12"), hms(10, 11, 12));
+        assert_eq!(time("101112"), hms(10, 11, 12));
+        assert_eq!(time("10:11"), hms(10, 11, 0));
+        assert_eq!(time("12"), hms(0, 0, 12));
+        assert_eq!(time("1 10:11:12"), hms(34, 11, 12));
+        assert_eq!(time("-01:00:00"), hms(-1, 0, 0));
+        assert_eq!(time("900:00:00"), Some(TIME_MAX_US));
+        assert_eq!(time("10:60:00"), None);
+        assert_eq!(time("2024-02-29 13:00:01.5"), Some(46_801_500_000));
+        assert_eq!(time_from_number(101_112, 0), hms(10, 11, 12));
+        assert_eq!(time_from_number(-101_112, 0), hms(-10, -11, -12));
+    }
+}
