@@ -27,8 +27,8 @@ pub enum Configuration {
     Plain,
     /// Before every query that follows a change, the server is stopped and started again.
     Restart,
-    /// Before every query that follows a change, the rows are moved out of memory into segments.
-    Flush,
+    /// The memtable holds next to nothing and a segment a few rows: answers come from segments.
+    Segments,
     /// Every query is also prepared and executed: the binary result must equal the text one.
     Prepared,
 }
@@ -36,7 +36,7 @@ pub enum Configuration {
 const CONFIGURATIONS: [(Configuration, &str); 4] = [
     (Configuration::Plain, "plain"),
     (Configuration::Restart, "restart"),
-    (Configuration::Flush, "flush"),
+    (Configuration::Segments, "segments"),
     (Configuration::Prepared, "prepared"),
 ];
 
@@ -72,7 +72,11 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 async fn run_file(file: &Path, configuration: Configuration) -> Outcome {
-    let server = Server::start()?;
+    let settings: &[_] = match configuration {
+        Configuration::Segments => &[("STORNO_MEMTABLE_BYTES", "4096"), ("STORNO_SEGMENT_ROWS", "4")],
+        _ => &[],
+    };
+    let server = Server::start_with(settings)?;
     let is_judge = server.is_judge();
     let server = Arc::new(Mutex::new(server));
     let connections = Arc::clone(&server);

@@ -1,5 +1,5 @@
-//! A golden file's connection: statements over the wire, with restarts or flushes in between when the
-//! configuration asks for them.
+//! A golden file's connection: statements over the wire, with restarts in between or prepared as well
+//! when the configuration asks for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,31 +52,17 @@ impl Wire {
         Ok(Self { server, session, configuration, is_judge, changed: false, state })
     }
 
-    async fn disturb(&mut self) -> Outcome {
-        match self.configuration {
-            Configuration::Restart => {
-                let mut server = self.server.lock().await;
-                server.restart()?;
-                self.session = server.connect().await?;
-                for statement in &self.state {
-                    // A database used before may be gone by now.
-                    if let Err(refusal) = self.session.run(statement).await
-                        && !matches!(refusal, Refusal::Server { code: 1049, .. })
-                    {
-                        return Err(refusal.into());
-                    }
-                }
+    async fn restart(&mut self) -> Outcome {
+        let mut server = self.server.lock().await;
+        server.restart()?;
+        self.session = server.connect().await?;
+        for statement in &self.state {
+            // A database used before may be gone by now.
+            if let Err(refusal) = self.session.run(statement).await
+                && !matches!(refusal, Refusal::Server { code: 1049, .. })
+            {
+                return Err(refusal.into());
             }
-            Configuration::Flush => {
-                let tables = match self.session.run("SHOW TABLES").await {
-                    Ok(answer) => answer.texts(),
-                    Err(_) => return Ok(()), // no database is selected
-                };
-                for table in tables.into_iter().flatten().flatten() {
-                    self.session.run(format!("OPTIMIZE TABLE `{table}`")).await?;
-                }
-            }
-            Configuration::Plain | Configuration::Prepared => {}
         }
         Ok(())
     }
@@ -139,8 +125,11 @@ impl AsyncDB for Wire {
     type ColumnType = Class;
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<Class>, Spelled> {
-        if self.changed && starts_with_word(sql, &["SELECT", "WITH", "DESCRIBE", "DESC"]) {
-            self.disturb().await.map_err(spell_failure)?;
+        if self.configuration == Configuration::Restart
+            && self.changed
+            && starts_with_word(sql, &["SELECT", "WITH", "DESCRIBE", "DESC"])
+        {
+            self.restart().await.map_err(spell_failure)?;
             self.changed = false;
         }
         if starts_with_word(sql, &["INSERT", "REPLACE", "CREATE", "DROP", "TRUNCATE", "UPDATE", "DELETE"]) {
