@@ -8,9 +8,9 @@ mod aggregates;
 mod argument;
 mod builtin;
 mod control;
-mod convert;
-mod datetime;
-mod failure;
+pub(crate) mod convert;
+pub(crate) mod datetime;
+pub(crate) mod failure;
 mod operators;
 #[cfg(test)]
 mod testing;
