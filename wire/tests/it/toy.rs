@@ -167,10 +167,12 @@ impl Session for ToySession {
             .matches('?')
             .map(|_| text_column("?"))
             .collect::<Vec<_>>();
-        let columns = if params.is_empty() {
-            vec![]
-        } else {
-            param_columns(params.len())
+        let columns = match text.split(' ').next() {
+            _ if !params.is_empty() => param_columns(params.len()),
+            Some("types") => type_columns_and_arrays().0,
+            Some("rows") => number_columns(),
+            Some("echo" | "big" | "select") => vec![text_column("text")],
+            _ => Vec::new(),
         };
         self.statements.insert(id, text);
         Ok(Prepared {
@@ -381,8 +383,13 @@ fn typed(name: &str, column_type: ColumnType, decimals: u8, length: u32) -> Colu
     }
 }
 
-/// A value and a NULL of every type.
 fn types() -> Outcome {
+    let (columns, arrays) = type_columns_and_arrays();
+    rows(columns, vec![batch(arrays)])
+}
+
+/// A value and a NULL of every type.
+fn type_columns_and_arrays() -> (Vec<Column>, Vec<ArrayRef>) {
     use ColumnType::*;
     let decimal = Decimal128Array::from(vec![Some(-12_345_678_901_234_567_890_123_456), None]);
     let decimal = decimal.with_precision_and_scale(38, 6).unwrap();
@@ -452,8 +459,7 @@ fn types() -> Outcome {
             Arc::new(BinaryArray::from(vec![Some(&b"\0\xFF"[..]), None])),
         ),
     ];
-    let (columns, arrays) = list.into_iter().unzip();
-    rows(columns, vec![batch(arrays)])
+    list.into_iter().unzip()
 }
 
 /// A toy server on a free port of the loopback interface.
