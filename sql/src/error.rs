@@ -339,6 +339,17 @@ impl SqlError {
             format!("Incorrect {kind} value: '{value}' for column '{column}' at row {row}"),
         )
     }
+    /// `kind`: "DATE", "TIME" or "DATETIME".
+    pub fn incorrect_typed_literal(kind: &str, value: &str) -> Self {
+        Self::new(1525, "HY000", format!("Incorrect {kind} value: '{value}'"))
+    }
+    pub fn illegal_double(value: &str) -> Self {
+        Self::new(
+            1367,
+            "22007",
+            format!("Illegal double '{value}' value found during parsing"),
+        )
+    }
     pub fn no_default_value(column: &str) -> Self {
         Self::new(
             1364,

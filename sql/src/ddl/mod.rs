@@ -82,3 +82,6 @@ pub fn create_table(text: &str, context: &DdlContext<'_>) -> Result<CreateTable>
         _ => Err(Cursor::new(text)?.error()),
     }
 }
+
+#[cfg(test)]
+mod tests;

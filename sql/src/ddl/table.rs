@@ -246,12 +246,7 @@ impl Builder<'_> {
         check_on_update(column)?;
         if let Some(default) = &column.default {
             let declared = (&attributes, !not_null);
-            attributes.default = Some(default::check(
-                default,
-                &column.name,
-                declared,
-                self.context,
-            )?);
+            attributes.default = default::check(default, &column.name, declared, self.context)?;
         }
         Ok(ColumnSpec {
             name: column.name.clone(),

@@ -100,7 +100,8 @@ impl Moment {
         scan.finish()
     }
 
-    /// Reads a number such as 20240229 or 20240229131415; `micros` is the fraction of a second.
+    /// Reads a number such as 20240229 or 20240229131415; `micros` is the fraction of a second, which
+    /// means nothing without a time of day.
     pub(super) fn of_number(number: i64, micros: u32) -> Result<Self, Unreadable> {
         const DAY: i64 = 1_000_000;
         let full = match number {
@@ -117,6 +118,7 @@ impl Moment {
             991_231_235_960..=99_991_231_235_959 => number,
             _ => return Err(Invalid),
         };
+        let micros = if number < 101_000_000 { 0 } else { micros };
         let (date, time) = (full / DAY, full % DAY);
         let field = |number: i64| u32::try_from(number).unwrap_or(0);
         let fields = [
