@@ -43,7 +43,7 @@ impl Default for ServerOptions {
 pub struct Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Server {
@@ -64,7 +64,8 @@ impl Server {
             shutdown_grace: options.shutdown_grace,
             ..storno_wire::Limits::default()
         };
-        let server = storno_wire::Server::new(Arc::new(SqlBackend::new(engine)), limits);
+        let server = storno_wire::Server::new(Arc::new(SqlBackend::new(engine)), limits)
+            .map_err(|why| Error::Server(why.to_string()))?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             // An error here means that the Server was dropped: stop as well.
@@ -99,8 +100,7 @@ impl Server {
 
     async fn ended(&mut self) -> Result<()> {
         match (&mut self.serving).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(Error::Server(format!("serving ended: {why}"))),
+            Ok(()) => Ok(()),
             Err(why) => Err(Error::Server(format!("serving ended: {why}"))),
         }
     }

@@ -1,6 +1,6 @@
 //! What can go wrong in storage. Which MySQL error a client sees is decided in `sql`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Result of every fallible storage call.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -61,4 +61,36 @@ pub enum Error {
 pub struct TableName {
     pub schema: String,
     pub table: String,
+}
+
+impl Error {
+    pub(crate) fn io(operation: &'static str, path: &Path, error: &std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        Self::Io {
+            operation,
+            path,
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
+
+    pub(crate) fn corruption(path: &Path, offset: u64, what: impl Into<String>) -> Self {
+        Self::Corruption {
+            path: path.to_path_buf(),
+            offset,
+            what: what.into(),
+        }
+    }
+
+    /// Whether the disk is full: the one failure that passes by itself.
+    pub(crate) fn is_no_space(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(
+            self,
+            Self::Io {
+                kind: StorageFull | QuotaExceeded,
+                ..
+            }
+        )
+    }
 }

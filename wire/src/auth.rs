@@ -84,7 +84,7 @@ impl Credential {
                     return false;
                 };
                 let mask = Sha256::new()
-                    .chain_update(Sha256::digest(stored))
+                    .chain_update(stored)
                     .chain_update(scramble.bytes());
                 let candidate = xor(response, mask.finalize().into());
                 Sha256::digest(candidate).ct_eq(stored).into()
@@ -164,7 +164,7 @@ mod tests {
         let once: [u8; 32] = Sha256::digest(password).into();
         let twice = Sha256::digest(once);
         let mask = Sha256::new()
-            .chain_update(Sha256::digest(twice))
+            .chain_update(twice)
             .chain_update(scramble.bytes());
         xor(once, mask.finalize().into()).to_vec()
     }
@@ -177,6 +177,24 @@ mod tests {
         };
         let hex: String = hash.iter().map(|byte| format!("{byte:02X}")).collect();
         assert_eq!(hex, "14E65567ABDB5135D0CFD9A70B3032C179A49EE7");
+    }
+
+    #[test]
+    fn responses_of_known_clients_are_accepted() {
+        // Computed apart from this code, as the plugins' documentation states the formulas.
+        let scramble = Scramble(*b"abcdefghij0123456789");
+        let native = hex("99db25ccb2a625f0e7cf4ce2e895ef9609dfe5e4");
+        let sha2 = hex("bd7d89fc1c297010da753d08822e9e48d3eafbb6e68e1f9b403be12dc5687a40");
+        assert!(Credential::native(b"secret").is_proved_by(&scramble, &native));
+        assert!(Credential::caching_sha2(b"secret").is_proved_by(&scramble, &sha2));
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digit = |byte: u8| (byte as char).to_digit(16).unwrap() as u8;
+        text.as_bytes()
+            .chunks(2)
+            .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+            .collect()
     }
 
     proptest! {

@@ -22,6 +22,9 @@ mod control;
 mod error;
 mod execute;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod limits;
 mod line;

@@ -81,13 +81,13 @@ fn put_ok_with(out: &mut Vec<u8>, header: u8, done: &Done, trailer: &Trailer) {
     put_lenenc(out, done.last_insert_id);
     out.extend_from_slice(&flags.bits().to_le_bytes());
     out.extend_from_slice(&trailer.status.warnings.to_le_bytes());
-    if !trailer.tracks() {
-        out.extend_from_slice(done.info.as_bytes());
-    } else if !done.info.is_empty() || !changes.is_empty() {
+    // The manual says that the text runs to the packet's end; servers have always sent a length, and
+    // client libraries read one.
+    if !done.info.is_empty() || !changes.is_empty() {
         put_lenenc_bytes(out, done.info.as_bytes());
-        if !changes.is_empty() {
-            put_lenenc_bytes(out, &state_changes(changes));
-        }
+    }
+    if !changes.is_empty() {
+        put_lenenc_bytes(out, &state_changes(changes));
     }
 }
 
@@ -186,7 +186,7 @@ mod tests {
     fn ok_carries_status_and_warnings() {
         let mut out = Vec::new();
         put_ok(&mut out, &done(), &trailer(Capabilities::PROTOCOL_41));
-        assert_eq!(out, b"\x00\xFC\x2C\x01\x07\x03\x00\x03\x00Records: 3");
+        assert_eq!(out, b"\x00\xFC\x2C\x01\x07\x03\x00\x03\x00\x0ARecords: 3");
     }
 
     #[test]

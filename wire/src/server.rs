@@ -47,6 +47,19 @@ pub(crate) struct Shared<B> {
 }
 
 impl<B> Shared<B> {
+    /// Fails if the system gives no random bytes.
+    pub(crate) fn new(backend: Arc<B>, limits: Limits) -> io::Result<Self> {
+        Ok(Shared {
+            backend,
+            limits,
+            decoy: Credential::unprovable().map_err(io::Error::other)?,
+            questions: AtomicU64::new(0),
+            started: Instant::now(),
+            last_connection_id: AtomicU32::new(0),
+            connections: AtomicUsize::new(0),
+        })
+    }
+
     /// Never 0, which clients take for "no id".
     pub(crate) fn next_connection_id(&self) -> u32 {
         match self
@@ -96,17 +109,8 @@ impl<B> Drop for Seat<B> {
 impl<B: Backend> Server<B> {
     /// A server that is not listening yet. Fails if the system gives no random bytes.
     pub fn new(backend: Arc<B>, limits: Limits) -> io::Result<Self> {
-        let shared = Shared {
-            backend,
-            limits,
-            decoy: Credential::unprovable().map_err(io::Error::other)?,
-            questions: AtomicU64::new(0),
-            started: Instant::now(),
-            last_connection_id: AtomicU32::new(0),
-            connections: AtomicUsize::new(0),
-        };
         Ok(Server {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::new(backend, limits)?),
         })
     }
 

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 use super::builtin::{columnar, field_fsp};
 use super::convert::{arrays, temporal};
 use super::failure::internal;
+use super::operators::name_of;
 
 /// A call with its arguments. `rows` is 1 when every argument is a scalar.
 pub(crate) struct Call<'a> {
@@ -40,6 +41,18 @@ impl<'a> Call<'a> {
 
     pub(crate) fn field(&self, index: usize) -> &FieldRef {
         &self.args.arg_fields[index]
+    }
+
+    /// Rows of the batch, also when every argument is a scalar.
+    pub(crate) fn number_rows(&self) -> usize {
+        self.args.number_rows
+    }
+
+    /// The call as error 1690 prints it.
+    pub(crate) fn text_of_call(&self) -> String {
+        let name = |index: usize| name_of(self.field(index), self.scalar(index));
+        let args: Vec<String> = (0..self.len()).map(name).collect();
+        format!("{}({})", self.name, args.join(","))
     }
 
     /// The type promised when the call was planned.

@@ -8,10 +8,12 @@ mod aggregates;
 mod argument;
 mod builtin;
 mod control;
-mod convert;
-mod datetime;
-mod failure;
+pub(crate) mod convert;
+pub(crate) mod datetime;
+pub(crate) mod failure;
+mod numeric;
 mod operators;
+mod string;
 #[cfg(test)]
 mod testing;
 
@@ -23,13 +25,18 @@ use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
 pub use aggregates::{aggregate, aggregate_names, group_concat, move_separator};
 pub use builtin::FSP_KEY;
+pub use control::{convert_to, unified_type};
 pub use operators::planner::{MysqlExprPlanner, truth, unary_function};
 pub use operators::types::DECIMALS_KEY;
 
 static SCALARS: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
-    let tables = [aggregates::FUNCTIONS, control::FUNCTIONS, operators::logic::FUNCTIONS];
+    let tables = [aggregates::FUNCTIONS, operators::logic::FUNCTIONS];
     let mut functions: HashMap<&'static str, Arc<ScalarUDF>> = tables
         .into_iter()
+        .chain(control::FUNCTIONS)
+        .chain(datetime::FUNCTIONS)
+        .chain(numeric::FUNCTIONS)
+        .chain(string::FUNCTIONS)
         .flatten()
         .map(|definition| (definition.name, definition.udf()))
         .collect();

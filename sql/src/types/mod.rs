@@ -126,6 +126,14 @@ pub enum MysqlType {
 }
 
 impl MysqlType {
+    /// Fractional digits of a type that has them.
+    pub fn fraction(&self) -> Option<u8> {
+        match self {
+            Self::DateTime { fsp } | Self::Timestamp { fsp } | Self::Time { fsp } => Some(*fsp),
+            _ => None,
+        }
+    }
+
     /// How values are held in record batches and in storage.
     pub fn arrow(&self) -> DataType {
         use IntWidth::*;

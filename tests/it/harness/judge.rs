@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 
 use super::{Outcome, ensure};
 
-/// MySQL 8's default sql_mode. (MariaDB's own lacks the first four.)
+/// MySQL 8's default sql_mode, and what makes MariaDB round fractions of a second as MySQL does.
 const SQL_MODE: &str = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
-                        ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
+                        ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,\
+                        TIME_ROUND_FRACTIONAL";
 
 const OPTIONS: &[&str] = &[
     "--no-defaults",
@@ -53,7 +54,8 @@ pub fn create_data_directory(dir: &Path) -> Outcome {
         .arg("--no-defaults")
         .arg(format!("--datadir={}", data.display()))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-        .args(["--innodb-log-file-size=4M"])
+        .arg(format!("--tmpdir={}", dir.display()))
+        .arg("--innodb-log-file-size=4M")
         .args(run_as())
         .stdin(Stdio::null())
         .output()?;
@@ -93,4 +95,37 @@ pub fn is_ready(log: &str) -> bool {
 pub fn free_port() -> Outcome<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?.port())
+}
+
+/// What MariaDB 10.11 calls a clause, and what MySQL 8 calls it. Only the words after ` in ` are
+/// translated, longest first.
+const CLAUSES: &[(&str, &str)] = &[
+    ("'INSERT INTO'", "'field list'"),
+    ("'SELECT'", "'field list'"),
+    ("'WHERE'", "'where clause'"),
+    ("'GROUP BY'", "'group statement'"),
+    ("'ORDER BY'", "'order clause'"),
+    ("'HAVING'", "'having clause'"),
+    ("'ON'", "'on clause'"),
+    ("SELECT is ambiguous", "field list is ambiguous"),
+    ("WHERE is ambiguous", "where clause is ambiguous"),
+    ("GROUP BY is ambiguous", "group statement is ambiguous"),
+    ("ORDER BY is ambiguous", "order clause is ambiguous"),
+];
+
+/// MariaDB's text of an error as MySQL 8 words the same error.
+pub fn in_mysql_words(text: &str) -> String {
+    let mut text = text.replace("MariaDB server", "MySQL server");
+    text = text.replace("ERROR 1366 (22007)", "ERROR 1366 (HY000)");
+    for (theirs, ours) in CLAUSES {
+        text = text.replace(&format!(" in {theirs}"), &format!(" in {ours}"));
+    }
+    // for column `db`.`t`.`c` at row 1 -> for column 'c' at row 1
+    if let Some((before, rest)) = text.split_once("for column `")
+        && let Some((path, after)) = rest.split_once("` at row")
+    {
+        let column = path.rsplit("`.`").next().unwrap_or(path);
+        return format!("{before}for column '{column}' at row{after}");
+    }
+    text
 }

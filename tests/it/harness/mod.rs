@@ -5,6 +5,7 @@
 //! what the right answers are.
 
 pub mod answer;
+pub mod compare;
 pub mod judge;
 pub mod random;
 pub mod raw;
@@ -25,11 +26,6 @@ pub use session::Session;
 /// How a test ends. Any error that can be displayed becomes a failure through `?`.
 pub type Outcome<T = ()> = Result<T, Failed>;
 
-/// A test that needs nothing of the harness.
-pub fn plain(name: impl Into<String>, test: impl FnOnce() -> Outcome + Send + 'static) -> Trial {
-    Trial::test(name, test)
-}
-
 /// A test that is given its own freshly started server.
 pub fn with_server<T>(name: impl Into<String>, test: T) -> Trial
 where
@@ -37,8 +33,7 @@ where
 {
     Trial::test(name, move || {
         let mut server = Server::start()?;
-        let outcome = settle(block_on(test(&mut server)));
-        outcome.map_err(|failure| {
+        block_on(test(&mut server)).map_err(|failure| {
             let text = failure.message().unwrap_or("no message").to_owned();
             Failed::from(format!("{text}\n--- end of the server's log ---\n{}", server.log_tail()))
         })
@@ -46,15 +41,10 @@ where
 }
 
 /// Runs the future to its end; a panic inside becomes an error, so that the caller can say more.
-fn block_on(future: impl Future<Output = Outcome>) -> std::thread::Result<Outcome> {
-    catch_unwind(AssertUnwindSafe(|| {
-        let runtime = Runtime::new().expect("a tokio runtime");
-        runtime.block_on(future)
-    }))
-}
-
-fn settle(result: std::thread::Result<Outcome>) -> Outcome {
-    result.unwrap_or_else(|panic| Err(Failed::from(message_of(panic.as_ref()))))
+pub fn block_on(future: impl Future<Output = Outcome>) -> Outcome {
+    let run = || Runtime::new()?.block_on(future);
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(Failed::from(message_of(panic.as_ref()))))
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {

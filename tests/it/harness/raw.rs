@@ -55,6 +55,48 @@ impl RawConnection {
         self.receive().await
     }
 
+    /// The same for packets that the server may leave unanswered or answer by closing: `None` then.
+    pub async fn command_unless_silent(&mut self, payload: &[u8]) -> Outcome<Option<Vec<u8>>> {
+        self.sequence = 0;
+        self.send(payload).await?;
+        // A ping after it makes a server that stays silent on purpose say something.
+        self.sequence = 0;
+        if self.send(&[0x0E]).await.is_err() {
+            return Ok(None);
+        }
+        Ok(self.receive().await.ok())
+    }
+
+    /// Reads past the parameter and column definitions that follow a successful prepare.
+    pub async fn skip_prepare_definitions(&mut self, prepared: &[u8]) -> Outcome {
+        let count = |at: usize| prepared.get(at).map_or(0, |count| u16::from(*count));
+        for definitions in [count(7), count(5)] {
+            // Definitions of parameters, then of columns, each list ended by an EOF packet.
+            let packets = if definitions == 0 { 0 } else { definitions + 1 };
+            for _ in 0..packets {
+                self.receive().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects, reads the greeting, sends bytes and hangs up.
+    pub async fn knock(server: &Server, bytes: &[u8]) -> Outcome {
+        let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
+        let mut connection = Self { stream, sequence: 0 };
+        connection.receive().await?;
+        // The server may hang up first: that is its right.
+        let _ = connection.send_bytes(bytes).await;
+        Ok(())
+    }
+
+    /// COM_STMT_CLOSE, which is not answered.
+    pub async fn send_close(&mut self, statement: u32) -> Outcome {
+        self.sequence = 0;
+        let [a, b, c, d] = statement.to_le_bytes();
+        self.send(&[0x19, a, b, c, d]).await
+    }
+
     pub async fn send(&mut self, payload: &[u8]) -> Outcome {
         let header = (payload.len() as u32) | (u32::from(self.sequence) << 24);
         self.send_bytes(&header.to_le_bytes()).await?;
@@ -76,12 +118,6 @@ impl RawConnection {
         timeout(PATIENCE, self.stream.read_exact(&mut payload)).await??;
         self.sequence = header[3].wrapping_add(1);
         Ok(payload)
-    }
-
-    /// Whether the server closes the connection (after whatever it still sends).
-    pub async fn is_closed_by_server(&mut self) -> bool {
-        let mut rest = Vec::new();
-        matches!(timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await, Ok(_))
     }
 }
 

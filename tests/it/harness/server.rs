@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::judge;
-use super::{Outcome, Session, ensure};
+use super::{Outcome, Refusal, Session, ensure};
 
 /// Longer than any start or stop takes; reached only when a server hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +30,8 @@ pub struct Server {
     dir: TempDir,
     child: Option<Child>,
     port: u16,
-    extra: Vec<String>,
+    /// Settings of Storno given through the environment.
+    environment: Vec<(String, String)>,
 }
 
 impl Server {
@@ -39,9 +40,9 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// The same with further options of `storno serve` (the judge is given none).
-    pub fn start_with(extra: &[&str]) -> Outcome<Self> {
-        Self::start_kind(Self::kind_under_test(), extra)
+    /// The same with settings of Storno, such as STORNO_SEGMENT_ROWS (the judge is given none).
+    pub fn start_with(environment: &[(&str, &str)]) -> Outcome<Self> {
+        Self::start_kind(Self::kind_under_test(), environment)
     }
 
     /// A private MariaDB, whatever the server under test is.
@@ -56,13 +57,14 @@ impl Server {
         }
     }
 
-    fn start_kind(kind: Kind, extra: &[&str]) -> Outcome<Self> {
+    fn start_kind(kind: Kind, environment: &[(&str, &str)]) -> Outcome<Self> {
         let dir = tempfile::Builder::new().prefix("storno-it-").tempdir()?;
         if kind == Kind::MariaDb {
             judge::create_data_directory(dir.path())?;
         }
-        let extra = extra.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = Self { kind, dir, child: None, port: 0, extra };
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = environment.iter().map(owned).collect();
+        let mut server = Self { kind, dir, child: None, port: 0, environment };
         // The judge is told its port; another process may have taken it meanwhile.
         match server.start_again() {
             Err(_) if kind == Kind::MariaDb => server.start_again()?,
@@ -73,6 +75,12 @@ impl Server {
 
     pub fn is_judge(&self) -> bool {
         self.kind == Kind::MariaDb
+    }
+
+    /// An error's text as MySQL 8 words it.
+    pub fn words(&self, refusal: &Refusal) -> String {
+        let text = refusal.to_string();
+        if self.is_judge() { judge::in_mysql_words(&text) } else { text }
     }
 
     pub fn port(&self) -> u16 {
@@ -89,6 +97,13 @@ impl Server {
 
     /// Starts the process on the directory as it is and waits until it takes connections.
     pub fn start_again(&mut self) -> Outcome {
+        let (mut command, log_start) = self.command_with_log()?;
+        self.child = Some(command.spawn()?);
+        self.wait_until_ready(log_start)
+    }
+
+    /// The command to start, and where in the log file its output will begin.
+    fn command_with_log(&mut self) -> Outcome<(Command, u64)> {
         assert!(self.child.is_none(), "the server is running");
         let log = OpenOptions::new().create(true).append(true).open(self.log_path())?;
         let log_start = log.metadata()?.len();
@@ -100,8 +115,7 @@ impl Server {
             }
         };
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(command.spawn()?);
-        self.wait_until_ready(log_start)
+        Ok((command, log_start))
     }
 
     fn storno_command(&self) -> Command {
@@ -109,7 +123,8 @@ impl Server {
             .unwrap_or_else(|| env!("CARGO_BIN_EXE_storno").into());
         let mut command = Command::new(program);
         command.arg("serve").arg("--data-dir").arg(self.data_dir());
-        command.args(["--listen", "127.0.0.1:0"]).args(&self.extra);
+        command.args(["--listen", "127.0.0.1:0"]);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -157,6 +172,16 @@ impl Server {
     /// SIGKILL: nothing of the process's memory reaches the disk any more.
     pub fn kill(&mut self) -> Outcome {
         let mut child = self.child.take().ok_or("the server is not running")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Starts the process and kills it after so long, ready or not: recovery itself is interrupted.
+    pub fn kill_while_starting(&mut self, after: Duration) -> Outcome {
+        let (mut command, _) = self.command_with_log()?;
+        let mut child = command.spawn()?;
+        std::thread::sleep(after);
         child.kill()?;
         child.wait()?;
         Ok(())

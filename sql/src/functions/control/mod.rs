@@ -1,18 +1,14 @@
-//! Control flow and casts.
+//! Control flow, casts, and the rules by which types unify and compare.
 
-use std::sync::Arc;
+mod branch;
+mod cast;
+mod compare;
+mod unify;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, Float64Type};
-use datafusion::common::Result;
-
-use super::argument::Call;
 use super::builtin::Definition;
 
-fn cast_double(call: &Call<'_>) -> Result<ArrayRef> {
-    let value = call.double(0)?;
-    Ok(Arc::new(call.collect::<Float64Type>(|row| value.get(row))))
-}
+pub use cast::convert_to;
+pub use unify::unified_type;
 
-pub(crate) const FUNCTIONS: &[Definition] =
-    &[Definition::new("cast_double", (1, 1), |_| Ok(DataType::Float64.into()), cast_double)];
+/// Every function of this folder.
+pub(crate) const FUNCTIONS: [&[Definition]; 2] = [branch::FUNCTIONS, cast::FUNCTIONS];

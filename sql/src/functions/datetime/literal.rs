@@ -170,6 +170,35 @@ fn offset_us(scan: &Scan<'_>) -> Option<i64> {
     }
 }
 
+/// Whether a date text also names a time of day.
+pub(crate) fn has_time(text: &str) -> bool {
+    parse(text).is_some_and(|(_, fields)| fields > 3)
+}
+
+/// What a text names when either a DATETIME or a TIME will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    DateTime(i64),
+    Time(i64),
+}
+
+/// A text long enough for a DATETIME is one if it can be, everything else is a TIME.
+pub(crate) fn moment(text: &str) -> Option<Moment> {
+    match long_datetime(text.trim_start()) {
+        Some(micros) => Some(Moment::DateTime(micros)),
+        None => time(text).map(Moment::Time),
+    }
+}
+
+fn long_datetime(text: &str) -> Option<i64> {
+    if text.len() < 12 || text.starts_with('-') {
+        return None;
+    }
+    let (micros, fields) = parse(text)?;
+    let packed = text.as_bytes().iter().take(12).all(u8::is_ascii_digit);
+    (fields > 3 || packed).then_some(micros)
+}
+
 /// Numbers such as 20240131, 240131 or 20240131123045 to microseconds since 1970.
 pub(crate) fn datetime_from_number(number: i64, micro: u32) -> Option<i64> {
     let number = match number {
@@ -201,12 +230,7 @@ pub(crate) fn time(text: &str) -> Option<i64> {
         Some(rest) => (true, rest),
         None => (false, trimmed),
     };
-    // Twelve characters or more may be a whole datetime.
-    if !negative
-        && body.len() >= 12
-        && let Some((micros, fields)) = parse(body)
-        && (fields > 3 || body.as_bytes().iter().take(14).all(u8::is_ascii_digit))
-    {
+    if let Some(micros) = long_datetime(trimmed) {
         return Some(micros.rem_euclid(DAY_US));
     }
     let micros = time_body(body.as_bytes())?;

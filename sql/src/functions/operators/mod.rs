@@ -11,3 +11,4 @@ mod tests;
 pub(crate) mod types;
 
 pub(crate) use decimal::{Scales, calculate};
+pub(crate) use expression_text::name_of;
