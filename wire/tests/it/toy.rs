@@ -226,11 +226,11 @@ impl Session for ToySession {
     }
 
     fn timeouts(&self) -> Timeouts {
-        let second = Duration::from_secs(1);
+        let (read, write) = (Duration::from_secs(1), Duration::from_secs(3));
         Timeouts {
             idle: self.idle,
-            read: second,
-            write: second,
+            read,
+            write,
         }
     }
 }
