@@ -63,6 +63,8 @@ pub struct Login {
     pub ignore_space: bool,
     /// CLIENT_INTERACTIVE: interactive_timeout takes the place of wait_timeout.
     pub interactive: bool,
+    /// The connection is encrypted by TLS.
+    pub encrypted: bool,
     /// Ends this connection or its running statement; for KILL and the process list.
     pub control: Control,
 }

@@ -471,12 +471,17 @@ pub struct ToyServer {
     pub task: tokio::task::JoinHandle<()>,
 }
 
-/// Starts a toy server.
+/// Starts a toy server without TLS.
 pub async fn start(limits: Limits) -> ToyServer {
+    start_with(limits, None).await
+}
+
+/// Starts a toy server.
+pub async fn start_with(limits: Limits, tls: Option<Tls>) -> ToyServer {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let toy = Arc::new(Toy::default());
-    let server = Arc::new(Server::new(Arc::new(ToyBackend(toy.clone())), limits).unwrap());
+    let server = Arc::new(Server::new(Arc::new(ToyBackend(toy.clone())), limits, tls).unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = server.clone();
     let task = tokio::spawn(async move {
