@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use futures::stream::BoxStream;
 
 use crate::auth::Credential;

@@ -23,8 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arrow::array::*;
-use arrow::datatypes::{Field, Int32Type, Schema};
+use arrow_array::types::Int32Type;
+use arrow_array::*;
+use arrow_schema::{Field, Schema};
 use futures::stream::{self, StreamExt};
 use storno_wire::*;
 
