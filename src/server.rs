@@ -64,7 +64,7 @@ impl Server {
             shutdown_grace: options.shutdown_grace,
             ..storno_wire::Limits::default()
         };
-        let server = storno_wire::Server::new(Arc::new(SqlBackend::new(engine)), limits)
+        let server = storno_wire::Server::new(Arc::new(SqlBackend::new(engine)), limits, None)
             .map_err(|why| Error::Server(why.to_string()))?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
