@@ -16,7 +16,7 @@ use lexer::{Lexed, Lexer};
 
 /// The part before the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BulkInsert<'a> {
+pub struct LiteralInsert<'a> {
     pub schema: Option<String>,
     pub table: String,
     pub ignore: bool,
@@ -25,7 +25,7 @@ pub struct BulkInsert<'a> {
     rows: &'a [u8],
 }
 
-impl<'a> BulkInsert<'a> {
+impl<'a> LiteralInsert<'a> {
     /// `None`: no such statement, or not plain enough.
     pub fn parse(sql: &'a [u8], mode: Mode) -> Option<Self> {
         if mode.ansi_quotes || mode.no_backslash_escapes {
