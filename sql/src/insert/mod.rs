@@ -1,8 +1,9 @@
 //! INSERT: from the statement, or its parameters, to a record batch in the table's Arrow schema.
 //!
-//! `statement` reads the parsed statement, `literal_insert` the text itself when it holds nothing but literals;
-//! both feed `rows`, which coerces each value by MySQL's assignment rules (`coerce`). Committing the batch,
-//! evaluating expressions and looking tables up are the caller's part, passed in as closures.
+//! `statement` reads the parsed statement, `literal_insert` the text itself when it holds nothing
+//! but literals; both feed `rows`, which coerces each value by MySQL's assignment rules (`coerce`).
+//! Committing the batch, evaluating expressions and looking tables up are the caller's part, passed
+//! in as closures.
 
 mod auto_increment;
 mod coerce;

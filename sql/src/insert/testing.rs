@@ -1,4 +1,5 @@
-//! What the tests of this crate's INSERT and DDL share: a table from its definition, rows from text.
+//! What the tests of this crate's INSERT and DDL share: a table from its definition, rows from
+//! text.
 
 use std::sync::Arc;
 
