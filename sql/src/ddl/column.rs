@@ -1,4 +1,5 @@
-//! A column's definition: type and attributes, in any order in which MySQL or its clients write them.
+//! A column's definition: type and attributes, in any order in which MySQL or its clients write
+//! them.
 
 use sqlparser::ast::{CharacterLength, DataType, Expr};
 use sqlparser::tokenizer::Token;

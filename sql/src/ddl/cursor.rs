@@ -1,7 +1,8 @@
-//! Reads MySQL clauses from sqlparser's tokens: words, names, literals, and errors with MySQL's near text.
+//! Reads MySQL clauses from sqlparser's tokens: words, names, literals, and errors with MySQL's
+//! near text.
 //!
-//! sqlparser tokenizes, and parses data types and expressions; MySQL's clauses around them are read by the
-//! files beside this one, because sqlparser's CREATE TABLE knows too few of them.
+//! sqlparser tokenizes, and parses data types and expressions; MySQL's clauses around them are read
+//! by the files beside this one, because sqlparser's CREATE TABLE knows too few of them.
 
 use sqlparser::ast::{DataType, Expr};
 use sqlparser::dialect::MySqlDialect;

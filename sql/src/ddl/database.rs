@@ -144,7 +144,7 @@ mod tests {
     fn charset_clauses_of_databases_are_read_in_every_spelling() {
         for sql in [
             "CREATE DATABASE IF NOT EXISTS `x` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
-            "create schema if not exists x default charset = 'utf8mb4' collate 'utf8mb4_general_ci'",
+            "create schema if not exists x default charset='utf8mb4' collate 'utf8mb4_general_ci'",
             "create database if not exists x /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE \
              utf8mb4_general_ci */ /*!80016 DEFAULT ENCRYPTION='N' */;",
         ] {

@@ -16,8 +16,8 @@ enum Clause {
     Now { fsp: u8 },
 }
 
-/// The default of a column whose other attributes are known. `nullable`: as declared. `None` for DEFAULT
-/// NULL, which is what a column has that takes NULL and has no clause.
+/// The default of a column whose other attributes are known. `nullable`: as declared. `None` for
+/// DEFAULT NULL, which is what a column has that takes NULL and has no clause.
 pub(super) fn check(
     default: &Expr,
     column: &str,

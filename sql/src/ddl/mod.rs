@@ -1,6 +1,7 @@
 //! Statements that define databases and tables: from their text to what the session has to do.
 //!
-//! Nothing is executed here and nothing is looked up: whether a table exists is the caller's question.
+//! Nothing is executed here and nothing is looked up: whether a table exists is the caller's
+//! question.
 
 mod column;
 mod create_table;
@@ -46,7 +47,8 @@ pub enum Ddl {
     DropDatabase(DropDatabase),
 }
 
-/// Reads a statement that begins with CREATE, DROP or TRUNCATE. `Ok(None)`: it is none of those here.
+/// Reads a statement that begins with CREATE, DROP or TRUNCATE. `Ok(None)`: it is none of those
+/// here.
 pub fn parse(text: &str, context: &DdlContext<'_>) -> Result<Option<Ddl>> {
     let mut cursor = Cursor::new(text)?;
     let ddl = if cursor.take("CREATE") {

@@ -1,4 +1,5 @@
-//! Table options behind the closing parenthesis: those that mean something here, and those that do not.
+//! Table options behind the closing parenthesis: those that mean something here, and those that do
+//! not.
 
 use sqlparser::tokenizer::Token;
 

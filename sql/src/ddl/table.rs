@@ -1,4 +1,5 @@
-//! From a table's definition as written to storage's `TableSpec`: names, keys, collations and limits.
+//! From a table's definition as written to storage's `TableSpec`: names, keys, collations and
+//! limits.
 
 use std::collections::{HashMap, HashSet};
 
@@ -314,7 +315,8 @@ impl Builder<'_> {
         Ok(positions)
     }
 
-    /// Columns of the sort or the shard key: its own, else those of the other, else the primary key's.
+    /// Columns of the sort or the shard key: its own, else those of the other, else the primary
+    /// key's.
     fn placement(
         &self,
         own: &Option<Vec<KeyPart>>,

@@ -67,7 +67,8 @@ CREATE TABLE `users` (
 fn everything_mysql_writes_is_read_back_as_mysql_shows_it() {
     let text = shown(
         "CREATE TABLE t (id INT UNSIGNED NOT NULL AUTO_INCREMENT, \
-         a VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci DEFAULT 'x' COMMENT 'c''d', \
+         a VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci DEFAULT 'x' \
+         COMMENT 'c''d', \
          b DECIMAL(10,2) UNSIGNED ZEROFILL DEFAULT 1, c ENUM('a','b') NOT NULL, d SET('x'), \
          f DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), \
          g BOOL, h MEDIUMTEXT, i YEAR(4), k DOUBLE PRECISION, l LONGBLOB, \

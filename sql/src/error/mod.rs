@@ -1,7 +1,8 @@
 //! Every MySQL error number, SQLSTATE and message text that Storno sends, in one place.
 //!
-//! It decides what a client sees, also of a failure in storage, whose internals (paths, offsets) stay
-//! in the server's log. It does not decide when something is an error: that is the caller's part.
+//! It decides what a client sees, also of a failure in storage, whose internals (paths, offsets)
+//! stay in the server's log. It does not decide when something is an error: that is the caller's
+//! part.
 
 mod definition;
 mod storage;
@@ -95,7 +96,8 @@ impl SqlError {
             format!("Table '{schema}.{table}' doesn't exist"),
         )
     }
-    /// `clause` as MySQL words it: "field list", "where clause", "group statement", "order clause" ...
+    /// `clause` as MySQL words it: "field list", "where clause", "group statement", "order clause"
+    /// ...
     pub fn unknown_column(column: &str, clause: &str) -> Self {
         Self::new(
             1054,

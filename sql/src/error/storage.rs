@@ -1,4 +1,5 @@
-//! What a client sees of a failure in storage: the kind, never paths, offsets or texts for developers.
+//! What a client sees of a failure in storage: the kind, never paths, offsets or texts for
+//! developers.
 
 use storno_storage::Error as StorageError;
 

@@ -56,8 +56,8 @@ pub(super) fn fill(
         if end <= reserved {
             return place(auto, array, &values).map(|array| (array, values.first().copied()));
         }
-        // An explicit value moved the numbers beyond what was taken. Take the difference; when nobody
-        // came between, the two runs are one.
+        // An explicit value moved the numbers beyond what was taken. Take the difference; when
+        // nobody came between, the two runs are one.
         let behind = reserve(end - reserved)?;
         if behind == reserved {
             count = end - next;
@@ -95,8 +95,8 @@ fn unsigned(value: impl TryInto<u64>) -> u64 {
     value.try_into().unwrap_or(0)
 }
 
-/// Numbers the rows from `next` on, in their order, each above every explicit value before it. Returns the
-/// numbers and the value after the last.
+/// Numbers the rows from `next` on, in their order, each above every explicit value before it.
+/// Returns the numbers and the value after the last.
 fn number(auto: &AutoIncrement, explicit: &[(usize, u64)], mut next: u64) -> (Vec<u64>, u64) {
     let mut explicit = explicit.iter().peekable();
     let mut values = Vec::with_capacity(auto.rows.len());

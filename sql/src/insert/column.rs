@@ -247,8 +247,8 @@ impl ColumnWriter {
         self.append_integer(value.into());
     }
 
-    /// What MySQL stores where the lenient modes miss a value: zero, the empty string, the first member of
-    /// an ENUM. There is no such date or JSON here.
+    /// What MySQL stores where the lenient modes miss a value: zero, the empty string, the first
+    /// member of an ENUM. There is no such date or JSON here.
     pub(super) fn append_implicit(&mut self) -> Result<()> {
         match &self.mysql_type {
             MysqlType::Int { .. } | MysqlType::Decimal { .. } | MysqlType::Year => {

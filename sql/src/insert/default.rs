@@ -5,8 +5,8 @@ use super::{Diagnostics, Scalar, Settings};
 use crate::error::Result;
 use crate::types::{ColumnAttributes, TimeZone, exact_text};
 
-/// The text of a default; that of a TIMESTAMP in UTC. An error where the column cannot hold the value;
-/// `Ok(None)` for bytes that are no text.
+/// The text of a default; that of a TIMESTAMP in UTC. An error where the column cannot hold the
+/// value; `Ok(None)` for bytes that are no text.
 pub(crate) fn default_text(
     value: &Scalar,
     column: &str,

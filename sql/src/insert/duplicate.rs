@@ -6,7 +6,8 @@ use storno_storage::Error as StorageError;
 use crate::error::SqlError;
 use crate::types::{TableDefinition, TimeZone, value_text};
 
-/// 1062 for a `DuplicateKey` of the batch that was to be inserted into `table`; any other error as it is.
+/// 1062 for a `DuplicateKey` of the batch that was to be inserted into `table`; any other error as
+/// it is.
 pub fn duplicate_entry(
     error: StorageError,
     table: &TableDefinition,

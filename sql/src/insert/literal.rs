@@ -1,7 +1,7 @@
 //! Literals of a parsed statement as values.
 //!
-//! MySQL tells numbers apart by how they are written; strings may carry a character set; hexadecimal and
-//! binary literals are both. Anything that has to be computed is no literal.
+//! MySQL tells numbers apart by how they are written; strings may carry a character set;
+//! hexadecimal and binary literals are both. Anything that has to be computed is no literal.
 
 use sqlparser::ast::{DataType, Expr, TimezoneInfo, TypedString, UnaryOperator, Value};
 
@@ -81,7 +81,8 @@ fn literal_value(value: &Value) -> Result<Option<Scalar>> {
     }))
 }
 
-/// A number as MySQL classifies it by its form: integer, exact decimal or, with an exponent, double.
+/// A number as MySQL classifies it by its form: integer, exact decimal or, with an exponent,
+/// double.
 pub(super) fn number(digits: &str, negative: bool) -> Result<Scalar> {
     if digits.contains(['e', 'E']) {
         let value = digits.parse().ok().filter(|value: &f64| value.is_finite());
@@ -127,8 +128,8 @@ pub(super) fn introduce(charset: &str, bytes: Vec<u8>) -> Result<Scalar> {
                 Err(SqlError::invalid_character_string(&shown))
             }
         },
-        // The first 256 characters of Unicode are those of latin1 (but for 0x80 to 0x9F, which MySQL takes
-        // from cp1252 and nobody writes).
+        // The first 256 characters of Unicode are those of latin1 (but for 0x80 to 0x9F, which
+        // MySQL takes from cp1252 and nobody writes).
         "_latin1" => Ok(Scalar::Text(bytes.into_iter().map(char::from).collect())),
         "_ascii" if bytes.is_ascii() => {
             Ok(Scalar::Text(String::from_utf8(bytes).unwrap_or_default()))

@@ -1,11 +1,11 @@
 //! INSERT: from the statement, or its parameters, to a record batch in the table's Arrow schema.
 //!
-//! `statement` reads the parsed statement, `bulk` the text itself when it holds nothing but literals;
-//! both feed `rows`, which coerces each value by MySQL's assignment rules (`coerce`). Committing the batch,
-//! evaluating expressions and looking tables up are the caller's part, passed in as closures.
+//! `statement` reads the parsed statement, `literal_insert` the text itself when it holds nothing
+//! but literals; both feed `rows`, which coerces each value by MySQL's assignment rules (`coerce`).
+//! Committing the batch, evaluating expressions and looking tables up are the caller's part, passed
+//! in as closures.
 
 mod auto_increment;
-mod bulk;
 mod coerce;
 mod column;
 mod default;
@@ -13,6 +13,7 @@ mod diagnostics;
 mod duplicate;
 mod from_arrow;
 mod literal;
+mod literal_insert;
 mod mode;
 mod rows;
 mod scalar;
@@ -22,11 +23,11 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use bulk::BulkInsert;
 pub(crate) use default::default_text;
 pub(crate) use diagnostics::Diagnostics;
 pub use duplicate::duplicate_entry;
 pub(crate) use literal::literal;
+pub use literal_insert::LiteralInsert;
 pub use mode::Mode;
 pub use rows::{InsertBatch, Reserve, RowWriter};
 pub(crate) use scalar::Datum;

@@ -28,8 +28,8 @@ impl Mode {
         truncate_fractional: false,
     };
 
-    /// Reads `sql_mode` as the session keeps it: upper-case names joined by commas. ANSI and TRADITIONAL
-    /// are expected to be expanded, as MySQL does when they are set.
+    /// Reads `sql_mode` as the session keeps it: upper-case names joined by commas. ANSI and
+    /// TRADITIONAL are expected to be expanded, as MySQL does when they are set.
     pub fn of_sql_mode(sql_mode: &str) -> Self {
         let has = |name: &str| {
             sql_mode

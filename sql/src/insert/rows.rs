@@ -1,7 +1,7 @@
 //! Rows on their way into a table: values in the statement's order become columns in the table's.
 //!
-//! Shared by literal INSERT, prepared INSERT and anything else that brings rows (INSERT .. SELECT, LOAD
-//! DATA): they differ in where values come from, not in what happens to them.
+//! Shared by literal INSERT, prepared INSERT and anything else that brings rows (INSERT .. SELECT,
+//! LOAD DATA): they differ in where values come from, not in what happens to them.
 
 use std::sync::Arc;
 

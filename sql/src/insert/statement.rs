@@ -1,7 +1,7 @@
 //! INSERT and REPLACE from sqlparser's AST: what they name, and the values they give.
 //!
-//! Literals and DEFAULT are read here; any other expression goes to the caller's evaluator, so that this
-//! needs no planner. Placeholders are numbered in the order of the text.
+//! Literals and DEFAULT are read here; any other expression goes to the caller's evaluator, so that
+//! this needs no planner. Placeholders are numbered in the order of the text.
 
 use std::ops::ControlFlow;
 
@@ -15,8 +15,8 @@ use super::{InsertBatch, Reserve, RowWriter, Scalar, Settings};
 use crate::error::{Result, SqlError};
 use crate::types::{TableDefinition, same_name};
 
-/// Computes an expression that is no literal. Its placeholders are named `$1`, `$2` ... after their place
-/// among all parameters of the statement.
+/// Computes an expression that is no literal. Its placeholders are named `$1`, `$2` ... after their
+/// place among all parameters of the statement.
 pub type Evaluate<'a> = &'a dyn Fn(&Expr) -> Result<Scalar>;
 
 /// An INSERT, ready to be run any number of times.
@@ -27,7 +27,8 @@ pub struct InsertPlan {
     /// `None`: all columns in the table's order.
     pub columns: Option<Vec<String>>,
     pub rows: Rows,
-    /// INSERT IGNORE: rows that repeat a unique key are left out, values that do not fit are clipped.
+    /// INSERT IGNORE: rows that repeat a unique key are left out, values that do not fit are
+    /// clipped.
     pub ignore: bool,
     pub replace: bool,
     /// Placeholders in VALUES or SET.
@@ -84,7 +85,8 @@ impl InsertPlan {
         })
     }
 
-    /// Builds the batch. `table` must be the one named; `parameters` as many as there are placeholders.
+    /// Builds the batch. `table` must be the one named; `parameters` as many as there are
+    /// placeholders.
     pub fn run(
         &self,
         table: &TableDefinition,
@@ -122,8 +124,8 @@ impl InsertPlan {
         writer.finish(reserve)
     }
 
-    /// A writer for the plan's columns, for rows that come from elsewhere. 1235 for REPLACE into a table
-    /// with a unique key.
+    /// A writer for the plan's columns, for rows that come from elsewhere. 1235 for REPLACE into a
+    /// table with a unique key.
     pub fn writer(&self, table: &TableDefinition, settings: Settings) -> Result<RowWriter> {
         refuse_replace(self.replace, table)?;
         let mut columns = self.columns.as_deref();

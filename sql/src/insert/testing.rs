@@ -1,4 +1,5 @@
-//! What the tests of this crate's INSERT and DDL share: a table from its definition, rows from text.
+//! What the tests of this crate's INSERT and DDL share: a table from its definition, rows from
+//! text.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::Parser;
 use storno_storage::{TableId, TableMeta, TableSpec};
 
-use super::{BulkInsert, InsertBatch, InsertPlan, Mode, Scalar, Settings};
+use super::{InsertBatch, InsertPlan, LiteralInsert, Mode, Scalar, Settings};
 use crate::ddl::{DdlContext, NewTable, create_table};
 use crate::error::{Result, SqlError};
 use crate::types::{TableDefinition, TimeZone, value_text};
@@ -81,13 +82,13 @@ pub(crate) fn insert_as(
 }
 
 /// Runs an INSERT from its bytes. `None`: not plain.
-pub(crate) fn bulk_as(
+pub(crate) fn literal_insert_as(
     table: &TableDefinition,
     sql: &[u8],
     settings: Settings,
 ) -> Option<Result<InsertBatch>> {
-    let bulk = BulkInsert::parse(sql, settings.mode)?;
-    bulk.run(table, settings, &mut counter()).transpose()
+    let insert = LiteralInsert::parse(sql, settings.mode)?;
+    insert.run(table, settings, &mut counter()).transpose()
 }
 
 /// Hands out ascending values from 1.

@@ -1,12 +1,15 @@
-//! INSERT as a whole: columns, defaults, NULL, AUTO_INCREMENT, parameters, and both ways of reading it.
+//! INSERT as a whole: columns, defaults, NULL, AUTO_INCREMENT, parameters, and both ways of reading
+//! it.
 
 use proptest::prelude::*;
 use storno_storage::{Error as StorageError, TableName};
 
 use super::testing::{
-    LENIENT, NOW_UTC, STRICT, bulk_as, counter, insert_as, parse_insert, rows, table,
+    LENIENT, NOW_UTC, STRICT, counter, insert_as, literal_insert_as, parse_insert, rows, table,
 };
-use super::{BulkInsert, InsertBatch, InsertPlan, Mode, Rows, Scalar, Settings, duplicate_entry};
+use super::{
+    InsertBatch, InsertPlan, LiteralInsert, Mode, Rows, Scalar, Settings, duplicate_entry,
+};
 use crate::error::Result;
 use crate::types::{TableDefinition, TimeZone};
 
@@ -90,7 +93,7 @@ fn errors_before_the_first_row_come_in_mysqls_order() {
 fn replace_is_insert_where_no_key_is_unique() {
     let keyed = table("CREATE TABLE t (a INT PRIMARY KEY)");
     assert_eq!(code(&keyed, "REPLACE INTO t VALUES (1)", STRICT), 1235);
-    assert!(bulk_as(&keyed, b"REPLACE INTO t VALUES (1)", STRICT).is_none());
+    assert!(literal_insert_as(&keyed, b"REPLACE INTO t VALUES (1)", STRICT).is_none());
     let plain = table("CREATE TABLE t (a INT)");
     assert_eq!(texts(&plain, "REPLACE INTO t VALUES (1)", STRICT), [["1"]]);
 }
@@ -127,7 +130,7 @@ fn null_in_one_row_is_an_error_also_in_lenient_mode() {
         [["1"], ["0"]]
     );
     // Whichever way the statement is read.
-    assert!(bulk_as(&table, b"INSERT INTO t VALUES (NULL)", LENIENT).is_none());
+    assert!(literal_insert_as(&table, b"INSERT INTO t VALUES (NULL)", LENIENT).is_none());
 }
 
 #[test]
@@ -339,9 +342,10 @@ fn bytes_that_are_no_utf8_are_read_where_they_may_be() {
         b"",
     ]
     .concat();
-    let batch = bulk_as(&table, &sql, STRICT).unwrap().unwrap();
+    let batch = literal_insert_as(&table, &sql, STRICT).unwrap().unwrap();
     assert_eq!(rows(&table, &batch), [["\\xFF'\0", "x"]]);
-    let error = bulk_as(&table, b"INSERT INTO t VALUES ('', 'a\xff\xfe')", STRICT).unwrap();
+    let error =
+        literal_insert_as(&table, b"INSERT INTO t VALUES ('', 'a\xff\xfe')", STRICT).unwrap();
     let message = "Incorrect string value: '\\xFF\\xFE' for column 'v' at row 1";
     assert_eq!(error.unwrap_err().message, message);
 }
@@ -355,7 +359,9 @@ fn thirty_thousand_rows_are_read_in_one_pass() {
         "INSERT INTO t VALUES {}",
         vec![row.as_str(); 30_000].join(",")
     );
-    let batch = bulk_as(&table, sql.as_bytes(), STRICT).unwrap().unwrap();
+    let batch = literal_insert_as(&table, sql.as_bytes(), STRICT)
+        .unwrap()
+        .unwrap();
     assert_eq!(batch.batch.num_rows(), 30_000);
 }
 
@@ -372,7 +378,7 @@ fn what_is_not_plain_takes_the_way_of_the_syntax_tree() {
         "INSERT /*+ hint */ INTO t VALUES (1)",
     ] {
         assert_eq!(
-            BulkInsert::parse(sql.as_bytes(), Mode::STRICT),
+            LiteralInsert::parse(sql.as_bytes(), Mode::STRICT),
             None,
             "{sql}"
         );
@@ -395,7 +401,10 @@ fn what_is_not_plain_takes_the_way_of_the_syntax_tree() {
         "INSERT INTO t VALUES ()",
         "INSERT INTO t (nope) VALUES (1)",
     ] {
-        assert!(bulk_as(&table, sql.as_bytes(), STRICT).is_none(), "{sql}");
+        assert!(
+            literal_insert_as(&table, sql.as_bytes(), STRICT).is_none(),
+            "{sql}"
+        );
     }
 }
 
@@ -425,16 +434,22 @@ fn literal() -> impl Strategy<Value = String> {
         8 => "'[a-zé😀 %_0-9.:-]{0,10}'",
         6 => r#"'([ a-b]|\\[0bnrtZ%_'"\\xé]|''|"){0,8}'"#,
         2 => r#""([ a-b']|\\[0bnrtZ%_'"\\x]|""){0,8}""#,
-        3 => "'[12][0-9]{3}-[01]?[0-9]-[0-3]?[0-9]( [0-2]?[0-9]:[0-5]?[0-9](:[0-5][0-9](\\.[0-9]{0,8})?)?)?'",
+        3 => concat!(
+            "'[12][0-9]{3}-[01]?[0-9]-[0-3]?[0-9]",
+            "( [0-2]?[0-9]:[0-5]?[0-9](:[0-5][0-9](\\.[0-9]{0,8})?)?)?'"
+        ),
         2 => "0x[0-9a-fA-F]{1,20}",
         2 => "[xX]'([0-9a-fA-F]{2}){0,8}'",
         2 => "[bB]'[01]{0,20}'",
         3 => Just("NULL".to_owned()),
         2 => Just("default".to_owned()),
-        1 => prop_oneof![Just("TRUE"), Just("false"), Just("N'n'"), Just("_utf8mb4'é'")].prop_map(str::to_owned),
-        1 => Just("_binary'b\\0'".to_owned()),
-        1 => prop_oneof![Just("1+1"), Just("- 1"), Just("'a' 'b'"), Just("abs(1)"), Just("0b01")].prop_map(str::to_owned),
+        2 => one_of(&["TRUE", "false", "N'n'", "_utf8mb4'é'", "_binary'b\\0'"]),
+        1 => one_of(&["1+1", "- 1", "'a' 'b'", "abs(1)", "0b01"]),
     ]
+}
+
+fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop::sample::select(texts).prop_map(str::to_owned)
 }
 
 fn space() -> impl Strategy<Value = &'static str> {
@@ -442,15 +457,15 @@ fn space() -> impl Strategy<Value = &'static str> {
 }
 
 /// The same outcome, down to the warnings.
-fn assert_same(sql: &str, bulk: Result<InsertBatch>, tree: Result<InsertBatch>) {
-    match (bulk, tree) {
-        (Ok(bulk), Ok(tree)) => {
-            assert_eq!(bulk.batch, tree.batch, "{sql}");
-            assert_eq!(bulk.warnings, tree.warnings, "{sql}");
-            assert_eq!(bulk.first_insert_id, tree.first_insert_id, "{sql}");
+fn assert_same(sql: &str, direct: Result<InsertBatch>, tree: Result<InsertBatch>) {
+    match (direct, tree) {
+        (Ok(direct), Ok(tree)) => {
+            assert_eq!(direct.batch, tree.batch, "{sql}");
+            assert_eq!(direct.warnings, tree.warnings, "{sql}");
+            assert_eq!(direct.first_insert_id, tree.first_insert_id, "{sql}");
         }
-        (bulk, tree) => {
-            assert_eq!(bulk.map(|_| ()), tree.map(|_| ()), "{sql}");
+        (direct, tree) => {
+            assert_eq!(direct.map(|_| ()), tree.map(|_| ()), "{sql}");
         }
     }
 }
@@ -476,8 +491,8 @@ proptest! {
         let [a, b, c, d] = [spaces[0], spaces[1], spaces[2], spaces[3]];
         let sql = format!("insert {ignore} INTO{a} `t`{b}VALUES{c}{}{d};", rows.join(","));
         let settings = if lenient { LENIENT } else { STRICT };
-        if let Some(bulk) = bulk_as(&table, sql.as_bytes(), settings) {
-            assert_same(&sql, bulk, insert_as(&table, &sql, settings, &[]));
+        if let Some(direct) = literal_insert_as(&table, sql.as_bytes(), settings) {
+            assert_same(&sql, direct, insert_as(&table, &sql, settings, &[]));
         }
     }
 
@@ -488,11 +503,11 @@ proptest! {
     ) {
         let table = table("CREATE TABLE t (a INT, b TEXT)");
         for tail in [bytes.as_slice(), text.as_bytes()] {
-            let _ = bulk_as(&table, tail, STRICT);
+            let _ = literal_insert_as(&table, tail, STRICT);
             let sql = [b"INSERT INTO t VALUES (1, '".as_slice(), tail].concat();
-            let _ = bulk_as(&table, &sql, STRICT);
+            let _ = literal_insert_as(&table, &sql, STRICT);
             let sql = [b"INSERT INTO t VALUES (".as_slice(), tail].concat();
-            let _ = bulk_as(&table, &sql, STRICT);
+            let _ = literal_insert_as(&table, &sql, STRICT);
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::create_table::current_timestamp;
 use crate::types::{ColumnAttributes, DefaultValue, KeyKind, TableDefinition};
 
-/// One row of SHOW FULL COLUMNS; SHOW COLUMNS and DESCRIBE leave out collation, privileges and comment.
+/// One row of SHOW FULL COLUMNS; SHOW COLUMNS and DESCRIBE leave out collation, privileges and
+/// comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnRow {
     pub field: String,

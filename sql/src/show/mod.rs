@@ -1,6 +1,7 @@
 //! What SHOW CREATE TABLE, SHOW COLUMNS and DESCRIBE say of a table.
 //!
-//! Texts and rows only; the session turns them into result sets, and information_schema is elsewhere.
+//! Texts and rows only; the session turns them into result sets, and information_schema is
+//! elsewhere.
 
 mod columns;
 mod create_table;

@@ -1,4 +1,5 @@
-//! What is kept of a table's definition beyond names and Arrow types: JSON in storage's opaque fields.
+//! What is kept of a table's definition beyond names and Arrow types: JSON in storage's opaque
+//! fields.
 //!
 //! Only what changes results or what SHOW prints; clauses without effect leave no trace.
 
@@ -15,7 +16,8 @@ use crate::error::{Result, SqlError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DefaultValue {
     Null,
-    /// A literal as MySQL prints it in SHOW CREATE TABLE, without quotes. That of a TIMESTAMP is in UTC.
+    /// A literal as MySQL prints it in SHOW CREATE TABLE, without quotes. That of a TIMESTAMP is in
+    /// UTC.
     Literal(String),
     /// CURRENT_TIMESTAMP(fsp)
     Now {
@@ -90,8 +92,8 @@ pub struct KeyPart {
     pub descending: bool,
 }
 
-/// A table of the catalog with its attributes decoded. Decoding costs microseconds per column: keep it
-/// beside the `Arc<TableMeta>` it was made from.
+/// A table of the catalog with its attributes decoded. Decoding costs microseconds per column: keep
+/// it beside the `Arc<TableMeta>` it was made from.
 #[derive(Debug, Clone)]
 pub struct TableDefinition {
     pub meta: Arc<TableMeta>,
@@ -123,7 +125,8 @@ impl TableDefinition {
         self.positions.get(&folded_name(column)).copied()
     }
 
-    /// The key that identifies rows: PRIMARY, else the first unique key over columns that are NOT NULL.
+    /// The key that identifies rows: PRIMARY, else the first unique key over columns that are NOT
+    /// NULL.
     pub fn identifying_key(&self) -> Option<&Key> {
         let not_null = |part: &KeyPart| {
             let position = self.position(&part.column);

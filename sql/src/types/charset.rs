@@ -1,7 +1,8 @@
 //! Character sets and collations by name, and what becomes of them here.
 //!
-//! Strings are held in UTF-8 and compare as utf8mb4_bin. The character sets that are subsets of it are
-//! accepted under their names; a collation asked for is remembered for SHOW. Nothing here compares.
+//! Strings are held in UTF-8 and compare as utf8mb4_bin. The character sets that are subsets of it
+//! are accepted under their names; a collation asked for is remembered for SHOW. Nothing here
+//! compares.
 
 use crate::error::{Result, SqlError, Warning};
 

@@ -1,7 +1,7 @@
 //! From the type in a CREATE TABLE to a `MysqlType`, by MySQL's rules for lengths and synonyms.
 //!
-//! Input is sqlparser's `DataType`; UNSIGNED, ZEROFILL and character sets, which stand behind the type,
-//! are the column definition's part. Types of other databases are syntax errors, as in MySQL.
+//! Input is sqlparser's `DataType`; UNSIGNED, ZEROFILL and character sets, which stand behind the
+//! type, are the column definition's part. Types of other databases are syntax errors, as in MySQL.
 
 use sqlparser::ast::{
     BinaryLength, CharacterLength, DataType, EnumMember, ExactNumberInfo, TimezoneInfo,

@@ -1,4 +1,5 @@
-//! A type as SHOW CREATE TABLE and information_schema print it: lower case, MySQL 8, no display widths.
+//! A type as SHOW CREATE TABLE and information_schema print it: lower case, MySQL 8, no display
+//! widths.
 
 use std::fmt::{self, Display, Formatter, Write};
 

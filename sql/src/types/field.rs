@@ -1,8 +1,10 @@
-//! How a column or an expression is described to clients: type, length, decimals, charset and flags.
+//! How a column or an expression is described to clients: type, length, decimals, charset and
+//! flags.
 //!
-//! The numbers are those of MySQL 8; encoding them into a packet is the wire's part. One deviation is on
-//! purpose: MySQL flags text under a `_bin` collation as BINARY, and some drivers then return bytes. All
-//! of Storno's text compares so, hence the flag is kept for what has the character set `binary`.
+//! The numbers are those of MySQL 8; encoding them into a packet is the wire's part. One deviation
+//! is on purpose: MySQL flags text under a `_bin` collation as BINARY, and some drivers then return
+//! bytes. All of Storno's text compares so, hence the flag is kept for what has the character set
+//! `binary`.
 
 use arrow::datatypes::DataType;
 
@@ -317,8 +319,8 @@ mod tests {
         )
     }
 
-    // The numbers are those of MariaDB 10.11, but for what the file's header says, JSON (its own type in
-    // MySQL) and TIMESTAMP (not unsigned in MySQL; flagged when automatic).
+    // The numbers are those of MariaDB 10.11, but for what the file's header says, JSON (its own
+    // type in MySQL) and TIMESTAMP (not unsigned in MySQL; flagged when automatic).
     #[test]
     fn columns_are_described_as_mysql_describes_them() {
         for (definition, expected) in [

@@ -1,7 +1,7 @@
 //! MySQL's column types: the declared type of a column or result, and its Arrow representation.
 //!
-//! `declared` reads a type from SQL, `display` writes it back, `field` says how it looks on the wire,
-//! `text` prints a stored value. How a value gets into a column is `insert`'s part.
+//! `declared` reads a type from SQL, `display` writes it back, `field` says how it looks on the
+//! wire, `text` prints a stored value. How a value gets into a column is `insert`'s part.
 
 mod attributes;
 pub mod charset;

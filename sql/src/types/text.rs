@@ -32,8 +32,8 @@ pub(crate) fn digit(byte: u8) -> Option<u32> {
     byte.is_ascii_digit().then(|| u32::from(byte - b'0'))
 }
 
-/// The value in `row` of a column's array (of exactly the type's Arrow type); `None` for NULL. Bytes that
-/// are no UTF-8 appear as `\xFF`. `zone` is for TIMESTAMP.
+/// The value in `row` of a column's array (of exactly the type's Arrow type); `None` for NULL.
+/// Bytes that are no UTF-8 appear as `\xFF`. `zone` is for TIMESTAMP.
 pub fn value_text(
     mysql_type: &MysqlType,
     array: &dyn Array,
@@ -83,8 +83,8 @@ pub fn value_text(
     })
 }
 
-/// As `value_text`, but such that the same value is read back: FLOAT with all its digits, and nothing for
-/// bytes that are no UTF-8.
+/// As `value_text`, but such that the same value is read back: FLOAT with all its digits, and
+/// nothing for bytes that are no UTF-8.
 pub(crate) fn exact_text(
     mysql_type: &MysqlType,
     array: &dyn Array,

@@ -1,7 +1,7 @@
 //! Time zones as MySQL names them, and the two conversions a TIMESTAMP needs.
 //!
-//! The zones are built in (chrono-tz); nothing has to be loaded. SYSTEM is UTC: the server's results
-//! do not depend on the machine it runs on.
+//! The zones are built in (chrono-tz); nothing has to be loaded. SYSTEM is UTC: the server's
+//! results do not depend on the machine it runs on.
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone as _};
 use chrono_tz::Tz;

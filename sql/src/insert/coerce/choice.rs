@@ -16,8 +16,8 @@ pub(in crate::insert) struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// Exactly, else without case where the collation asks for it: a column that was declared so has
-    /// such values written to it. Trailing spaces do not count.
+    /// Exactly, else without case where the collation asks for it: a column that was declared so
+    /// has such values written to it. Trailing spaces do not count.
     fn position(&self, name: &str) -> Option<usize> {
         let name = name.trim_end_matches(' ');
         let exact = self.values.iter().position(|value| value == name);

@@ -1,6 +1,7 @@
 //! Values for JSON columns: checked, and stored in the text form in which MySQL shows documents.
 //!
-//! That form: object keys by length, then by bytes, the last of equal keys winning; `", "` and `": "`.
+//! That form: object keys by length, then by bytes, the last of equal keys winning; `", "` and `":
+//! "`.
 
 use serde_json::Value;
 

@@ -1,7 +1,8 @@
 //! MySQL's assignment rules: what becomes of a value in a column of another type.
 //!
-//! One file per group of column types. Each function either returns what to store, or raises through
-//! `Cell`, which ends the statement in strict mode and otherwise warns and stores the nearest value.
+//! One file per group of column types. Each function either returns what to store, or raises
+//! through `Cell`, which ends the statement in strict mode and otherwise warns and stores the
+//! nearest value.
 
 mod choice;
 mod json;

@@ -1,7 +1,7 @@
 //! Dates with times of day, from strings and numbers in every form that MySQL accepts.
 //!
-//! The forms are those of the MySQL manual, "Date and Time Literals". Whether an
-//! unreadable value is an error, and what a column makes of a readable one, is decided in `temporal`.
+//! The forms are those of the MySQL manual, "Date and Time Literals". Whether an unreadable value
+//! is an error, and what a column makes of a readable one, is decided in `temporal`.
 
 use crate::types::{MICROS_PER_DAY, MICROS_PER_SECOND, days_from_civil, parse_offset};
 
@@ -87,8 +87,8 @@ impl Moment {
         scan.finish()
     }
 
-    /// Reads a number such as 20240229 or 20240229131415; `micros` is the fraction of a second, which
-    /// means nothing without a time of day.
+    /// Reads a number such as 20240229 or 20240229131415; `micros` is the fraction of a second,
+    /// which means nothing without a time of day.
     pub(super) fn of_number(number: i64, micros: u32) -> Result<Self, Unreadable> {
         const DAY: i64 = 1_000_000;
         let full = match number {
@@ -219,7 +219,8 @@ impl Scan<'_> {
         }
     }
 
-    /// All fields up to the second. `year_width`: fields have a fixed width, and need nothing between.
+    /// All fields up to the second. `year_width`: fields have a fixed width, and need nothing
+    /// between.
     fn fields(&mut self, year_width: Option<usize>) -> Result<(), Unreadable> {
         while self.count <= SECOND && self.peek().is_some_and(|b| b.is_ascii_digit()) {
             let width = match year_width {

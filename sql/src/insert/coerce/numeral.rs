@@ -1,7 +1,7 @@
 //! Numbers written as text: the longest numeric prefix of a string, and its exact rounding.
 //!
-//! MySQL reads as much of a string as looks like a number. Deciding whether what is left over is an error
-//! is the column's part.
+//! MySQL reads as much of a string as looks like a number. Deciding whether what is left over is an
+//! error is the column's part.
 
 /// The numeric prefix of a string: `[+-]digits[.digits][e[+-]digits]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Values for DATE, DATETIME, TIMESTAMP and TIME columns.
 //!
-//! MySQL's zero date is not representable in a column of days or microseconds. Where MySQL would store
-//! it (lenient modes), NULL is stored; where the column takes no NULL, the value is an error in any mode.
-//! A TIME has a zero.
+//! MySQL's zero date is not representable in a column of days or microseconds. Where MySQL would
+//! store it (lenient modes), NULL is stored; where the column takes no NULL, the value is an error
+//! in any mode. A TIME has a zero.
 
 use super::moment::{Moment, Unreadable};
 use super::numeral::Numeral;

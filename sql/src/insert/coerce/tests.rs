@@ -1,7 +1,7 @@
 //! The coercion matrix: what a literal becomes in a column, in strict and in lenient mode.
 //!
-//! Every line was run against MariaDB 10.11 (TIME_ROUND_FRACTIONAL, which is how MySQL rounds). Where it
-//! differs from MySQL 8, MySQL's answer stands here:
+//! Every line was run against MariaDB 10.11 (TIME_ROUND_FRACTIONAL, which is how MySQL rounds).
+//! Where it differs from MySQL 8, MySQL's answer stands here:
 //! - MariaDB notes trailing spaces and a seventh fractional digit (Note 1265); MySQL does not;
 //! - X'41' is a number where a number is wanted, as 0x41; in MariaDB it is a string;
 //! - 'abc' for DOUBLE is 1265, for DECIMAL trailing characters are 1366; MariaDB has 1366 and 1265;
@@ -9,7 +9,8 @@
 //! - several delimiters in a row, and an offset behind a DATETIME, are read; MariaDB refuses them;
 //! - JSON is stored in MySQL's form; in MariaDB it is plain text.
 //!
-//! Storno alone: lenient modes store NULL for a date that does not exist, where both have 0000-00-00.
+//! Storno alone: lenient modes store NULL for a date that does not exist, where both have
+//! 0000-00-00.
 
 use crate::insert::Settings;
 use crate::insert::testing::{LENIENT, STRICT, insert_as, rows, table};

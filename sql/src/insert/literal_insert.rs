@@ -1,9 +1,9 @@
 //! `INSERT INTO t (..) VALUES (..), (..)` read from its bytes straight into column builders.
 //!
-//! For statements of thousands of rows, where a syntax tree would cost more than everything else. It
-//! reads a plain subset; at the first sign of anything else it says so, and the whole statement takes the
-//! way of the syntax tree, with which its results must be identical. It reads bytes, because a
-//! statement with a binary string in it need not be UTF-8.
+//! For statements of thousands of rows, where a syntax tree would cost more than everything else.
+//! It reads a plain subset; at the first sign of anything else it says so, and the whole statement
+//! takes the way of the syntax tree, with which its results must be identical. It reads bytes,
+//! because a statement with a binary string in it need not be UTF-8.
 
 use super::statement::refuse_replace;
 use super::{InsertBatch, Mode, Reserve, RowWriter, Settings};
@@ -16,7 +16,7 @@ use lexer::{Lexed, Lexer};
 
 /// The part before the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BulkInsert<'a> {
+pub struct LiteralInsert<'a> {
     pub schema: Option<String>,
     pub table: String,
     pub ignore: bool,
@@ -25,7 +25,7 @@ pub struct BulkInsert<'a> {
     rows: &'a [u8],
 }
 
-impl<'a> BulkInsert<'a> {
+impl<'a> LiteralInsert<'a> {
     /// `None`: no such statement, or not plain enough.
     pub fn parse(sql: &'a [u8], mode: Mode) -> Option<Self> {
         if mode.ansi_quotes || mode.no_backslash_escapes {
@@ -59,7 +59,8 @@ impl<'a> BulkInsert<'a> {
         })
     }
 
-    /// Builds the batch. `Ok(None)`: not plain; nothing was reserved. `table` must be the one named.
+    /// Builds the batch. `Ok(None)`: not plain; nothing was reserved. `table` must be the one
+    /// named.
     pub fn run(
         &self,
         table: &TableDefinition,
@@ -106,7 +107,8 @@ struct ReadRows {
     failure: Option<SqlError>,
 }
 
-/// `None`: not plain. After an error the rest is still read, for what is wrong there may come first.
+/// `None`: not plain. After an error the rest is still read, for what is wrong there may come
+/// first.
 fn read_rows(lexer: &mut Lexer<'_>, writer: &mut RowWriter) -> Option<ReadRows> {
     let mut read = ReadRows::default();
     let mut scratch = Vec::new();
