@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 
 use super::argument::Call;
 use super::failure::wrong_argument_count;
-use super::operators::types::DECIMALS_KEY;
+use super::operators::types::{DECIMALS_KEY, Kind};
 
 /// Field metadata: fractional digits ("0" to "6") of a DATETIME or TIME; absent when undeclared.
 pub const FSP_KEY: &str = "storno.fsp";
@@ -26,7 +26,8 @@ pub const FSP_KEY: &str = "storno.fsp";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Declared {
     pub(crate) data_type: DataType,
-    /// Digits behind the point of a DATETIME or TIME, when known; of a double, when MySQL fixes them.
+    /// Digits behind the point of a DATETIME or TIME, when known; of a double, when MySQL fixes them; of a
+    /// decimal that is kept with more.
     pub(crate) fsp: Option<u8>,
 }
 
@@ -35,6 +36,22 @@ impl From<DataType> for Declared {
         Self {
             data_type,
             fsp: None,
+        }
+    }
+}
+
+impl Declared {
+    /// The type of a number, with its declared digits where it is kept with more.
+    pub(crate) fn of_kind(kind: Kind) -> Self {
+        let fsp = match kind {
+            Kind::Decimal {
+                scale, decimals, ..
+            } if scale != decimals => Some(decimals.unsigned_abs()),
+            _ => None,
+        };
+        Self {
+            data_type: kind.data_type(),
+            fsp,
         }
     }
 }
@@ -293,11 +310,8 @@ impl ScalarUDFImpl for Builtin {
 
 /// The field of a result, with its digits behind the point as metadata.
 pub(crate) fn declared_field(name: &str, declared: Declared) -> FieldRef {
-    let key = if declared.data_type.is_floating() {
-        DECIMALS_KEY
-    } else {
-        FSP_KEY
-    };
+    let number = declared.data_type.is_floating() || declared.data_type.is_decimal();
+    let key = if number { DECIMALS_KEY } else { FSP_KEY };
     let field = Field::new(name, declared.data_type, true);
     Arc::new(match declared.fsp {
         Some(fsp) => field.with_metadata([(key.to_owned(), fsp.to_string())].into()),

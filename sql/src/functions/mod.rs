@@ -26,6 +26,7 @@ use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 pub use aggregates::{aggregate, aggregate_names, group_concat, move_separator};
 pub use builtin::FSP_KEY;
 pub use control::{convert_to, unified_type};
+pub use operators::digits::KeepDivisionDigits;
 pub use operators::planner::{MysqlExprPlanner, truth, unary_function};
 pub use operators::types::DECIMALS_KEY;
 

@@ -18,6 +18,7 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{
     AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
 };
+use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::dialect::MySqlDialect;
@@ -88,6 +89,7 @@ impl Database {
     pub(crate) fn run(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>> {
         let config = SessionConfig::new().with_target_partitions(self.partitions);
         let context = SessionContext::new_with_config(config);
+        let plan = super::KeepDivisionDigits.analyze(plan, &self.options)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_stack_size(16 << 20)

@@ -53,6 +53,13 @@ static AGGREGATES: LazyLock<HashMap<&'static str, Arc<AggregateUDF>>> = LazyLock
     ])
 });
 
+/// AVG that keeps the digits which MySQL calculates with; see `operators::digits`.
+pub(crate) fn avg_with_internal_digits() -> Arc<AggregateUDF> {
+    Arc::new(AggregateUDF::new_from_impl(
+        sum::Sum::avg_with_internal_digits(),
+    ))
+}
+
 /// The aggregate with this lower-case name.
 pub fn aggregate(name_lower: &str) -> Option<Arc<AggregateUDF>> {
     AGGREGATES.get(name_lower).cloned()

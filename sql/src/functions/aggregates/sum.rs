@@ -19,46 +19,71 @@ use super::double::{Double, DoubleAccumulator, DoubleFrame, DoubleGroups};
 use super::exact::{Exact, ExactAccumulator, ExactGroups};
 use super::input::{exact_digits, is_exact};
 use crate::functions::failure::{not_supported, wrong_argument_count};
-use crate::functions::operators::types::{DIVISION_DIGITS, PRECISION_MAX, SCALE_MAX};
+use crate::functions::operators::types::{
+    DIVISION_DIGITS, Digits, Kind, PRECISION_MAX, SCALE_MAX, division_scale, field,
+};
 
 /// Digits that SUM adds in front of the point.
-const SUM_DIGITS: u8 = 22;
+const SUM_DIGITS: i16 = 22;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Sum {
     average: bool,
+    digits: Digits,
     signature: Signature,
 }
 
 impl Sum {
     pub(crate) fn sum() -> Self {
-        Self {
-            average: false,
-            signature: Signature::user_defined(Volatility::Immutable),
-        }
+        Self::new(false, Digits::Declared)
     }
 
     pub(crate) fn avg() -> Self {
+        Self::new(true, Digits::Declared)
+    }
+
+    /// AVG for the operand of another operation.
+    pub(crate) fn avg_with_internal_digits() -> Self {
+        Self::new(true, Digits::Internal)
+    }
+
+    fn new(average: bool, digits: Digits) -> Self {
+        let signature = Signature::user_defined(Volatility::Immutable);
         Self {
-            average: true,
-            signature: Signature::user_defined(Volatility::Immutable),
+            average,
+            digits,
+            signature,
         }
     }
 
-    fn result_digits(&self, input: &DataType) -> (u8, i8) {
-        let (precision, scale) = exact_digits(input);
-        if !self.average {
-            return (
-                (precision.saturating_add(SUM_DIGITS)).min(PRECISION_MAX),
+    /// The type of the result over an exact input.
+    fn result(&self, input: &FieldRef) -> Kind {
+        let (precision, scale) = exact_digits(input.data_type());
+        let decimals = match Kind::of(input, None) {
+            Kind::Decimal { decimals, .. } => decimals,
+            _ => scale,
+        };
+        let integer = i16::from(precision) - i16::from(scale);
+        let kind = |integer: i16, scale: i8, decimals: i8| {
+            let precision = (integer + i16::from(scale)).clamp(1, PRECISION_MAX.into()) as u8;
+            Kind::Decimal {
+                precision: precision.max(scale.unsigned_abs()),
                 scale,
-            );
+                decimals,
+            }
+        };
+        if !self.average {
+            return kind(integer + SUM_DIGITS, decimals, decimals);
         }
-        let result_scale = (scale + DIVISION_DIGITS).min(SCALE_MAX.max(scale));
-        let more = (result_scale - scale).unsigned_abs();
-        (
-            precision.saturating_add(more).min(PRECISION_MAX),
-            result_scale,
-        )
+        let average_decimals = (decimals + DIVISION_DIGITS).min(SCALE_MAX.max(decimals));
+        match self.digits {
+            Digits::Declared => kind(integer, average_decimals, average_decimals),
+            Digits::Internal => kind(
+                integer,
+                division_scale(scale, 0).max(average_decimals),
+                average_decimals,
+            ),
+        }
     }
 
     fn inner(&self, args: &AccumulatorArgs) -> Result<Inner> {
@@ -66,14 +91,13 @@ impl Sum {
             return Err(wrong_argument_count(self.name()));
         };
         let text = format!("{}({})", self.name(), field.name());
-        if !is_exact(field.data_type()) {
+        let DataType::Decimal128(result_precision, result_scale) = *args.return_type() else {
             return Ok(Inner::Double(Double {
                 text,
                 average: self.average,
             }));
-        }
+        };
         let (_, scale) = exact_digits(field.data_type());
-        let (result_precision, result_scale) = self.result_digits(field.data_type());
         Ok(Inner::Exact(Exact {
             text,
             average: self.average,
@@ -101,14 +125,24 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        let [input] = arg_types else {
+        let fields: Vec<FieldRef> = arg_types
+            .iter()
+            .map(|t| Arc::new(Field::new("", t.clone(), true)))
+            .collect();
+        Ok(self.return_field(&fields)?.data_type().clone())
+    }
+
+    fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
+        let [input] = arg_fields else {
             return Err(wrong_argument_count(self.name()));
         };
-        if !is_exact(input) {
-            return Ok(DataType::Float64);
-        }
-        let (precision, scale) = self.result_digits(input);
-        Ok(DataType::Decimal128(precision, scale))
+        let exact = is_exact(input.data_type());
+        let kind = if exact {
+            self.result(input)
+        } else {
+            Kind::Double
+        };
+        Ok(field(self.name(), kind))
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

@@ -19,15 +19,7 @@ fn kind(shape: &Shape<'_>) -> Kind {
 }
 
 fn same_kind(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(match kind(shape) {
-        Kind::Int { .. } => DataType::Int64,
-        Kind::UInt { .. } => DataType::UInt64,
-        Kind::Decimal {
-            precision, scale, ..
-        } => DataType::Decimal128(precision, scale),
-        Kind::Double => DataType::Float64,
-    }
-    .into())
+    Ok(Declared::of_kind(kind(shape)))
 }
 
 /// The second argument decides the scale when it is a literal.

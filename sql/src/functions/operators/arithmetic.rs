@@ -54,6 +54,14 @@ impl Arithmetic {
         }
     }
 
+    pub(crate) fn divides(&self) -> bool {
+        self.op == Op::Div
+    }
+
+    pub(crate) fn keeps_digits(&self) -> bool {
+        self.digits == Digits::Internal
+    }
+
     pub(crate) fn udf(self) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::new_from_impl(self))
     }

@@ -80,13 +80,9 @@ fn bit_count(call: &Call<'_>) -> Result<ArrayRef> {
 fn minus_type(shape: &Shape<'_>) -> Result<Declared> {
     let literal = shape.literals.first().copied().flatten();
     Ok(match Kind::of(&shape.fields[0], literal) {
-        Kind::Int { .. } | Kind::UInt { .. } => DataType::Int64,
-        Kind::Decimal {
-            precision, scale, ..
-        } => DataType::Decimal128(precision, scale),
-        Kind::Double => DataType::Float64,
-    }
-    .into())
+        Kind::Int { .. } | Kind::UInt { .. } => DataType::Int64.into(),
+        kind => Declared::of_kind(kind),
+    })
 }
 
 fn minus(call: &Call<'_>) -> Result<ArrayRef> {

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod decimal;
+pub(crate) mod digits;
 mod expression_text;
 mod integer;
 pub(crate) mod logic;

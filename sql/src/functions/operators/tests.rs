@@ -146,3 +146,44 @@ fn unary_minus_keeps_the_kind() {
         "ERROR 1690 BIGINT value is out of range in '-(-9223372036854775808)'"
     );
 }
+
+#[test]
+fn quotients_keep_their_digits_until_the_end() {
+    check(&[
+        ("2/3", "0.6667"),
+        ("2/3*100", "66.6667"),
+        ("(1/3)*3", "1.0000"),
+        ("100.0*2/3", "66.66667"),
+        ("round(2/3, 6)", "0.666667"),
+        ("2/3 = 0.6667", "0"),
+        ("abs(-(2/3))*100", "66.6667"),
+        ("concat(2/3)", "0.6667"),
+        ("ifnull(2/3, 0)", "0.6667"),
+        ("1/3+1/3", "0.6667"),
+        ("-(1/3)", "-0.3333"),
+    ]);
+    let database = Database::new().with_table(
+        "t",
+        vec![
+            ("a", Arc::new(Int64Array::from(vec![1, 1, 0]))),
+            ("g", Arc::new(Int64Array::from(vec![1, 1, 1]))),
+        ],
+    );
+    let rows = |sql: &str| database.query(sql).concat().join(",");
+    assert_eq!(
+        rows("select avg(a), avg(a)*100, round(avg(a), 6), sum(a)/3*100, avg(a)+0 from t"),
+        "0.6667,66.6667,0.666667,66.6667,0.6667"
+    );
+    assert_eq!(
+        rows("select g, avg(a), round(avg(a)*100, 3) from t group by g having avg(a) > 0.66666"),
+        "1,0.6667,66.667"
+    );
+    assert_eq!(
+        rows("select sum(a/3), avg(a/3) from t"),
+        "0.6667,0.22222222"
+    );
+    assert_eq!(
+        rows("select x*100 from (select avg(a) x from t) s"),
+        "66.6700"
+    );
+}

@@ -4,12 +4,10 @@
 //! MySQL's decimals have 65 digits, ours 38: a precision is cut there and values that need more raise
 //! 1690. Source: MySQL manual, "Arithmetic Operators" and "Precision Math".
 
-use std::sync::Arc;
-
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
 
-use crate::functions::builtin::field_fsp;
+use crate::functions::builtin::{Declared, declared_field, field_fsp};
 
 /// Digits that a division adds to the scale of its dividend (`div_precision_increment`).
 pub(crate) const DIVISION_DIGITS: i8 = 4;
@@ -83,6 +81,18 @@ impl Kind {
             precision,
             scale,
             decimals: scale,
+        }
+    }
+
+    /// How values of this kind are held.
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Self::Int { .. } => DataType::Int64,
+            Self::UInt { .. } => DataType::UInt64,
+            Self::Decimal {
+                precision, scale, ..
+            } => DataType::Decimal128(precision, scale),
+            Self::Double => DataType::Float64,
         }
     }
 
@@ -201,7 +211,7 @@ fn decimal_result(op: Op, left: Kind, right: Kind, digits: Digits) -> Kind {
 }
 
 /// Digits behind the point that MySQL's division calculates: whole words of nine digits.
-fn division_scale(left: i8, right: i8) -> i8 {
+pub(crate) fn division_scale(left: i8, right: i8) -> i8 {
     let words = |scale: i8| (i16::from(scale) + 8) / 9 * 9;
     let (left_words, right_words) = (words(left), words(right));
     let spare = left_words - i16::from(left) + right_words - i16::from(right);
@@ -212,23 +222,7 @@ fn division_scale(left: i8, right: i8) -> i8 {
 
 /// The Arrow field of a result named `name`.
 pub(crate) fn field(name: &str, kind: Kind) -> FieldRef {
-    let data_type = match kind {
-        Kind::Int { .. } => DataType::Int64,
-        Kind::UInt { .. } => DataType::UInt64,
-        Kind::Decimal {
-            precision, scale, ..
-        } => DataType::Decimal128(precision, scale),
-        Kind::Double => DataType::Float64,
-    };
-    let field = Field::new(name, data_type, true);
-    match kind {
-        Kind::Decimal {
-            scale, decimals, ..
-        } if decimals != scale => {
-            Arc::new(field.with_metadata([(DECIMALS_KEY.to_owned(), decimals.to_string())].into()))
-        }
-        _ => Arc::new(field),
-    }
+    declared_field(name, Declared::of_kind(kind))
 }
 
 #[cfg(test)]
