@@ -89,8 +89,8 @@ fn concat_columns(parts: &[&dyn Array]) -> Result<ArrayRef> {
     let rows = parts.iter().map(|part| part.len()).sum();
     match first.data_type() {
         DataType::Utf8View => {
-            let mut builder = StringViewBuilder::with_capacity(rows)
-                .with_fixed_block_size(block_bytes(parts));
+            let mut builder =
+                StringViewBuilder::with_capacity(rows).with_fixed_block_size(block_bytes(parts));
             for part in parts {
                 part.as_string_view()
                     .iter()
@@ -99,8 +99,8 @@ fn concat_columns(parts: &[&dyn Array]) -> Result<ArrayRef> {
             Ok(Arc::new(builder.finish()))
         }
         DataType::BinaryView => {
-            let mut builder = BinaryViewBuilder::with_capacity(rows)
-                .with_fixed_block_size(block_bytes(parts));
+            let mut builder =
+                BinaryViewBuilder::with_capacity(rows).with_fixed_block_size(block_bytes(parts));
             for part in parts {
                 part.as_binary_view()
                     .iter()

@@ -208,7 +208,7 @@ impl Recovery {
             if let Some(schema) = schemas.get_mut(&table.schema) {
                 schema.tables.insert(table.spec.name.clone(), id);
             }
-            let version = open_table(&self.shared, id, table);
+            let version = open_table(&self.shared, id, table)?;
             self.version.tables.insert(id, Arc::new(version));
             let keys = table
                 .spec
@@ -366,7 +366,7 @@ impl Recovery {
     }
 }
 
-fn open_table(shared: &Shared, id: TableId, state: &TableState) -> TableVersion {
+fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableVersion> {
     let spec = (*state.spec).clone();
     let meta = TableMeta {
         id,
@@ -379,7 +379,7 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> TableVersion 
     for &record in state.segments.values() {
         let table = (id, &meta.arrow);
         let (fs, dir) = (&shared.fs, &shared.dir);
-        let segment = PublishedSegment::open(fs, dir, shared.database, record, table);
+        let segment = PublishedSegment::open(fs, dir, shared.database, record, table)?;
         match segment.reader() {
             Ok(reader) => {
                 let zone = meta
@@ -395,7 +395,7 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> TableVersion 
         }
         segments.push(Arc::new(segment));
     }
-    TableVersion::new(meta, segments, next)
+    Ok(TableVersion::new(meta, segments, next))
 }
 
 /// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are

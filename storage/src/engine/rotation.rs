@@ -115,6 +115,9 @@ impl Writer {
 
     /// Queues a flush for every sealed memtable that has none.
     pub(super) fn queue_flushes(&mut self) {
+        if self.stopped.is_some() {
+            return;
+        }
         for table in self.version.tables.values() {
             for memtable in &table.sealed {
                 if !self.flushing.iter().any(|m| Arc::ptr_eq(m, memtable)) {

@@ -78,7 +78,7 @@ impl Shared {
             Ok(record) => {
                 let table = (meta.id, &meta.arrow);
                 let (fs, dir) = (&self.fs, &self.dir);
-                let segment = PublishedSegment::open(fs, dir, self.database, record, table);
+                let segment = PublishedSegment::open(fs, dir, self.database, record, table)?;
                 segment.reader()?;
                 Ok(Arc::new(segment))
             }

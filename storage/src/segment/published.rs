@@ -24,23 +24,32 @@ pub(crate) struct PublishedSegment {
 }
 
 impl PublishedSegment {
-    /// Opens a segment of a table with the columns of `schema`.
+    /// Opens a segment of a table with the columns of `schema`. A file that is missing or damaged fails
+    /// when it is read; only an input/output error, which may pass, is returned here.
     pub(crate) fn open(
         fs: &Arc<dyn FileSystem>,
         dir: &std::path::Path,
         database: u64,
         record: SegmentRecord,
         table: (TableId, &SchemaRef),
-    ) -> Self {
+    ) -> Result<Self> {
         let path = segment_path(dir, record.file);
-        let reader = SegmentReader::open(&**fs, &path, database, &record, table);
-        Self {
+        let reader = match SegmentReader::open(&**fs, &path, database, &record, table) {
+            Err(Error::Io {
+                kind: std::io::ErrorKind::NotFound,
+                ..
+            }) => Err(Error::corruption(&path, 0, "the segment is missing")),
+            Err(error @ Error::Io { .. }) => return Err(error),
+            reader => reader,
+        };
+        let (fs, obsolete) = (Arc::clone(fs), AtomicBool::new(false));
+        Ok(Self {
             record,
             path,
-            fs: Arc::clone(fs),
+            fs,
             reader,
-            obsolete: AtomicBool::new(false),
-        }
+            obsolete,
+        })
     }
 
     pub(crate) fn reader(&self) -> Result<&SegmentReader> {

@@ -15,19 +15,19 @@ use storno_storage::{
     TableSpec,
 };
 
-pub const SCHEMA: &str = "shop";
+pub(crate) const SCHEMA: &str = "shop";
 
 /// A row of the tables of this fixture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    pub id: u64,
-    pub site: u32,
-    pub at: i64,
-    pub path: Option<String>,
-    pub amount: Option<i64>,
+pub(crate) struct Row {
+    pub(crate) id: u64,
+    pub(crate) site: u32,
+    pub(crate) at: i64,
+    pub(crate) path: Option<String>,
+    pub(crate) amount: Option<i64>,
 }
 
-pub fn row(id: u64) -> Row {
+pub(crate) fn row(id: u64) -> Row {
     let site = (id % 7) as u32;
     let path = (id % 5 != 0).then(|| format!("/path/of/some/length/{}", id % 11));
     let amount = (id % 3 != 0).then_some(id as i64 * -3);
@@ -40,7 +40,7 @@ pub fn row(id: u64) -> Row {
     }
 }
 
-pub fn spec(name: &str) -> TableSpec {
+pub(crate) fn spec(name: &str) -> TableSpec {
     let column = |name: &str, data_type, nullable| ColumnSpec {
         name: name.into(),
         data_type,
@@ -77,7 +77,7 @@ pub fn spec(name: &str) -> TableSpec {
     }
 }
 
-pub fn batch(meta: &TableMeta, rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch(meta: &TableMeta, rows: &[Row]) -> RecordBatch {
     let paths: StringViewArray = rows.iter().map(|r| r.path.as_deref()).collect();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.id))),
@@ -92,7 +92,7 @@ pub fn batch(meta: &TableMeta, rows: &[Row]) -> RecordBatch {
 }
 
 /// The rows of batches that have all columns.
-pub fn rows_of(batch: &RecordBatch) -> Vec<Row> {
+pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<Row> {
     let ids = batch.column(0).as_primitive::<UInt64Type>();
     let sites = batch.column(1).as_primitive::<UInt32Type>();
     let ats = batch.column(2).as_primitive::<TimestampMicrosecondType>();
@@ -109,7 +109,7 @@ pub fn rows_of(batch: &RecordBatch) -> Vec<Row> {
         .collect()
 }
 
-pub fn scan(table: &TableSnapshot, request: ScanRequest) -> Result<Vec<RecordBatch>> {
+pub(crate) fn scan(table: &TableSnapshot, request: ScanRequest) -> Result<Vec<RecordBatch>> {
     table
         .scan(request)?
         .into_morsels()
@@ -119,7 +119,7 @@ pub fn scan(table: &TableSnapshot, request: ScanRequest) -> Result<Vec<RecordBat
 }
 
 /// All rows of a table, sorted.
-pub fn read(table: &TableSnapshot) -> Result<Vec<Row>> {
+pub(crate) fn read(table: &TableSnapshot) -> Result<Vec<Row>> {
     let request = ScanRequest {
         columns: (0..5).collect(),
         predicates: Vec::new(),
@@ -130,7 +130,7 @@ pub fn read(table: &TableSnapshot) -> Result<Vec<Row>> {
 }
 
 /// Everything in the schema, by table name.
-pub fn read_all(snapshot: &Snapshot) -> Result<BTreeMap<String, Vec<Row>>> {
+pub(crate) fn read_all(snapshot: &Snapshot) -> Result<BTreeMap<String, Vec<Row>>> {
     let tables = snapshot.tables(SCHEMA).unwrap_or_default();
     let read_one = |meta: Arc<TableMeta>| {
         let table = snapshot.table(SCHEMA, &meta.spec.name).unwrap();
@@ -139,6 +139,6 @@ pub fn read_all(snapshot: &Snapshot) -> Result<BTreeMap<String, Vec<Row>>> {
     tables.into_iter().map(read_one).collect()
 }
 
-pub fn table_id(snapshot: &Snapshot, name: &str) -> TableId {
+pub(crate) fn table_id(snapshot: &Snapshot, name: &str) -> TableId {
     snapshot.table(SCHEMA, name).unwrap().meta().id
 }

@@ -18,15 +18,15 @@ use crate::fixture::{Row, SCHEMA, batch, read_all, row, spec, table_id};
 
 /// Everything a reader can see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct State {
-    pub schema: bool,
-    pub tables: BTreeMap<String, Vec<Row>>,
-    pub property: Option<String>,
+pub(crate) struct State {
+    pub(crate) schema: bool,
+    pub(crate) tables: BTreeMap<String, Vec<Row>>,
+    pub(crate) property: Option<String>,
 }
 
 /// One thing a workload does.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub(crate) enum Step {
     CreateSchema,
     CreateTable(&'static str),
     DropTable(&'static str),
@@ -42,19 +42,19 @@ pub enum Step {
     Reopen,
 }
 
-pub struct World {
-    pub fs: SimFs,
+pub(crate) struct World {
+    pub(crate) fs: SimFs,
     clock: Arc<ManualClock>,
-    pub store: Option<Store>,
+    pub(crate) store: Option<Store>,
     /// States in order; the last is the current one.
-    pub states: Vec<State>,
+    pub(crate) states: Vec<State>,
     /// Index of the oldest state that may be found after a power cut.
-    pub durable: usize,
+    pub(crate) durable: usize,
     /// The state that the step that failed would have made, if any.
-    pub in_doubt: Option<State>,
+    pub(crate) in_doubt: Option<State>,
 }
 
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     let mut options = Options::new("/db");
     options.memtable_bytes = 1500;
     options.segment_rows = 40;
@@ -63,11 +63,11 @@ pub fn options() -> Options {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self::on(SimFs::new(seed))
     }
 
-    pub fn on(fs: SimFs) -> Self {
+    pub(crate) fn on(fs: SimFs) -> Self {
         Self {
             fs,
             clock: Arc::default(),
@@ -78,7 +78,7 @@ impl World {
         }
     }
 
-    pub fn open(&mut self) -> Result<()> {
+    pub(crate) fn open(&mut self) -> Result<()> {
         let clock = Arc::clone(&self.clock);
         let environment = Environment {
             fs: Arc::new(self.fs.clone()),
@@ -95,12 +95,12 @@ impl World {
         self.store.as_ref().unwrap()
     }
 
-    pub fn current(&self) -> &State {
+    pub(crate) fn current(&self) -> &State {
         self.states.last().unwrap()
     }
 
     /// What the store shows.
-    pub fn observe(&self) -> Result<State> {
+    pub(crate) fn observe(&self) -> Result<State> {
         let snapshot = self.store().snapshot();
         Ok(State {
             schema: snapshot.tables(SCHEMA).is_some(),
@@ -111,7 +111,7 @@ impl World {
 
     /// Does one step and keeps the model in pace. An error is returned after the model has noted what
     /// is now in doubt; `DuplicateKey` and the like that the model expects are not errors.
-    pub fn step(&mut self, step: &Step) -> Result<()> {
+    pub(crate) fn step(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::Commits(commits) => return self.commits(commits),
             Step::Flush => {
@@ -246,13 +246,13 @@ impl World {
     }
 
     /// Stops the store as a crash does: nothing more reaches the files.
-    pub fn halt(&mut self) {
+    pub(crate) fn halt(&mut self) {
         self.fs.halt();
         self.store = None;
     }
 
     /// Opens after a crash and checks that a state is found that may be. That becomes the current one.
-    pub fn recover(&mut self) {
+    pub(crate) fn recover(&mut self) {
         self.open()
             .unwrap_or_else(|e| panic!("the directory does not open: {e}"));
         let found = self.observe().unwrap();
@@ -320,10 +320,10 @@ fn insert(
 }
 
 /// A small random generator for workloads.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -335,7 +335,7 @@ impl Random {
 const TABLES: [&str; 3] = ["a", "b", "c"];
 
 /// A workload that follows from the seed.
-pub fn workload(seed: u64, steps: usize) -> Vec<Step> {
+pub(crate) fn workload(seed: u64, steps: usize) -> Vec<Step> {
     let mut random = Random(seed);
     let mut all = vec![
         Step::CreateSchema,
@@ -392,7 +392,7 @@ fn random_commit(random: &mut Random) -> (Vec<(&'static str, Vec<u64>)>, SyncMod
 
 /// How often to repeat what can be repeated: a number given in the environment, or a default that
 /// keeps the normal run short.
-pub fn rounds(variable: &str, default: u64) -> u64 {
+pub(crate) fn rounds(variable: &str, default: u64) -> u64 {
     std::env::var(variable)
         .ok()
         .and_then(|v| v.parse().ok())
@@ -400,7 +400,7 @@ pub fn rounds(variable: &str, default: u64) -> u64 {
 }
 
 /// Whether the path is below the WAL directory, a segment, or the manifest.
-pub fn kind(path: &Path) -> &'static str {
+pub(crate) fn kind(path: &Path) -> &'static str {
     match path.extension().and_then(|e| e.to_str()) {
         Some("wal") => "wal",
         Some("seg") => "segment",
