@@ -17,18 +17,21 @@ use crate::harness::{Answer, Outcome, Refusal, Server, ensure, same, trials};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn trials() -> Vec<Trial> {
-    trials!("hostile", [
-        unterminated_and_empty_statements_are_refused,
-        bytes_that_are_no_text_are_answered,
-        deep_nesting_is_answered,
-        long_chains_are_answered,
-        a_list_of_a_hundred_thousand_elements_is_answered,
-        a_statement_of_ten_megabytes_is_answered,
-        a_packet_above_the_limit_is_refused,
-        thousands_of_unions_are_answered,
-        malformed_packets_end_at_most_their_connection,
-        truncated_logins_do_not_disturb_others,
-    ])
+    trials!(
+        "hostile",
+        [
+            unterminated_and_empty_statements_are_refused,
+            bytes_that_are_no_text_are_answered,
+            deep_nesting_is_answered,
+            long_chains_are_answered,
+            a_list_of_a_hundred_thousand_elements_is_answered,
+            a_statement_of_ten_megabytes_is_answered,
+            a_packet_above_the_limit_is_refused,
+            thousands_of_unions_are_answered,
+            malformed_packets_end_at_most_their_connection,
+            truncated_logins_do_not_disturb_others,
+        ]
+    )
 }
 
 /// How a text may be answered.
@@ -45,7 +48,9 @@ enum Answerable {
 /// may not end.
 async fn answer(server: &mut Server, name: &str, sql: Vec<u8>, expected: Answerable) -> Outcome {
     let mut session = server.connect_to("hostile").await?;
-    let answer = timeout(PATIENCE, session.run(sql)).await.map_err(|_| format!("{name} hangs"))?;
+    let answer = timeout(PATIENCE, session.run(sql))
+        .await
+        .map_err(|_| format!("{name} hangs"))?;
     server.must_be_running()?;
     let text = describe(&answer);
     match (&expected, &answer) {
@@ -57,7 +62,9 @@ async fn answer(server: &mut Server, name: &str, sql: Vec<u8>, expected: Answera
                 Err(Refusal::Server { code, .. }) => Some(*code),
                 _ => None,
             };
-            ensure(actual == Some(*code), || format!("{name}: expected {code}, got {text}"))?;
+            ensure(actual == Some(*code), || {
+                format!("{name}: expected {code}, got {text}")
+            })?;
         }
         (_, Err(Refusal::Broken(what))) => {
             return Err(format!("{name}: the connection broke: {what}").into());
@@ -65,7 +72,10 @@ async fn answer(server: &mut Server, name: &str, sql: Vec<u8>, expected: Answera
         _ => {}
     }
     session.must_answer().await.map_err(|failure| {
-        format!("{name} (answered {text}): {}", failure.message().unwrap_or(""))
+        format!(
+            "{name} (answered {text}): {}",
+            failure.message().unwrap_or("")
+        )
     })?;
     server.connect().await?.must_answer().await
 }
@@ -94,7 +104,13 @@ async fn unterminated_and_empty_statements_are_refused(server: &mut Server) -> O
         ("a semicolon only", ";", 1065),
     ];
     for (name, sql, code) in refused {
-        answer(server, name, sql.as_bytes().to_vec(), Answerable::Code(*code)).await?;
+        answer(
+            server,
+            name,
+            sql.as_bytes().to_vec(),
+            Answerable::Code(*code),
+        )
+        .await?;
     }
     // MySQL takes a statement of comments alone as one that does nothing.
     for comment in ["/* nothing */", "-- nothing", "# nothing\n", "/* a */ -- b"] {
@@ -110,7 +126,13 @@ async fn unterminated_and_empty_statements_are_refused(server: &mut Server) -> O
         ("nested-looking comment", "SELECT /* /* */ 1"),
         ("version comment", "SELECT /*!40101 1 */"),
     ] {
-        answer(server, name, sql.as_bytes().to_vec(), Answerable::Value("1".into())).await?;
+        answer(
+            server,
+            name,
+            sql.as_bytes().to_vec(),
+            Answerable::Value("1".into()),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -135,20 +157,61 @@ async fn bytes_that_are_no_text_are_answered(server: &mut Server) -> Outcome {
         answer(server, name, bytes.to_vec(), Answerable::Anything).await?;
     }
     let value = Answerable::Value("3".into());
-    answer(server, "length with NUL", b"SELECT LENGTH('a\\0b')".to_vec(), value).await
+    answer(
+        server,
+        "length with NUL",
+        b"SELECT LENGTH('a\\0b')".to_vec(),
+        value,
+    )
+    .await
 }
 
 async fn deep_nesting_is_answered(server: &mut Server) -> Outcome {
     for depth in [100, 1_000, 10_000, 200_000] {
         let nested = |open: &str, inner: &str, close: &str| {
-            format!("SELECT {}{inner}{}", open.repeat(depth), close.repeat(depth)).into_bytes()
+            format!(
+                "SELECT {}{inner}{}",
+                open.repeat(depth),
+                close.repeat(depth)
+            )
+            .into_bytes()
         };
         let one = || Answerable::Value("1".into());
-        answer(server, &format!("{depth} parentheses"), nested("(", "1", ")"), one()).await?;
-        answer(server, &format!("{depth} abs"), nested("ABS(", "1", ")"), one()).await?;
-        answer(server, &format!("{depth} sub-queries"), nested("(SELECT ", "1", ")"), one()).await?;
-        answer(server, &format!("{depth} minus signs"), nested("- ", "1", ""), one()).await?;
-        answer(server, &format!("{depth} NOT"), nested("NOT ", "1", ""), one()).await?;
+        answer(
+            server,
+            &format!("{depth} parentheses"),
+            nested("(", "1", ")"),
+            one(),
+        )
+        .await?;
+        answer(
+            server,
+            &format!("{depth} abs"),
+            nested("ABS(", "1", ")"),
+            one(),
+        )
+        .await?;
+        answer(
+            server,
+            &format!("{depth} sub-queries"),
+            nested("(SELECT ", "1", ")"),
+            one(),
+        )
+        .await?;
+        answer(
+            server,
+            &format!("{depth} minus signs"),
+            nested("- ", "1", ""),
+            one(),
+        )
+        .await?;
+        answer(
+            server,
+            &format!("{depth} NOT"),
+            nested("NOT ", "1", ""),
+            one(),
+        )
+        .await?;
         let cases = nested("CASE WHEN 1 THEN ", "1", " END");
         answer(server, &format!("{depth} CASE"), cases, one()).await?;
         let tables = format!(
@@ -156,7 +219,13 @@ async fn deep_nesting_is_answered(server: &mut Server) -> Outcome {
             "(SELECT * FROM ".repeat(depth),
             ") t".repeat(depth)
         );
-        answer(server, &format!("{depth} derived"), tables.into_bytes(), one()).await?;
+        answer(
+            server,
+            &format!("{depth} derived"),
+            tables.into_bytes(),
+            one(),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -167,7 +236,13 @@ async fn long_chains_are_answered(server: &mut Server) -> Outcome {
     };
     for terms in [2_000, 3_000, 20_000] {
         let sum = chain("SELECT", "1", "+", terms);
-        answer(server, &format!("{terms} + "), sum, Answerable::Value(terms.to_string())).await?;
+        answer(
+            server,
+            &format!("{terms} + "),
+            sum,
+            Answerable::Value(terms.to_string()),
+        )
+        .await?;
         let one = || Answerable::Value("1".into());
         let and = chain("SELECT", "1=1", " AND ", terms);
         answer(server, &format!("{terms} AND"), and, one()).await?;
@@ -175,9 +250,21 @@ async fn long_chains_are_answered(server: &mut Server) -> Outcome {
         answer(server, &format!("{terms} OR"), or, one()).await?;
         let concat = format!("SELECT LENGTH(CONCAT({}))", vec!["'x'"; terms].join(","));
         let length = Answerable::Value(terms.to_string());
-        answer(server, &format!("{terms} arguments"), concat.into_bytes(), length).await?;
+        answer(
+            server,
+            &format!("{terms} arguments"),
+            concat.into_bytes(),
+            length,
+        )
+        .await?;
         let columns = chain("SELECT", "1", ",", terms);
-        answer(server, &format!("{terms} columns"), columns, Answerable::Anything).await?;
+        answer(
+            server,
+            &format!("{terms} columns"),
+            columns,
+            Answerable::Anything,
+        )
+        .await?;
         if terms > 3_000 {
             continue; // MariaDB's time grows with the square of the tables
         }
@@ -188,7 +275,13 @@ async fn long_chains_are_answered(server: &mut Server) -> Outcome {
                 text
             })
         );
-        answer(server, &format!("{terms} tables"), joins.into_bytes(), one()).await?;
+        answer(
+            server,
+            &format!("{terms} tables"),
+            joins.into_bytes(),
+            one(),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -196,10 +289,21 @@ async fn long_chains_are_answered(server: &mut Server) -> Outcome {
 async fn a_list_of_a_hundred_thousand_elements_is_answered(server: &mut Server) -> Outcome {
     let mut session = server.connect_to("hostile").await?;
     session.run("CREATE TABLE few (id INT NOT NULL)").await?;
-    session.run("INSERT INTO few VALUES (5), (50000), (99999), (100001)").await?;
-    let list = (0..100_000).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+    session
+        .run("INSERT INTO few VALUES (5), (50000), (99999), (100001)")
+        .await?;
+    let list = (0..100_000)
+        .map(|id| id.to_string())
+        .collect::<Vec<_>>()
+        .join(",");
     let sql = format!("SELECT COUNT(*) FROM few WHERE id IN ({list})");
-    answer(server, "100,000 elements", sql.into_bytes(), Answerable::Value("3".into())).await
+    answer(
+        server,
+        "100,000 elements",
+        sql.into_bytes(),
+        Answerable::Value("3".into()),
+    )
+    .await
 }
 
 async fn a_statement_of_ten_megabytes_is_answered(server: &mut Server) -> Outcome {
@@ -208,9 +312,21 @@ async fn a_statement_of_ten_megabytes_is_answered(server: &mut Server) -> Outcom
     let length = Answerable::Value(bytes.to_string());
     answer(server, "one long literal", literal.into_bytes(), length).await?;
     let blanks = format!("SELECT{}1", " ".repeat(bytes));
-    answer(server, "blanks", blanks.into_bytes(), Answerable::Value("1".into())).await?;
+    answer(
+        server,
+        "blanks",
+        blanks.into_bytes(),
+        Answerable::Value("1".into()),
+    )
+    .await?;
     let comment = format!("SELECT /* {} */ 1", "c".repeat(bytes));
-    answer(server, "comment", comment.into_bytes(), Answerable::Value("1".into())).await?;
+    answer(
+        server,
+        "comment",
+        comment.into_bytes(),
+        Answerable::Value("1".into()),
+    )
+    .await?;
     let name = format!("SELECT 1 AS `{}`", "n".repeat(bytes));
     answer(server, "name", name.into_bytes(), Answerable::Anything).await?;
     let digits = format!("SELECT {}", "9".repeat(bytes));
@@ -221,9 +337,16 @@ async fn a_statement_of_ten_megabytes_is_answered(server: &mut Server) -> Outcom
 
 /// 1153, or the connection is closed: a packet may be refused by its header alone.
 async fn a_packet_above_the_limit_is_refused(server: &mut Server) -> Outcome {
-    let limit = server.connect().await?.run("SELECT @@max_allowed_packet").await?.single();
+    let limit = server
+        .connect()
+        .await?
+        .run("SELECT @@max_allowed_packet")
+        .await?
+        .single();
     let limit: usize = limit.ok_or("no max_allowed_packet")?.parse()?;
-    ensure((1 << 20..=1 << 30).contains(&limit), || format!("limit {limit}"))?;
+    ensure((1 << 20..=1 << 30).contains(&limit), || {
+        format!("limit {limit}")
+    })?;
     let mut session = server.connect().await?;
     let sql = format!("SELECT LENGTH('{}')", "x".repeat(limit + 1_000));
     match timeout(PATIENCE, session.run(sql)).await {
@@ -240,7 +363,13 @@ async fn thousands_of_unions_are_answered(server: &mut Server) -> Outcome {
         let union = vec!["SELECT 1 AS a"; branches].join(" UNION ALL ");
         let sql = format!("SELECT COUNT(*) FROM ({union}) t");
         let value = Answerable::Value(branches.to_string());
-        answer(server, &format!("{branches} branches"), sql.into_bytes(), value).await?;
+        answer(
+            server,
+            &format!("{branches} branches"),
+            sql.into_bytes(),
+            value,
+        )
+        .await?;
     }
     Ok(())
 }
@@ -288,7 +417,14 @@ async fn execute_with_bad_parameters(server: &mut Server) -> Outcome {
     for length in 6..good.len() {
         send_execute(server, &good[..length], false).await?;
     }
-    for (position, byte) in [(10, 0xFF), (11, 0), (12, 0x77), (14, 0x7F), (24, 0xFE), (24, 0xFB)] {
+    for (position, byte) in [
+        (10, 0xFF),
+        (11, 0),
+        (12, 0x77),
+        (14, 0x7F),
+        (24, 0xFE),
+        (24, 0xFB),
+    ] {
         let mut bent = good.clone();
         bent[position] = byte;
         send_execute(server, &bent, false).await?;
@@ -299,8 +435,13 @@ async fn execute_with_bad_parameters(server: &mut Server) -> Outcome {
 async fn send_execute(server: &mut Server, packet: &[u8], is_good: bool) -> Outcome {
     let mut connection = RawConnection::open(server).await?;
     let prepared = connection.command(b"\x16SELECT ?, ?").await?;
-    ensure(prepared.first() == Some(&0), || format!("prepare: {}", refusal_of(&prepared)))?;
-    let id: [u8; 4] = prepared.get(1..5).and_then(|id| id.try_into().ok()).ok_or("no id")?;
+    ensure(prepared.first() == Some(&0), || {
+        format!("prepare: {}", refusal_of(&prepared))
+    })?;
+    let id: [u8; 4] = prepared
+        .get(1..5)
+        .and_then(|id| id.try_into().ok())
+        .ok_or("no id")?;
     connection.skip_prepare_definitions(&prepared).await?;
     let mut packet = packet.to_vec();
     if let Some(place) = packet.get_mut(1..5) {
