@@ -1,7 +1,7 @@
 //! The same scenario through other languages' drivers, each in its own process.
 //!
-//! A client that is not installed makes its test ignored, never passed; tests/run installs the clients
-//! and names the missing ones at the end.
+//! A client that is not installed makes its test ignored, never passed; tests/run installs the
+//! clients and names the missing ones at the end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,8 +139,8 @@ fn command_line(program: &Path) -> Outcome {
     compare("cli.expected", &text)
 }
 
-/// The first difference, with the lines around it. STORNO_CLIENTS_REWRITE=1 writes the file instead,
-/// from the judge only.
+/// The first difference, with the lines around it. STORNO_CLIENTS_REWRITE=1 writes the file
+/// instead, from the judge only.
 fn compare(file: &str, actual: &str) -> Outcome {
     let path = scripts().join(file);
     if std::env::var_os("STORNO_CLIENTS_REWRITE").is_some_and(|value| value == "1") {

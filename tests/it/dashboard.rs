@@ -1,7 +1,7 @@
 //! The queries of a web-analytics dashboard answer as MariaDB does, cell by cell.
 //!
-//! The queries are in tests/dashboard/queries.sql, the data is `data::traffic`'s. The same answers are
-//! asked of rows in memory, of rows in many small segments, and after a restart.
+//! The queries are in tests/dashboard/queries.sql, the data is `data::traffic`'s. The same answers
+//! are asked of rows in memory, of rows in many small segments, and after a restart.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ pub fn trials() -> Vec<Trial> {
 async fn run(environment: &[(&str, &str)]) -> Outcome {
     let mut server = Server::start_with(environment)?;
     let judge = Server::start_judge()?;
-    let rows = page_views();
+    let rows = tables();
     let mut expected_session = judge.connect_to("web").await?;
     load(&mut expected_session, &rows).await?;
     let mut session = server.connect_to("web").await?;
@@ -100,18 +100,39 @@ fn queries() -> Outcome<Vec<(String, String)>> {
     Ok(queries)
 }
 
-fn page_views() -> Vec<(&'static str, Vec<Vec<Value>>, Vec<&'static str>)> {
+/// A table's name, columns and rows.
+struct Loaded {
+    table: &'static str,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+}
+
+fn tables() -> Vec<Loaded> {
     let views = year_of_traffic(2025, PAGE_VIEW_ROWS);
     let (events, properties) = events(7, EVENTS);
+    let page_views = views.iter().map(PageView::values).collect();
+    let columns = column_names().to_vec();
     vec![
-        (
-            "pageviews",
-            views.iter().map(PageView::values).collect(),
-            column_names().to_vec(),
-        ),
-        ("viral", viral(&views[0]), column_names().to_vec()),
-        ("events", events, EVENT_COLUMNS.to_vec()),
-        ("event_properties", properties, PROPERTY_COLUMNS.to_vec()),
+        Loaded {
+            table: "pageviews",
+            columns: columns.clone(),
+            rows: page_views,
+        },
+        Loaded {
+            table: "viral",
+            columns,
+            rows: viral(&views[0]),
+        },
+        Loaded {
+            table: "events",
+            columns: EVENT_COLUMNS.to_vec(),
+            rows: events,
+        },
+        Loaded {
+            table: "event_properties",
+            columns: PROPERTY_COLUMNS.to_vec(),
+            rows: properties,
+        },
     ]
 }
 
@@ -159,14 +180,16 @@ fn viral(template: &PageView) -> Vec<Vec<Value>> {
     rows
 }
 
-async fn load(session: &mut Session, tables: &[(&str, Vec<Vec<Value>>, Vec<&str>)]) -> Outcome {
+async fn load(session: &mut Session, tables: &[Loaded]) -> Outcome {
     session.run(create_table("pageviews", "")).await?;
     session.run(create_table("viral", "")).await?;
     session.run(CREATE_EVENTS).await?;
     session.run(CREATE_PROPERTIES).await?;
-    for (table, rows, columns) in tables {
-        for batch in rows.chunks(BATCH_ROWS) {
-            session.run(insert(table, columns, batch)).await?;
+    for loaded in tables {
+        for batch in loaded.rows.chunks(BATCH_ROWS) {
+            session
+                .run(insert(loaded.table, &loaded.columns, batch))
+                .await?;
         }
     }
     Ok(())

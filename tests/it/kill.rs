@@ -1,9 +1,9 @@
 //! SIGKILL at random moments: what was acknowledged is there, once and whole.
 //!
-//! Writers keep a ledger of what they sent and what was acknowledged. After each kill and restart every
-//! acknowledged insert must be there with all its rows, an insert that was under way wholly or not at
-//! all, and nothing else. A kill loses no page cache: power cuts are tested in storage, over an
-//! injected file system.
+//! Writers keep a ledger of what they sent and what was acknowledged. After each kill and restart
+//! every acknowledged insert must be there with all its rows, an insert that was under way wholly
+//! or not at all, and nothing else. A kill loses no page cache: power cuts are tested in storage,
+//! over an injected file system.
 //!
 //! STORNO_KILL_CYCLES sets the number of cycles, STORNO_KILL_SEED the seed.
 
@@ -180,7 +180,8 @@ async fn write(mut session: Session, table: String, writer: u64, cycle: u64) -> 
     Ok(ledger)
 }
 
-/// Makes and drops tables; says for each whether it must exist. The last one may be in doubt: left out.
+/// Makes and drops tables; says for each whether it must exist. The last one may be in doubt: left
+/// out.
 async fn make_tables(mut session: Session, cycle: u64) -> Outcome<Vec<(String, bool)>> {
     let mut tables = Vec::new();
     for step in 0.. {

@@ -54,7 +54,8 @@ const UTM: [(&str, &str); 4] = [
 ];
 const DAYS_OF_MONTH: [u8; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/// Visits until at least `rows` rows were made; a visit has one page view or several with corrections.
+/// Visits until at least `rows` rows were made; a visit has one page view or several with
+/// corrections.
 pub fn year_of_traffic(seed: u64, rows: usize) -> Vec<PageView> {
     let mut random = Random::new(seed);
     let mut views = Vec::with_capacity(rows + 16);

@@ -1,10 +1,12 @@
 //! Random expressions, typed: each function makes one whose value is of that kind.
 //!
 //! Not generated, because MySQL's own answer is no yardstick there:
-//! - a division inside an expression: MySQL and MariaDB keep more digits of an intermediate quotient
+//! - a division inside an expression: MySQL and MariaDB keep more digits of an intermediate
+//!   quotient
 //!   than its type says, so `(1/3)*3` is 1.0000 (documented in docs/testing.md);
 //! - integers whose product leaves BIGINT: which of several errors is met first is not defined;
-//! - a choice between numbers and strings (CASE, IF, COALESCE): MariaDB's and MySQL 8's types differ;
+//! - a choice between numbers and strings (CASE, IF, COALESCE): MariaDB's and MySQL 8's types
+//!   differ;
 //! - comparisons of strings with dates that are none: MariaDB gives NULL, MySQL 8 an error.
 
 use super::schema::{Kind, WORDS, column_of, moment};
@@ -33,7 +35,7 @@ impl Writer<'_> {
     }
 
     fn word(&mut self) -> String {
-        quote(*self.random.pick(&WORDS))
+        quote(self.random.pick::<&str>(&WORDS))
     }
 
     fn small(&mut self) -> i64 {

@@ -1,8 +1,8 @@
-//! Generated statements: the same data and the same SELECTs on Storno and on MariaDB, compared cell by
-//! cell, with the types of the columns.
+//! Generated statements: the same data and the same SELECTs on Storno and on MariaDB, compared cell
+//! by cell, with the types of the columns.
 //!
-//! A seed gives the same statements for ever; a failure names its seed and the statement. What is not
-//! generated, and why: see `expression`.
+//! A seed gives the same statements for ever; a failure names its seed and the statement. What is
+//! not generated, and why: see `expression`.
 
 mod expression;
 mod query;

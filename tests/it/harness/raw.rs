@@ -1,6 +1,7 @@
 //! A connection made of packets: for what a well-behaved driver never sends.
 //!
-//! It logs in as root without a password and then sends whatever it is told. No TLS, no compression.
+//! It logs in as root without a password and then sends whatever it is told. No TLS, no
+//! compression.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! A server process on a directory of its own: started, stopped, killed and started again.
 //!
-//! It is Storno unless STORNO_TEST_SERVER=mariadb asks for the judge: the same tests then prove their
-//! expectations on MariaDB. Ports are chosen by the server (Storno) or asked of the kernel (MariaDB).
+//! It is Storno unless STORNO_TEST_SERVER=mariadb asks for the judge: the same tests then prove
+//! their expectations on MariaDB. Ports are chosen by the server (Storno) or asked of the kernel
+//! (MariaDB).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -115,10 +116,6 @@ impl Server {
 
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
-    }
-
-    pub fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
     }
 
     /// Starts the process on the directory as it is and waits until it takes connections.

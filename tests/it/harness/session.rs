@@ -74,10 +74,6 @@ impl Session {
     pub fn conn(&mut self) -> &mut Conn {
         &mut self.conn
     }
-
-    pub async fn close(self) -> Result<(), Refusal> {
-        Ok(self.conn.disconnect().await?)
-    }
 }
 
 async fn collect<P: Protocol>(mut result: QueryResult<'_, '_, P>) -> Result<Answer, Refusal> {

@@ -1,8 +1,9 @@
-//! SQL behaviour as golden files: every `tests/slt/**/*.slt` over the wire, in several configurations.
+//! SQL behaviour as golden files: every `tests/slt/**/*.slt` over the wire, in several
+//! configurations.
 //!
-//! The files are in sqllogictest format; their expectations come from MariaDB 10.11 (the judge), except
-//! in records marked `onlyif mysql`, where MySQL 8 answers differently. docs/testing.md says how to
-//! write one and how to regenerate the expectations.
+//! The files are in sqllogictest format; their expectations come from MariaDB 10.11 (the judge),
+//! except in records marked `onlyif mysql`, where MySQL 8 answers differently. docs/testing.md says
+//! how to write one and how to regenerate the expectations.
 
 mod column;
 mod wire;

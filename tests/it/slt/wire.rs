@@ -1,5 +1,5 @@
-//! A golden file's connection: statements over the wire, with restarts in between or prepared as well
-//! when the configuration asks for it.
+//! A golden file's connection: statements over the wire, with restarts in between or prepared as
+//! well when the configuration asks for it.
 
 use std::fmt;
 use std::sync::Arc;
