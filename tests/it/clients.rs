@@ -1,7 +1,7 @@
 //! The same scenario through other languages' drivers, each in its own process.
 //!
-//! A client that is not installed makes its test ignored, never passed; tests/run installs the clients
-//! and names the missing ones at the end.
+//! A client that is not installed makes its test ignored, never passed; tests/run installs the
+//! clients and names the missing ones at the end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,10 +34,34 @@ pub fn trials() -> Vec<Trial> {
     let cli = program("mariadb").or_else(|| program("mysql"));
     let missing = PathBuf::new;
     vec![
-        scenario("pymysql", python, has_pymysql, &["pymysql_scenario.py"], &[]),
-        scenario("pdo_native", php.clone().unwrap_or_else(missing), php.is_some(), &["pdo.php"], &["native"]),
-        scenario("pdo_emulated", php.clone().unwrap_or_else(missing), php.is_some(), &["pdo.php"], &["emulated"]),
-        scenario("node_mysql2", node.clone().unwrap_or_else(missing), node.is_some(), &["mysql2.js"], &[]),
+        scenario(
+            "pymysql",
+            python,
+            has_pymysql,
+            &["pymysql_scenario.py"],
+            &[],
+        ),
+        scenario(
+            "pdo_native",
+            php.clone().unwrap_or_else(missing),
+            php.is_some(),
+            &["pdo.php"],
+            &["native"],
+        ),
+        scenario(
+            "pdo_emulated",
+            php.clone().unwrap_or_else(missing),
+            php.is_some(),
+            &["pdo.php"],
+            &["emulated"],
+        ),
+        scenario(
+            "node_mysql2",
+            node.clone().unwrap_or_else(missing),
+            node.is_some(),
+            &["mysql2.js"],
+            &[],
+        ),
         Trial::test("clients::command_line", {
             let cli = cli.clone().unwrap_or_else(missing);
             move || command_line(&cli)
@@ -52,7 +76,9 @@ fn php_knows_mysql() -> bool {
     let mut folders = versions.map(|version| version.path().join("cli/conf.d"));
     folders.any(|folder| {
         let files = fs::read_dir(folder).into_iter().flatten().flatten();
-        files.into_iter().any(|file| file.file_name().to_string_lossy().contains("pdo_mysql"))
+        files
+            .into_iter()
+            .any(|file| file.file_name().to_string_lossy().contains("pdo_mysql"))
     })
 }
 
@@ -73,13 +99,19 @@ fn scenario(
         let output = command.output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
-        compare("transcript.expected", &text).and_then(|()| {
-            ensure(output.status.success(), || format!("{}\n{errors}", output.status))
-        })
-        .map_err(|failure| {
-            let failure = failure.message().unwrap_or("").to_owned();
-            format!("{failure}\n--- the client said ---\n{errors}\n--- the server said ---\n{}", server.log_tail())
-        })?;
+        compare("transcript.expected", &text)
+            .and_then(|()| {
+                ensure(output.status.success(), || {
+                    format!("{}\n{errors}", output.status)
+                })
+            })
+            .map_err(|failure| {
+                let failure = failure.message().unwrap_or("").to_owned();
+                format!(
+                    "{failure}\n--- the client said ---\n{errors}\n--- the server said ---\n{}",
+                    server.log_tail()
+                )
+            })?;
         Ok(())
     };
     Trial::test(format!("clients::{name}"), test).with_ignored_flag(!is_there)
@@ -88,23 +120,34 @@ fn scenario(
 fn command_line(program: &Path) -> Outcome {
     let server = Server::start()?;
     let output = Command::new(program)
-        .args(["--no-defaults", "--host=127.0.0.1", "--user=root", "--batch", "--force"])
+        .args([
+            "--no-defaults",
+            "--host=127.0.0.1",
+            "--user=root",
+            "--batch",
+            "--force",
+        ])
         .args(["--default-character-set=utf8mb4", "--protocol=tcp"])
         .arg(format!("--port={}", server.port()))
         .stdin(fs::File::open(scripts().join("cli.sql"))?)
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr).replace("MariaDB server", "MySQL server");
-    let text = format!("{}--- errors ---\n{errors}", String::from_utf8_lossy(&output.stdout));
+    let text = format!(
+        "{}--- errors ---\n{errors}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     compare("cli.expected", &text)
 }
 
-/// The first difference, with the lines around it. STORNO_CLIENTS_REWRITE=1 writes the file instead,
-/// from the judge only.
+/// The first difference, with the lines around it. STORNO_CLIENTS_REWRITE=1 writes the file
+/// instead, from the judge only.
 fn compare(file: &str, actual: &str) -> Outcome {
     let path = scripts().join(file);
     if std::env::var_os("STORNO_CLIENTS_REWRITE").is_some_and(|value| value == "1") {
         let is_judge = Server::kind_under_test() == crate::harness::server::Kind::MariaDb;
-        ensure(is_judge, || "only the judge's answers are expected".to_owned())?;
+        ensure(is_judge, || {
+            "only the judge's answers are expected".to_owned()
+        })?;
         return Ok(fs::write(path, actual)?);
     }
     let expected = fs::read_to_string(&path)?;
@@ -122,7 +165,11 @@ fn compare(file: &str, actual: &str) -> Outcome {
         if pair.0 != pair.1 {
             differences += 1;
             let show = |line: Option<&str>| line.unwrap_or("(nothing)").to_owned();
-            text += &format!("\n  line {line}\n  - {}\n  + {}", show(pair.0), show(pair.1));
+            text += &format!(
+                "\n  line {line}\n  - {}\n  + {}",
+                show(pair.0),
+                show(pair.1)
+            );
         }
     }
     Err(text.into())

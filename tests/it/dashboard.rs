@@ -1,7 +1,7 @@
 //! The queries of a web-analytics dashboard answer as MariaDB does, cell by cell.
 //!
-//! The queries are in tests/dashboard/queries.sql, the data is `data::traffic`'s. The same answers are
-//! asked of rows in memory, of rows in many small segments, and after a restart.
+//! The queries are in tests/dashboard/queries.sql, the data is `data::traffic`'s. The same answers
+//! are asked of rows in memory, of rows in many small segments, and after a restart.
 
 use std::path::Path;
 
@@ -24,14 +24,22 @@ const EVENTS: usize = 800;
 const BATCH_ROWS: usize = 500;
 
 pub fn trials() -> Vec<Trial> {
-    let small = [("STORNO_MEMTABLE_BYTES", "65536"), ("STORNO_SEGMENT_ROWS", "1000")];
+    let small = [
+        ("STORNO_MEMTABLE_BYTES", "1048576"),
+        ("STORNO_SEGMENT_ROWS", "1024"),
+    ];
     let with_judge = |name: &str, environment: Vec<(&'static str, &'static str)>| {
-        Trial::test(format!("dashboard::{name}"), move || block_on(run(&environment)))
-            .with_ignored_flag(!judge::is_installed())
+        Trial::test(format!("dashboard::{name}"), move || {
+            block_on(run(&environment))
+        })
+        .with_ignored_flag(!judge::is_installed())
     };
     vec![
         with_judge("answers_equal_those_of_mariadb", Vec::new()),
-        with_judge("answers_from_small_segments_equal_those_of_mariadb", small.to_vec()),
+        with_judge(
+            "answers_from_small_segments_equal_those_of_mariadb",
+            small.to_vec(),
+        ),
         Trial::test("dashboard::every_query_is_in_the_file", || {
             let queries = queries()?;
             same("queries", &43, &queries.len())
@@ -42,7 +50,7 @@ pub fn trials() -> Vec<Trial> {
 async fn run(environment: &[(&str, &str)]) -> Outcome {
     let mut server = Server::start_with(environment)?;
     let judge = Server::start_judge()?;
-    let rows = page_views();
+    let rows = tables();
     let mut expected_session = judge.connect_to("web").await?;
     load(&mut expected_session, &rows).await?;
     let mut session = server.connect_to("web").await?;
@@ -71,7 +79,9 @@ async fn run(environment: &[(&str, &str)]) -> Outcome {
         server.restart()?;
         session = server.connect_to("web").await?;
     }
-    ensure(problems.is_empty(), || format!("{}\n{}", problems.join("\n"), server.log_tail()))
+    ensure(problems.is_empty(), || {
+        format!("{}\n{}", problems.join("\n"), server.log_tail())
+    })
 }
 
 /// Name and text of every query.
@@ -82,20 +92,47 @@ fn queries() -> Outcome<Vec<(String, String)>> {
     for part in text.split("\n-- name: ").skip(1) {
         let (head, sql) = part.split_once('\n').ok_or("a name without a query")?;
         let name = head.split_whitespace().next().ok_or("no name")?;
-        let (sql, _) = sql.split_once(';').ok_or_else(|| Failed::from(format!("{name}: no ';'")))?;
+        let (sql, _) = sql
+            .split_once(';')
+            .ok_or_else(|| Failed::from(format!("{name}: no ';'")))?;
         queries.push((name.to_owned(), sql.trim().to_owned()));
     }
     Ok(queries)
 }
 
-fn page_views() -> Vec<(&'static str, Vec<Vec<Value>>, Vec<&'static str>)> {
+/// A table's name, columns and rows.
+struct Loaded {
+    table: &'static str,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+}
+
+fn tables() -> Vec<Loaded> {
     let views = year_of_traffic(2025, PAGE_VIEW_ROWS);
     let (events, properties) = events(7, EVENTS);
+    let page_views = views.iter().map(PageView::values).collect();
+    let columns = column_names().to_vec();
     vec![
-        ("pageviews", views.iter().map(PageView::values).collect(), column_names().to_vec()),
-        ("viral", viral(&views[0]), column_names().to_vec()),
-        ("events", events, EVENT_COLUMNS.to_vec()),
-        ("event_properties", properties, PROPERTY_COLUMNS.to_vec()),
+        Loaded {
+            table: "pageviews",
+            columns: columns.clone(),
+            rows: page_views,
+        },
+        Loaded {
+            table: "viral",
+            columns,
+            rows: viral(&views[0]),
+        },
+        Loaded {
+            table: "events",
+            columns: EVENT_COLUMNS.to_vec(),
+            rows: events,
+        },
+        Loaded {
+            table: "event_properties",
+            columns: PROPERTY_COLUMNS.to_vec(),
+            rows: properties,
+        },
     ]
 }
 
@@ -105,30 +142,54 @@ fn viral(template: &PageView) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
     for number in 0..VIRAL_ROWS {
         let (hour, minute) = (random.below(24) as u8, random.below(60) as u8);
-        let timestamp = Moment { year: 2025, month: 11, day: 15, hour, minute, second: 0 };
-        let path = if random.chance(10) { random.below(20) } else { 1_000 + number as u64 };
-        let measures = Measures { pageviews: 1, visits: 1, uniques: 1, ..Measures::default() };
-        let mut view = PageView { site_id: 999_999, timestamp, measures, ..template.clone() };
+        let timestamp = Moment {
+            year: 2025,
+            month: 11,
+            day: 15,
+            hour,
+            minute,
+            second: 0,
+        };
+        let path = if random.chance(10) {
+            random.below(20)
+        } else {
+            1_000 + number as u64
+        };
+        let measures = Measures {
+            pageviews: 1,
+            visits: 1,
+            uniques: 1,
+            ..Measures::default()
+        };
+        let mut view = PageView {
+            site_id: 999_999,
+            timestamp,
+            measures,
+            ..template.clone()
+        };
         view.pathname = format!("/watch?v={path:08x}");
         if let Some(referrer) = view.referrer.as_mut() {
-            referrer.kind = if random.chance(50) { "Social" } else { "Search" };
+            referrer.kind = if random.chance(50) {
+                "Social"
+            } else {
+                "Search"
+            };
         }
         rows.push(view.values());
     }
     rows
 }
 
-async fn load(
-    session: &mut Session,
-    tables: &[(&str, Vec<Vec<Value>>, Vec<&str>)],
-) -> Outcome {
+async fn load(session: &mut Session, tables: &[Loaded]) -> Outcome {
     session.run(create_table("pageviews", "")).await?;
     session.run(create_table("viral", "")).await?;
     session.run(CREATE_EVENTS).await?;
     session.run(CREATE_PROPERTIES).await?;
-    for (table, rows, columns) in tables {
-        for batch in rows.chunks(BATCH_ROWS) {
-            session.run(insert(table, columns, batch)).await?;
+    for loaded in tables {
+        for batch in loaded.rows.chunks(BATCH_ROWS) {
+            session
+                .run(insert(loaded.table, &loaded.columns, batch))
+                .await?;
         }
     }
     Ok(())

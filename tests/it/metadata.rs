@@ -10,21 +10,32 @@ use mysql_async::consts::ColumnFlags;
 use crate::harness::{Outcome, Server, Session, ensure, same, trials};
 
 pub fn trials() -> Vec<Trial> {
-    trials!("metadata", [
-        columns_of_a_table_describe_their_declaration,
-        computed_columns_have_mysql_types,
-        names_are_the_text_of_the_expression,
-        ok_packets_count_what_was_done,
-        auto_increment_values_are_reported,
-        transactions_and_autocommit_show_in_the_status,
-    ])
+    trials!(
+        "metadata",
+        [
+            columns_of_a_table_describe_their_declaration,
+            computed_columns_have_mysql_types,
+            names_are_the_text_of_the_expression,
+            ok_packets_count_what_was_done,
+            auto_increment_values_are_reported,
+            transactions_and_autocommit_show_in_the_status,
+        ]
+    )
 }
 
 /// Wire type, length (bytes, or columns of display), decimals, character set.
 fn shape(column: &Column) -> String {
     let kind = format!("{:?}", column.column_type()).replace("MYSQL_TYPE_", "");
-    let charset = if column.character_set() == 63 { "binary" } else { "text" };
-    format!("{kind}({},{}) {charset}", column.column_length(), column.decimals())
+    let charset = if column.character_set() == 63 {
+        "binary"
+    } else {
+        "text"
+    };
+    format!(
+        "{kind}({},{}) {charset}",
+        column.column_length(),
+        column.decimals()
+    )
 }
 
 async fn session_with_table(server: &Server) -> Outcome<Session> {
@@ -73,15 +84,28 @@ async fn columns_of_a_table_describe_their_declaration(server: &mut Server) -> O
     ];
     same("shapes", &expected.map(str::to_owned).to_vec(), &actual)?;
     for column in &answer.columns {
-        let places = (column.schema_str(), column.table_str(), column.org_table_str());
+        let places = (
+            column.schema_str(),
+            column.table_str(),
+            column.org_table_str(),
+        );
         same("place", &("meta".into(), "m".into(), "m".into()), &places)?;
         same("original name", &column.name_str(), &column.org_name_str())?;
     }
     let flagged = |flag: ColumnFlags| -> String {
-        let columns = answer.columns.iter().filter(|column| column.flags().contains(flag));
-        columns.map(|column| column.name_str().into_owned()).collect()
+        let columns = answer
+            .columns
+            .iter()
+            .filter(|column| column.flags().contains(flag));
+        columns
+            .map(|column| column.name_str().into_owned())
+            .collect()
     };
-    same("NOT NULL", &"adio".to_owned(), &flagged(ColumnFlags::NOT_NULL_FLAG))?;
+    same(
+        "NOT NULL",
+        &"adio".to_owned(),
+        &flagged(ColumnFlags::NOT_NULL_FLAG),
+    )?;
     // A TIMESTAMP is marked unsigned by some servers and not by others; no driver looks.
     let unsigned = flagged(ColumnFlags::UNSIGNED_FLAG).replace('k', "");
     same("UNSIGNED", &"bdu".to_owned(), &unsigned)?;
@@ -115,13 +139,17 @@ async fn computed_columns_have_mysql_types(server: &mut Server) -> Outcome {
     ];
     let mut problems = Vec::new();
     for (expression, kind, decimals) in cases {
-        let answer = session.run(format!("SELECT {expression} AS x FROM m")).await?;
+        let answer = session
+            .run(format!("SELECT {expression} AS x FROM m"))
+            .await?;
         let shown = shape(&answer.columns[0]);
         let actual_decimals = answer.columns[0].decimals();
         // MariaDB gives 39 ("not fixed") for the decimals of computed strings.
         let decimals_agree = actual_decimals == decimals || kind == "VAR_STRING";
         if !shown.starts_with(&format!("{kind}(")) || !decimals_agree {
-            problems.push(format!("{expression}: expected {kind} with {decimals} decimals, got {shown}"));
+            problems.push(format!(
+                "{expression}: expected {kind} with {decimals} decimals, got {shown}"
+            ));
         }
     }
     ensure(problems.is_empty(), || problems.join("\n"))
@@ -132,34 +160,68 @@ async fn names_are_the_text_of_the_expression(server: &mut Server) -> Outcome {
     let sql = "SELECT COUNT(*), sum(c), Sum( c ), c+1, c + 1, m.c, C, `c` AS `odd name`, 'text', 1.50, \
                NULL, c AS Größe, MAX(c) AS max_c, CASE WHEN 1 THEN 2 END FROM m GROUP BY c";
     let expected = [
-        "COUNT(*)", "sum(c)", "Sum( c )", "c+1", "c + 1", "c", "C", "odd name", "text", "1.50", "NULL",
-        "Größe", "max_c", "CASE WHEN 1 THEN 2 END",
+        "COUNT(*)",
+        "sum(c)",
+        "Sum( c )",
+        "c+1",
+        "c + 1",
+        "c",
+        "C",
+        "odd name",
+        "text",
+        "1.50",
+        "NULL",
+        "Größe",
+        "max_c",
+        "CASE WHEN 1 THEN 2 END",
     ];
-    same("names", &expected.map(str::to_owned).to_vec(), &session.run(sql).await?.column_names())
+    same(
+        "names",
+        &expected.map(str::to_owned).to_vec(),
+        &session.run(sql).await?.column_names(),
+    )
 }
 
 async fn ok_packets_count_what_was_done(server: &mut Server) -> Outcome {
     let mut session = session_with_table(server).await?;
-    session.run("CREATE TABLE n (id INT NOT NULL, v INT)").await?;
+    session
+        .run("CREATE TABLE n (id INT NOT NULL, v INT)")
+        .await?;
     let cases = [
         ("INSERT INTO n VALUES (1, 1)", 1, ""),
-        ("INSERT INTO n VALUES (2, 2), (3, 3)", 2, "Records: 2  Duplicates: 0  Warnings: 0"),
+        (
+            "INSERT INTO n VALUES (2, 2), (3, 3)",
+            2,
+            "Records: 2  Duplicates: 0  Warnings: 0",
+        ),
         ("SET @x = 1", 0, ""),
         ("USE meta", 0, ""),
         ("CREATE TABLE IF NOT EXISTS n (id INT)", 0, ""),
     ];
     for (sql, affected, info) in cases {
         let answer = session.run(sql).await?;
-        same(sql, &(affected, info.to_owned()), &(answer.affected_rows, answer.info))?;
+        same(
+            sql,
+            &(affected, info.to_owned()),
+            &(answer.affected_rows, answer.info),
+        )?;
     }
     let answer = session.run("CREATE TABLE IF NOT EXISTS n (id INT)").await?;
     same("warnings of IF NOT EXISTS", &1, &answer.warnings)?;
     let lines = session.lines("SHOW WARNINGS").await?;
-    same("note", &vec!["Note|1050|Table 'n' already exists".to_owned()], &lines)?;
+    same(
+        "note",
+        &vec!["Note|1050|Table 'n' already exists".to_owned()],
+        &lines,
+    )?;
     let answer = session.run("DROP TABLE IF EXISTS nope").await?;
     same("warnings of IF EXISTS", &1, &answer.warnings)?;
     let lines = session.lines("SHOW WARNINGS").await?;
-    same("note", &vec!["Note|1051|Unknown table 'meta.nope'".to_owned()], &lines)
+    same(
+        "note",
+        &vec!["Note|1051|Unknown table 'meta.nope'".to_owned()],
+        &lines,
+    )
 }
 
 async fn auto_increment_values_are_reported(server: &mut Server) -> Outcome {
@@ -169,18 +231,30 @@ async fn auto_increment_values_are_reported(server: &mut Server) -> Outcome {
         .await?;
     let first = session.run("INSERT INTO ai (v) VALUES (1)").await?;
     same("first", &Some(1), &first.last_insert_id)?;
-    let three = session.run("INSERT INTO ai (v) VALUES (2), (3), (4)").await?;
+    let three = session
+        .run("INSERT INTO ai (v) VALUES (2), (3), (4)")
+        .await?;
     same("first of three", &Some(2), &three.last_insert_id)?;
-    same("LAST_INSERT_ID()", &vec!["2".to_owned()], &session.lines("SELECT LAST_INSERT_ID()").await?)?;
-    session.run("INSERT INTO ai (id, v) VALUES (100, 5)").await?;
+    same(
+        "LAST_INSERT_ID()",
+        &vec!["2".to_owned()],
+        &session.lines("SELECT LAST_INSERT_ID()").await?,
+    )?;
+    session
+        .run("INSERT INTO ai (id, v) VALUES (100, 5)")
+        .await?;
     let after = session.run("INSERT INTO ai (v) VALUES (6)").await?;
     same("after a given value", &Some(101), &after.last_insert_id)?;
     server.restart()?;
     let mut session = server.connect_to("meta").await?;
     let answer = session.run("INSERT INTO ai (v) VALUES (7)").await?;
     let id = answer.last_insert_id.unwrap_or(0);
-    ensure(id > 101, || format!("an id given out twice after a restart: {id}"))?;
-    let lines = session.lines("SELECT COUNT(*), COUNT(DISTINCT id) FROM ai").await?;
+    ensure(id > 101, || {
+        format!("an id given out twice after a restart: {id}")
+    })?;
+    let lines = session
+        .lines("SELECT COUNT(*), COUNT(DISTINCT id) FROM ai")
+        .await?;
     same("ids", &vec!["7|7".to_owned()], &lines)
 }
 
@@ -197,9 +271,21 @@ async fn transactions_and_autocommit_show_in_the_status(server: &mut Server) -> 
         ))
     };
     same("at first", &(true, false), &status("SELECT 1").await?)?;
-    same("SET autocommit=0", &(false, false), &status("SET autocommit=0").await?)?;
-    same("SET autocommit=1", &(true, false), &status("SET autocommit=1").await?)?;
-    same("START TRANSACTION", &(true, true), &status("START TRANSACTION").await?)?;
+    same(
+        "SET autocommit=0",
+        &(false, false),
+        &status("SET autocommit=0").await?,
+    )?;
+    same(
+        "SET autocommit=1",
+        &(true, false),
+        &status("SET autocommit=1").await?,
+    )?;
+    same(
+        "START TRANSACTION",
+        &(true, true),
+        &status("START TRANSACTION").await?,
+    )?;
     same("COMMIT", &(true, false), &status("COMMIT").await?)?;
     same("BEGIN", &(true, true), &status("BEGIN").await?)?;
     same("ROLLBACK", &(true, false), &status("ROLLBACK").await?)

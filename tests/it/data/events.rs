@@ -33,7 +33,11 @@ pub fn events(seed: u64, count: usize) -> (Vec<Vec<Value>>, Vec<Vec<Value>>) {
         let uuid = uuid(&mut random);
         let site_id = if random.chance(60) { 412u32 } else { 1626 };
         let december = random.chance(60);
-        let month = if december { 12 } else { 1 + random.below(11) as u8 };
+        let month = if december {
+            12
+        } else {
+            1 + random.below(11) as u8
+        };
         let timestamp = Moment {
             year: 2025,
             month,
@@ -43,10 +47,20 @@ pub fn events(seed: u64, count: usize) -> (Vec<Vec<Value>>, Vec<Vec<Value>>) {
             second: 0,
         };
         let name = NAMES[random.skewed(4) as usize];
-        events.push(vec![(&uuid).into(), site_id.into(), timestamp.value(), name.into()]);
+        events.push(vec![
+            (&uuid).into(),
+            site_id.into(),
+            timestamp.value(),
+            name.into(),
+        ]);
         for key in &KEYS[..random.below(4) as usize] {
             let value = format!("v{}", random.skewed(9));
-            properties.push(vec![(&uuid).into(), site_id.into(), (*key).into(), value.into()]);
+            properties.push(vec![
+                (&uuid).into(),
+                site_id.into(),
+                (*key).into(),
+                value.into(),
+            ]);
         }
     }
     (events, properties)
@@ -56,5 +70,12 @@ fn uuid(random: &mut Random) -> String {
     let (a, b) = (random.next(), random.next());
     let digits = format!("{a:016x}{b:016x}");
     let part = |from: usize, to: usize| &digits[from..to];
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-")
 }

@@ -49,12 +49,19 @@ pub fn tuple(values: &[Value]) -> String {
 /// `INSERT INTO table (columns) VALUES (..),(..)`.
 pub fn insert<R: AsRef<[Value]>>(table: &str, columns: &[&str], rows: &[R]) -> String {
     let tuples: Vec<String> = rows.iter().map(|row| tuple(row.as_ref())).collect();
-    format!("INSERT INTO {table} (`{}`) VALUES {}", columns.join("`,`"), tuples.join(","))
+    format!(
+        "INSERT INTO {table} (`{}`) VALUES {}",
+        columns.join("`,`"),
+        tuples.join(",")
+    )
 }
 
 /// The same with placeholders for `rows` rows.
 pub fn insert_with_placeholders(table: &str, columns: &[&str], rows: usize) -> String {
     let tuple = format!("({})", vec!["?"; columns.len()].join(","));
     let tuples = vec![tuple; rows].join(",");
-    format!("INSERT INTO {table} (`{}`) VALUES {tuples}", columns.join("`,`"))
+    format!(
+        "INSERT INTO {table} (`{}`) VALUES {tuples}",
+        columns.join("`,`")
+    )
 }

@@ -1,4 +1,5 @@
-//! Data the tests write: page views as a web-analytics product stores them. No expectations in here.
+//! Data the tests write: page views as a web-analytics product stores them. No expectations in
+//! here.
 
 pub mod events;
 pub mod literal;

@@ -33,8 +33,10 @@ pub const COLUMNS: [(&str, &str); 25] = [
 
 /// `CREATE TABLE`; `keys` is appended to the columns (for example `, SORT KEY (site_id)`).
 pub fn create_table(table: &str, keys: &str) -> String {
-    let columns: Vec<String> =
-        COLUMNS.iter().map(|(name, mysql_type)| format!("  `{name}` {mysql_type}")).collect();
+    let columns: Vec<String> = COLUMNS
+        .iter()
+        .map(|(name, mysql_type)| format!("  `{name}` {mysql_type}"))
+        .collect();
     format!(
         "CREATE TABLE {table} (\n{}{keys}\n) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
         columns.join(",\n")
@@ -129,7 +131,14 @@ impl PageView {
             Value::from(utm.and_then(|u| u.content.as_deref())),
             Value::from(utm.and_then(|u| u.term.as_deref())),
         ];
-        let measures = [m.pageviews, m.visits, m.uniques, m.bounces, m.exits, m.duration];
+        let measures = [
+            m.pageviews,
+            m.visits,
+            m.uniques,
+            m.bounces,
+            m.exits,
+            m.duration,
+        ];
         values.extend(measures.map(Value::from));
         values
     }
@@ -137,14 +146,29 @@ impl PageView {
     /// The row that takes a bounce back and adds the time spent: what happened is the same, no new
     /// view, visit or unique.
     pub fn correction(&self, seconds: i32) -> Self {
-        let measures = Measures { bounces: -1, exits: -1, duration: seconds, ..Measures::default() };
-        Self { measures, ..self.clone() }
+        let measures = Measures {
+            bounces: -1,
+            exits: -1,
+            duration: seconds,
+            ..Measures::default()
+        };
+        Self {
+            measures,
+            ..self.clone()
+        }
     }
 }
 
 impl Moment {
     pub fn value(self) -> Value {
-        let Self { year, month, day, hour, minute, second } = self;
+        let Self {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = self;
         Value::Date(year, month, day, hour, minute, second, 0)
     }
 }

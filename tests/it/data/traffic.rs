@@ -6,8 +6,9 @@
 use super::pageview::{Measures, Moment, PageView, Referrer, Utm};
 use crate::harness::random::Random;
 
-const COUNTRIES: [&str; 12] =
-    ["US", "GB", "DE", "FR", "CA", "NL", "IN", "AU", "BR", "ES", "CH", "SG"];
+const COUNTRIES: [&str; 12] = [
+    "US", "GB", "DE", "FR", "CA", "NL", "IN", "AU", "BR", "ES", "CH", "SG",
+];
 const CLIENTS: [(&str, &str, &str); 8] = [
     ("Desktop", "Windows", "Chrome"),
     ("Mobile", "iOS", "Safari"),
@@ -45,11 +46,16 @@ const PATHS: [&str; 14] = [
     "",
     "/contact",
 ];
-const UTM: [(&str, &str); 4] =
-    [("newsletter", "email"), ("google", "cpc"), ("twitter", "social"), ("partner", "")];
+const UTM: [(&str, &str); 4] = [
+    ("newsletter", "email"),
+    ("google", "cpc"),
+    ("twitter", "social"),
+    ("partner", ""),
+];
 const DAYS_OF_MONTH: [u8; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/// Visits until at least `rows` rows were made; a visit has one page view or several with corrections.
+/// Visits until at least `rows` rows were made; a visit has one page view or several with
+/// corrections.
 pub fn year_of_traffic(seed: u64, rows: usize) -> Vec<PageView> {
     let mut random = Random::new(seed);
     let mut views = Vec::with_capacity(rows + 16);
@@ -70,7 +76,11 @@ fn add_visit(random: &mut Random, views: &mut Vec<PageView>) {
         }
         views.push(correction);
         view.pathname = path(random);
-        view.measures = Measures { pageviews: 1, exits: 1, ..Measures::default() };
+        view.measures = Measures {
+            pageviews: 1,
+            exits: 1,
+            ..Measures::default()
+        };
         views.push(view.clone());
     }
 }
@@ -78,7 +88,9 @@ fn add_visit(random: &mut Random, views: &mut Vec<PageView>) {
 fn first_view(random: &mut Random) -> PageView {
     let (device_type, operating_system, browser) = CLIENTS[random.skewed(8) as usize];
     let country_code = COUNTRIES[random.skewed(12) as usize];
-    let region = random.chance(80).then(|| format!("{country_code}-{}", random.skewed(5)));
+    let region = random
+        .chance(80)
+        .then(|| format!("{country_code}-{}", random.skewed(5)));
     let city = region
         .as_ref()
         .filter(|_| random.chance(70))
@@ -89,7 +101,10 @@ fn first_view(random: &mut Random) -> PageView {
         site_id,
         timestamp: moment(random),
         client_id: random.below(400).wrapping_mul(0x9E37_79B9_7F4A_7C15),
-        hostname: format!("{}.example.com", ["www", "shop", "app"][random.skewed(3) as usize]),
+        hostname: format!(
+            "{}.example.com",
+            ["www", "shop", "app"][random.skewed(3) as usize]
+        ),
         pathname: path(random),
         referrer: referrer(random),
         country_code,
@@ -125,7 +140,14 @@ fn moment(random: &mut Random) -> Moment {
         0..50 => (12, 1 + random.below(31) as u8),
         50..52 => {
             let (minute, second) = (55 + random.below(5) as u8, random.below(60) as u8);
-            return Moment { year: 2025, month: 12, day: 31, hour: 23, minute, second };
+            return Moment {
+                year: 2025,
+                month: 12,
+                day: 31,
+                hour: 23,
+                minute,
+                second,
+            };
         }
         _ => {
             let month = random.below(12);
@@ -134,7 +156,14 @@ fn moment(random: &mut Random) -> Moment {
         }
     };
     let hour = random.below(24) as u8;
-    Moment { year: 2025, month, day, hour, minute: random.below(60) as u8, second: 0 }
+    Moment {
+        year: 2025,
+        month,
+        day,
+        hour,
+        minute: random.below(60) as u8,
+        second: 0,
+    }
 }
 
 fn path(random: &mut Random) -> String {
@@ -148,17 +177,31 @@ fn path(random: &mut Random) -> String {
 fn referrer(random: &mut Random) -> Option<Referrer> {
     random.chance(60).then(|| {
         let (hostname, kind) = REFERRERS[random.skewed(9) as usize];
-        let pathname = random.chance(50).then(|| format!("/r/{}", random.skewed(20)));
-        Referrer { hostname, pathname, kind }
+        let pathname = random
+            .chance(50)
+            .then(|| format!("/r/{}", random.skewed(20)));
+        Referrer {
+            hostname,
+            pathname,
+            kind,
+        }
     })
 }
 
 fn utm(random: &mut Random) -> Option<Utm> {
     random.chance(25).then(|| {
         let (source, medium) = UTM[random.skewed(4) as usize];
-        let campaign = random.chance(80).then(|| format!("campaign {}", random.skewed(12)));
+        let campaign = random
+            .chance(80)
+            .then(|| format!("campaign {}", random.skewed(12)));
         let content = random.chance(30).then(|| "variant-b".to_owned());
         let term = random.chance(10).then(String::new);
-        Utm { source, medium, campaign, content, term }
+        Utm {
+            source,
+            medium,
+            campaign,
+            content,
+            term,
+        }
     })
 }

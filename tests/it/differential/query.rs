@@ -36,7 +36,9 @@ fn filter(writer: &mut Writer<'_>, percent: u64) -> String {
 /// Some rows, in an order that names each.
 fn rows(table: &str, random: &mut Random) -> Query {
     let mut writer = Writer { random, alias: "" };
-    let list: Vec<String> = (0..1 + writer.random.below(4)).map(|_| writer.any(2)).collect();
+    let list: Vec<String> = (0..1 + writer.random.below(4))
+        .map(|_| writer.any(2))
+        .collect();
     let filter = filter(&mut writer, 80);
     let (order, direction) = (writer.any(1), writer.random.pick(&["", " DESC"]).to_owned());
     let (limit, offset) = (1 + writer.random.below(60), writer.random.below(3) * 10);
@@ -44,20 +46,32 @@ fn rows(table: &str, random: &mut Random) -> Query {
         "SELECT {}, id FROM {table}{filter} ORDER BY {order}{direction}, id LIMIT {limit} OFFSET {offset}",
         aliased("c", list)
     );
-    Query { sql, order: Order::Given }
+    Query {
+        sql,
+        order: Order::Given,
+    }
 }
 
 fn totals(table: &str, random: &mut Random) -> Query {
     let mut writer = Writer { random, alias: "" };
-    let list: Vec<String> = (0..1 + writer.random.below(5)).map(|_| writer.aggregate()).collect();
+    let list: Vec<String> = (0..1 + writer.random.below(5))
+        .map(|_| writer.aggregate())
+        .collect();
     let filter = filter(&mut writer, 80);
-    Query { sql: format!("SELECT {} FROM {table}{filter}", aliased("a", list)), order: Order::Given }
+    Query {
+        sql: format!("SELECT {} FROM {table}{filter}", aliased("a", list)),
+        order: Order::Given,
+    }
 }
 
 fn groups(table: &str, random: &mut Random) -> Query {
     let mut writer = Writer { random, alias: "" };
-    let keys: Vec<String> = (0..1 + writer.random.below(3)).map(|_| writer.key()).collect();
-    let aggregates: Vec<String> = (0..1 + writer.random.below(3)).map(|_| writer.aggregate()).collect();
+    let keys: Vec<String> = (0..1 + writer.random.below(3))
+        .map(|_| writer.key())
+        .collect();
+    let aggregates: Vec<String> = (0..1 + writer.random.below(3))
+        .map(|_| writer.aggregate())
+        .collect();
     let filter = filter(&mut writer, 60);
     let names: Vec<String> = (0..keys.len()).map(|index| format!("g{index}")).collect();
     let having = match writer.random.below(4) {
@@ -70,28 +84,52 @@ fn groups(table: &str, random: &mut Random) -> Query {
         1 => names.join(" DESC, "),
         _ => names.join(", "),
     };
-    let limit = if writer.random.chance(40) { " LIMIT 10" } else { "" };
+    let limit = if writer.random.chance(40) {
+        " LIMIT 10"
+    } else {
+        ""
+    };
     let sql = format!(
         "SELECT {}, {} FROM {table}{filter} GROUP BY {}{having} ORDER BY {order}{limit}",
         aliased("g", keys),
         aliased("a", aggregates),
         names.join(", "),
     );
-    Query { sql, order: Order::Given }
+    Query {
+        sql,
+        order: Order::Given,
+    }
 }
 
 fn distinct(table: &str, random: &mut Random) -> Query {
     let mut writer = Writer { random, alias: "" };
-    let list: Vec<String> = (0..1 + writer.random.below(2)).map(|_| writer.key()).collect();
+    let list: Vec<String> = (0..1 + writer.random.below(2))
+        .map(|_| writer.key())
+        .collect();
     let filter = filter(&mut writer, 50);
-    let sql = format!("SELECT DISTINCT {} FROM {table}{filter}", aliased("c", list));
-    Query { sql, order: Order::Any }
+    let sql = format!(
+        "SELECT DISTINCT {} FROM {table}{filter}",
+        aliased("c", list)
+    );
+    Query {
+        sql,
+        order: Order::Any,
+    }
 }
 
 /// Two tables on a key, sometimes with rows that have no partner.
 fn join(random: &mut Random) -> Query {
-    let kind = if random.chance(40) { "LEFT JOIN" } else { "JOIN" };
-    let on = *random.pick(&["l.id = r.id", "l.k = r.k AND l.id < 60", "l.w = r.w AND r.id < 20", "l.y = r.y"]);
+    let kind = if random.chance(40) {
+        "LEFT JOIN"
+    } else {
+        "JOIN"
+    };
+    let on = *random.pick(&[
+        "l.id = r.id",
+        "l.k = r.k AND l.id < 60",
+        "l.w = r.w AND r.id < 20",
+        "l.y = r.y",
+    ]);
     let mut left = Writer { random, alias: "l" };
     let (key, sum) = (left.key(), left.column(&[Kind::Int, Kind::Decimal]));
     let filter = filter(&mut left, 50);
@@ -101,7 +139,10 @@ fn join(random: &mut Random) -> Query {
         "SELECT {key} AS g0, COUNT(*) AS n, SUM({sum}) AS s, {aggregate} AS a \
          FROM t0 l {kind} t1 r ON {on}{filter} GROUP BY g0 ORDER BY g0"
     );
-    Query { sql, order: Order::Given }
+    Query {
+        sql,
+        order: Order::Given,
+    }
 }
 
 /// An aggregate over a derived table, or rows chosen by a sub-query.
@@ -114,17 +155,23 @@ fn nested(table: &str, random: &mut Random) -> Query {
             "SELECT COUNT(*) AS n, MAX(s) AS most, SUM(s) AS total FROM \
              (SELECT {key} AS g, SUM({aggregate}) AS s FROM {table}{filter} GROUP BY g) q WHERE s > 0"
         ),
-        1 => format!(
-            "SELECT COUNT(*) AS n FROM {table} WHERE k IN (SELECT k FROM {table}{filter})"
-        ),
+        1 => {
+            format!("SELECT COUNT(*) AS n FROM {table} WHERE k IN (SELECT k FROM {table}{filter})")
+        }
         _ => format!(
             "SELECT id, i FROM {table} WHERE i > (SELECT AVG(i) FROM {table}{filter}) ORDER BY id"
         ),
     };
-    Query { sql, order: Order::Given }
+    Query {
+        sql,
+        order: Order::Given,
+    }
 }
 
 fn aliased(prefix: &str, list: Vec<String>) -> String {
-    let names = list.into_iter().enumerate().map(|(index, text)| format!("{text} AS {prefix}{index}"));
+    let names = list
+        .into_iter()
+        .enumerate()
+        .map(|(index, text)| format!("{text} AS {prefix}{index}"));
     names.collect::<Vec<_>>().join(", ")
 }

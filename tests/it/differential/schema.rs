@@ -35,18 +35,66 @@ pub struct Column {
 }
 
 const COLUMNS: [Column; 12] = [
-    Column { name: "id", kind: Kind::Id, mysql_type: "INT NOT NULL" },
-    Column { name: "k", kind: Kind::Key, mysql_type: "SMALLINT NULL" },
-    Column { name: "i", kind: Kind::Int, mysql_type: "INT NULL" },
-    Column { name: "b", kind: Kind::BigInt, mysql_type: "BIGINT NOT NULL" },
-    Column { name: "u", kind: Kind::Unsigned, mysql_type: "INT UNSIGNED NULL" },
-    Column { name: "d", kind: Kind::Decimal, mysql_type: "DECIMAL(10,2) NULL" },
-    Column { name: "f", kind: Kind::Double, mysql_type: "DOUBLE NULL" },
-    Column { name: "w", kind: Kind::Word, mysql_type: "VARCHAR(20) NULL" },
-    Column { name: "p", kind: Kind::Path, mysql_type: "VARCHAR(100) NOT NULL" },
-    Column { name: "t", kind: Kind::DateTime, mysql_type: "DATETIME NULL" },
-    Column { name: "y", kind: Kind::Date, mysql_type: "DATE NOT NULL" },
-    Column { name: "o", kind: Kind::Bool, mysql_type: "TINYINT(1) NULL" },
+    Column {
+        name: "id",
+        kind: Kind::Id,
+        mysql_type: "INT NOT NULL",
+    },
+    Column {
+        name: "k",
+        kind: Kind::Key,
+        mysql_type: "SMALLINT NULL",
+    },
+    Column {
+        name: "i",
+        kind: Kind::Int,
+        mysql_type: "INT NULL",
+    },
+    Column {
+        name: "b",
+        kind: Kind::BigInt,
+        mysql_type: "BIGINT NOT NULL",
+    },
+    Column {
+        name: "u",
+        kind: Kind::Unsigned,
+        mysql_type: "INT UNSIGNED NULL",
+    },
+    Column {
+        name: "d",
+        kind: Kind::Decimal,
+        mysql_type: "DECIMAL(10,2) NULL",
+    },
+    Column {
+        name: "f",
+        kind: Kind::Double,
+        mysql_type: "DOUBLE NULL",
+    },
+    Column {
+        name: "w",
+        kind: Kind::Word,
+        mysql_type: "VARCHAR(20) NULL",
+    },
+    Column {
+        name: "p",
+        kind: Kind::Path,
+        mysql_type: "VARCHAR(100) NOT NULL",
+    },
+    Column {
+        name: "t",
+        kind: Kind::DateTime,
+        mysql_type: "DATETIME NULL",
+    },
+    Column {
+        name: "y",
+        kind: Kind::Date,
+        mysql_type: "DATE NOT NULL",
+    },
+    Column {
+        name: "o",
+        kind: Kind::Bool,
+        mysql_type: "TINYINT(1) NULL",
+    },
 ];
 
 pub const WORDS: [&str; 9] = ["", "a", "A", "b", "Zürich", "zürich", "100%", "x_y", "日本"];
@@ -60,15 +108,23 @@ impl Table {
     pub fn generate(name: &str, random: &mut Random) -> Self {
         let nulls = *random.pick(&[0, 5, 30]);
         let row = |id: u64, random: &mut Random| {
-            COLUMNS.iter().map(|column| column.value(id, nulls, random)).collect()
+            COLUMNS
+                .iter()
+                .map(|column| column.value(id, nulls, random))
+                .collect()
         };
         let rows = (0..ROWS).map(|id| row(id, random)).collect();
-        Self { name: name.to_owned(), rows }
+        Self {
+            name: name.to_owned(),
+            rows,
+        }
     }
 
     pub fn create(&self) -> String {
-        let columns: Vec<String> =
-            COLUMNS.iter().map(|column| format!("`{}` {}", column.name, column.mysql_type)).collect();
+        let columns: Vec<String> = COLUMNS
+            .iter()
+            .map(|column| format!("`{}` {}", column.name, column.mysql_type))
+            .collect();
         format!(
             "CREATE TABLE {} ({}) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
             self.name,
@@ -84,7 +140,10 @@ impl Table {
 /// A column of one of these kinds.
 pub fn column_of(kinds: &[Kind], random: &mut Random) -> &'static Column {
     let kind = random.pick(kinds);
-    COLUMNS.iter().find(|column| column.kind == *kind).unwrap_or(&COLUMNS[0])
+    COLUMNS
+        .iter()
+        .find(|column| column.kind == *kind)
+        .unwrap_or(&COLUMNS[0])
 }
 
 impl Column {
@@ -126,7 +185,11 @@ pub fn moment(random: &mut Random) -> String {
     let (h, m, s) = match random.below(3) {
         0 => (0, 0, 0),
         1 => (random.between(0, 23), 0, 0),
-        _ => (random.between(0, 23), random.between(0, 59), random.between(0, 59)),
+        _ => (
+            random.between(0, 23),
+            random.between(0, 59),
+            random.between(0, 59),
+        ),
     };
     format!("{year:04}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}")
 }

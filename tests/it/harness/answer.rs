@@ -23,7 +23,11 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// An error packet.
-    Server { code: u16, state: String, message: String },
+    Server {
+        code: u16,
+        state: String,
+        message: String,
+    },
     /// The connection broke, or the driver could not make sense of what came.
     Broken(String),
 }
@@ -31,7 +35,11 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server { code, state, message } => write!(f, "ERROR {code} ({state}): {message}"),
+            Self::Server {
+                code,
+                state,
+                message,
+            } => write!(f, "ERROR {code} ({state}): {message}"),
             Self::Broken(what) => write!(f, "BROKEN: {what}"),
         }
     }
@@ -42,9 +50,11 @@ impl std::error::Error for Refusal {}
 impl From<mysql_async::Error> for Refusal {
     fn from(error: mysql_async::Error) -> Self {
         match error {
-            mysql_async::Error::Server(e) => {
-                Self::Server { code: e.code, state: e.state, message: e.message }
-            }
+            mysql_async::Error::Server(e) => Self::Server {
+                code: e.code,
+                state: e.state,
+                message: e.message,
+            },
             other => Self::Broken(other.to_string()),
         }
     }
@@ -56,8 +66,11 @@ impl Answer {
         self.rows.iter().map(|row| self.row_text(row)).collect()
     }
 
-    fn row_text(&self, row: &[Value]) -> Vec<Option<String>> {
-        row.iter().zip(&self.columns).map(|(value, column)| text_of(value, column)).collect()
+    pub fn row_text(&self, row: &[Value]) -> Vec<Option<String>> {
+        row.iter()
+            .zip(&self.columns)
+            .map(|(value, column)| text_of(value, column))
+            .collect()
     }
 
     /// The rows with `NULL` for NULL, cells separated by `|`: short in a test and in a failure.
@@ -76,7 +89,10 @@ impl Answer {
     }
 
     pub fn column_names(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.name_str().into_owned()).collect()
+        self.columns
+            .iter()
+            .map(|column| column.name_str().into_owned())
+            .collect()
     }
 }
 
@@ -140,7 +156,10 @@ fn time_text(value: &Value, column: &Column) -> String {
             format!("{y:04}-{mo:02}-{d:02}")
         }
         Value::Date(y, mo, d, h, mi, s, micros) => {
-            format!("{y:04}-{mo:02}-{d:02} {h:02}:{mi:02}:{s:02}{}", fraction(micros))
+            format!(
+                "{y:04}-{mo:02}-{d:02} {h:02}:{mi:02}:{s:02}{}",
+                fraction(micros)
+            )
         }
         Value::Time(negative, days, h, mi, s, micros) => {
             let sign = if negative { "-" } else { "" };

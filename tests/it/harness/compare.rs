@@ -26,7 +26,11 @@ pub fn difference(
     match (expected, actual) {
         (Ok(expected), Ok(actual)) => answers(expected, actual, order),
         (Err(expected), Err(actual)) if code(expected) == code(actual) => None,
-        _ => Some(format!("expected {}\n  actual   {}", show(expected), show(actual))),
+        _ => Some(format!(
+            "expected {}\n  actual   {}",
+            show(expected),
+            show(actual)
+        )),
     }
 }
 
@@ -51,12 +55,16 @@ fn show(answer: &Result<Answer, Refusal>) -> String {
 fn answers(expected: &Answer, actual: &Answer, order: Order) -> Option<String> {
     let (names, actual_names) = (expected.column_names(), actual.column_names());
     if names != actual_names {
-        return Some(format!("expected names {names:?}\n  actual   names {actual_names:?}"));
+        return Some(format!(
+            "expected names {names:?}\n  actual   names {actual_names:?}"
+        ));
     }
     let classes = |answer: &Answer| answer.columns.iter().map(class_of).collect::<String>();
     if classes(expected) != classes(actual) {
         let (expected, actual) = (classes(expected), classes(actual));
-        return Some(format!("expected types {expected}\n  actual   types {actual}"));
+        return Some(format!(
+            "expected types {expected}\n  actual   types {actual}"
+        ));
     }
     let (mut rows, mut actual_rows) = (expected.texts(), actual.texts());
     if order == Order::Any {
@@ -65,8 +73,11 @@ fn answers(expected: &Answer, actual: &Answer, order: Order) -> Option<String> {
     }
     if rows.len() != actual_rows.len() {
         let (expected, actual) = (rows.len(), actual_rows.len());
-        return Some(format!("expected {expected} rows {:?}\n  actual   {actual} rows {:?}",
-            rows.iter().take(5).collect::<Vec<_>>(), actual_rows.iter().take(5).collect::<Vec<_>>()));
+        return Some(format!(
+            "expected {expected} rows {:?}\n  actual   {actual} rows {:?}",
+            rows.iter().take(5).collect::<Vec<_>>(),
+            actual_rows.iter().take(5).collect::<Vec<_>>()
+        ));
     }
     let pairs = rows.iter().zip(&actual_rows).enumerate();
     for (number, (row, actual_row)) in pairs {
@@ -85,7 +96,9 @@ fn same_cell(expected: &Option<String>, actual: &Option<String>, column: &Column
     if expected == actual {
         return true;
     }
-    let (Some(expected), Some(actual)) = (expected, actual) else { return false };
+    let (Some(expected), Some(actual)) = (expected, actual) else {
+        return false;
+    };
     if class_of(column) != 'R' {
         return false;
     }

@@ -41,7 +41,9 @@ pub fn is_installed() -> bool {
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+    folders
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }
 
 fn required(name: &str) -> Outcome<PathBuf> {
@@ -60,7 +62,10 @@ pub fn create_data_directory(dir: &Path) -> Outcome {
         .stdin(Stdio::null())
         .output()?;
     ensure(output.status.success(), || {
-        format!("mariadb-install-db: {}", String::from_utf8_lossy(&output.stderr))
+        format!(
+            "mariadb-install-db: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
     })
 }
 

@@ -35,7 +35,10 @@ where
         let mut server = Server::start()?;
         block_on(test(&mut server)).map_err(|failure| {
             let text = failure.message().unwrap_or("no message").to_owned();
-            Failed::from(format!("{text}\n--- end of the server's log ---\n{}", server.log_tail()))
+            Failed::from(format!(
+                "{text}\n--- end of the server's log ---\n{}",
+                server.log_tail()
+            ))
         })
     })
 }
@@ -57,7 +60,11 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 
 /// `Err` with the message unless the condition holds.
 pub fn ensure(holds: bool, message: impl FnOnce() -> String) -> Outcome {
-    if holds { Ok(()) } else { Err(Failed::from(message())) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Failed::from(message()))
+    }
 }
 
 /// Fails with both values when they differ.

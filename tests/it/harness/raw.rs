@@ -1,6 +1,7 @@
 //! A connection made of packets: for what a well-behaved driver never sends.
 //!
-//! It logs in as root without a password and then sends whatever it is told. No TLS, no compression.
+//! It logs in as root without a password and then sends whatever it is told. No TLS, no
+//! compression.
 
 use std::time::Duration;
 
@@ -24,14 +25,19 @@ pub struct RawConnection {
 impl RawConnection {
     pub async fn open(server: &Server) -> Outcome<Self> {
         let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
-        let mut connection = Self { stream, sequence: 0 };
+        let mut connection = Self {
+            stream,
+            sequence: 0,
+        };
         connection.log_in().await?;
         Ok(connection)
     }
 
     async fn log_in(&mut self) -> Outcome {
         let greeting = self.receive().await?;
-        ensure(greeting.first() == Some(&10), || format!("no greeting: {greeting:?}"))?;
+        ensure(greeting.first() == Some(&10), || {
+            format!("no greeting: {greeting:?}")
+        })?;
         let mut response = CAPABILITIES.to_le_bytes().to_vec();
         response.extend((64u32 << 20).to_le_bytes());
         response.push(UTF8MB4);
@@ -45,7 +51,9 @@ impl RawConnection {
             self.send(&[]).await?; // another plugin is asked for; the password is still empty
             answer = self.receive().await?;
         }
-        ensure(answer.first() == Some(&0), || format!("not logged in: {}", refusal_of(&answer)))
+        ensure(answer.first() == Some(&0), || {
+            format!("not logged in: {}", refusal_of(&answer))
+        })
     }
 
     /// A command (its first byte says which) in a new exchange; the first packet of the answer.
@@ -83,7 +91,10 @@ impl RawConnection {
     /// Connects, reads the greeting, sends bytes and hangs up.
     pub async fn knock(server: &Server, bytes: &[u8]) -> Outcome {
         let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
-        let mut connection = Self { stream, sequence: 0 };
+        let mut connection = Self {
+            stream,
+            sequence: 0,
+        };
         connection.receive().await?;
         // The server may hang up first: that is its right.
         let _ = connection.send_bytes(bytes).await;

@@ -1,8 +1,10 @@
 //! A server process on a directory of its own: started, stopped, killed and started again.
 //!
-//! It is Storno unless STORNO_TEST_SERVER=mariadb asks for the judge: the same tests then prove their
-//! expectations on MariaDB. Ports are chosen by the server (Storno) or asked of the kernel (MariaDB).
+//! It is Storno unless STORNO_TEST_SERVER=mariadb asks for the judge: the same tests then prove
+//! their expectations on MariaDB. Ports are chosen by the server (Storno) or asked of the kernel
+//! (MariaDB).
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -57,20 +59,41 @@ impl Server {
         }
     }
 
+    /// A directory for a server that is not started yet.
+    pub fn prepare() -> Outcome<Self> {
+        Self::prepare_kind(Self::kind_under_test(), &[])
+    }
+
+    /// The program under test.
+    pub fn program() -> OsString {
+        std::env::var_os("STORNO_TEST_BINARY")
+            .unwrap_or_else(|| env!("CARGO_BIN_EXE_storno").into())
+    }
+
     fn start_kind(kind: Kind, environment: &[(&str, &str)]) -> Outcome<Self> {
-        let dir = tempfile::Builder::new().prefix("storno-it-").tempdir()?;
-        if kind == Kind::MariaDb {
-            judge::create_data_directory(dir.path())?;
-        }
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let environment = environment.iter().map(owned).collect();
-        let mut server = Self { kind, dir, child: None, port: 0, environment };
+        let mut server = Self::prepare_kind(kind, environment)?;
         // The judge is told its port; another process may have taken it meanwhile.
         match server.start_again() {
             Err(_) if kind == Kind::MariaDb => server.start_again()?,
             outcome => outcome?,
         }
         Ok(server)
+    }
+
+    fn prepare_kind(kind: Kind, environment: &[(&str, &str)]) -> Outcome<Self> {
+        let dir = tempfile::Builder::new().prefix("storno-it-").tempdir()?;
+        if kind == Kind::MariaDb {
+            judge::create_data_directory(dir.path())?;
+        }
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = environment.iter().map(owned).collect();
+        Ok(Self {
+            kind,
+            dir,
+            child: None,
+            port: 0,
+            environment,
+        })
     }
 
     pub fn is_judge(&self) -> bool {
@@ -80,7 +103,11 @@ impl Server {
     /// An error's text as MySQL 8 words it.
     pub fn words(&self, refusal: &Refusal) -> String {
         let text = refusal.to_string();
-        if self.is_judge() { judge::in_mysql_words(&text) } else { text }
+        if self.is_judge() {
+            judge::in_mysql_words(&text)
+        } else {
+            text
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -89,10 +116,6 @@ impl Server {
 
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
-    }
-
-    pub fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
     }
 
     /// Starts the process on the directory as it is and waits until it takes connections.
@@ -105,7 +128,10 @@ impl Server {
     /// The command to start, and where in the log file its output will begin.
     fn command_with_log(&mut self) -> Outcome<(Command, u64)> {
         assert!(self.child.is_none(), "the server is running");
-        let log = OpenOptions::new().create(true).append(true).open(self.log_path())?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())?;
         let log_start = log.metadata()?.len();
         let mut command = match self.kind {
             Kind::Storno => self.storno_command(),
@@ -114,16 +140,22 @@ impl Server {
                 judge::command(self.dir.path(), self.port)?
             }
         };
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         Ok((command, log_start))
     }
 
     fn storno_command(&self) -> Command {
-        let program = std::env::var_os("STORNO_TEST_BINARY")
-            .unwrap_or_else(|| env!("CARGO_BIN_EXE_storno").into());
-        let mut command = Command::new(program);
+        let mut command = Command::new(Self::program());
         command.arg("serve").arg("--data-dir").arg(self.data_dir());
         command.args(["--listen", "127.0.0.1:0"]);
+        // STORNO_* are settings of the server: those of the tests are not for it.
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for name in names.filter(|name| name.to_string_lossy().starts_with("STORNO_")) {
+            command.env_remove(name);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -133,7 +165,9 @@ impl Server {
         loop {
             let log = read_from(&self.log_path(), log_start)?;
             let ready = match self.kind {
-                Kind::Storno => port_of_address_line(&log).map(|port| self.port = port).is_some(),
+                Kind::Storno => port_of_address_line(&log)
+                    .map(|port| self.port = port)
+                    .is_some(),
                 Kind::MariaDb => judge::is_ready(&log),
             };
             if ready {
@@ -143,7 +177,9 @@ impl Server {
                 self.child = None;
                 return Err(format!("the server ended at start: {status}\n{log}").into());
             }
-            ensure(Instant::now() < deadline, || format!("no server after {PATIENCE:?}\n{log}"))?;
+            ensure(Instant::now() < deadline, || {
+                format!("no server after {PATIENCE:?}\n{log}")
+            })?;
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -151,7 +187,10 @@ impl Server {
     /// An orderly end (SIGTERM); the exit status must say success.
     pub fn stop(&mut self) -> Outcome {
         let mut child = self.child.take().ok_or("the server is not running")?;
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", child.id())).status()?;
+        let sent = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -TERM {}", child.id()))
+            .status()?;
         ensure(sent.success(), || "SIGTERM could not be sent".to_owned())?;
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -200,9 +239,7 @@ impl Server {
         };
         match ended {
             None => Ok(()),
-            Some(status) => {
-                Err(format!("the server ended: {status}\n{}", self.log_tail()).into())
-            }
+            Some(status) => Err(format!("the server ended: {status}\n{}", self.log_tail()).into()),
         }
     }
 
@@ -214,7 +251,9 @@ impl Server {
     /// A session in a database of this name, created when missing.
     pub async fn connect_to(&self, database: &str) -> Outcome<Session> {
         let mut session = self.connect().await?;
-        session.run(&format!("CREATE DATABASE IF NOT EXISTS `{database}`")).await?;
+        session
+            .run(&format!("CREATE DATABASE IF NOT EXISTS `{database}`"))
+            .await?;
         session.run(&format!("USE `{database}`")).await?;
         Ok(session)
     }
@@ -225,7 +264,11 @@ impl Server {
 
     pub fn log_tail(&self) -> String {
         let length = fs::metadata(self.log_path()).map_or(0, |meta| meta.len());
-        let tail = if self.is_judge() { LOG_TAIL_BYTES / 10 } else { LOG_TAIL_BYTES };
+        let tail = if self.is_judge() {
+            LOG_TAIL_BYTES / 10
+        } else {
+            LOG_TAIL_BYTES
+        };
         read_from(&self.log_path(), length.saturating_sub(tail)).unwrap_or_default()
     }
 }
@@ -241,7 +284,10 @@ impl Drop for Server {
 
 /// Storno says how to reach it: `mysql -h 127.0.0.1 -P <port> -u root`.
 fn port_of_address_line(log: &str) -> Option<u16> {
-    let mut words = log.lines().filter(|line| line.contains("mysql ")).flat_map(str::split_whitespace);
+    let mut words = log
+        .lines()
+        .filter(|line| line.contains("mysql "))
+        .flat_map(str::split_whitespace);
     words.find(|word| *word == "-P")?;
     words.next()?.parse().ok()
 }

@@ -28,7 +28,9 @@ impl Session {
     }
 
     pub async fn open_with(options: impl Into<Opts>) -> Result<Self, Refusal> {
-        Ok(Self { conn: Conn::new(options).await? })
+        Ok(Self {
+            conn: Conn::new(options).await?,
+        })
     }
 
     /// A statement in the text protocol (COM_QUERY). Text need not be UTF-8.
@@ -51,7 +53,10 @@ impl Session {
 
     /// The error a statement must end in.
     pub async fn refused(&mut self, sql: impl AsQuery) -> Outcome<Refusal> {
-        let text = String::from_utf8_lossy(&sql.as_query()).chars().take(200).collect::<String>();
+        let text = String::from_utf8_lossy(&sql.as_query())
+            .chars()
+            .take(200)
+            .collect::<String>();
         match self.run(sql).await {
             Ok(answer) => {
                 Err(format!("expected an error, got {:?} for {text}", answer.lines()).into())
@@ -69,14 +74,13 @@ impl Session {
     pub fn conn(&mut self) -> &mut Conn {
         &mut self.conn
     }
-
-    pub async fn close(self) -> Result<(), Refusal> {
-        Ok(self.conn.disconnect().await?)
-    }
 }
 
 async fn collect<P: Protocol>(mut result: QueryResult<'_, '_, P>) -> Result<Answer, Refusal> {
-    let columns = result.columns().map(|columns| columns.to_vec()).unwrap_or_default();
+    let columns = result
+        .columns()
+        .map(|columns| columns.to_vec())
+        .unwrap_or_default();
     let rows: Vec<Row> = result.collect().await?;
     let answer = Answer {
         columns,

@@ -2,8 +2,8 @@
 
 use sqllogictest::ColumnType;
 
-/// I integer, D decimal, R floating point, T text, B bytes, A date, S date with time, M time, N NULL,
-/// ? (in a file only) any of them.
+/// I integer, D decimal, R floating point, T text, B bytes, A date, S date with time, M time, N
+/// NULL, ? (in a file only) any of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class(pub char);
 

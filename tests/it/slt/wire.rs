@@ -1,5 +1,5 @@
-//! A golden file's connection: statements over the wire, with restarts in between or prepared as well
-//! when the configuration asks for it.
+//! A golden file's connection: statements over the wire, with restarts in between or prepared as
+//! well when the configuration asks for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,7 +49,14 @@ impl Wire {
         let is_judge = locked.is_judge();
         drop(locked);
         let state = vec![format!("USE {DATABASE}")];
-        Ok(Self { server, session, configuration, is_judge, changed: false, state })
+        Ok(Self {
+            server,
+            session,
+            configuration,
+            is_judge,
+            changed: false,
+            state,
+        })
     }
 
     async fn restart(&mut self) -> Outcome {
@@ -81,20 +88,28 @@ impl Wire {
         let classes = |answer: &Answer| answer.columns.iter().map(class_of).collect::<String>();
         if classes(text) != classes(&binary) {
             let (text, binary) = (classes(text), classes(&binary));
-            return Err(Spelled(format!("types differ: text {text}, binary {binary}")));
+            return Err(Spelled(format!(
+                "types differ: text {text}, binary {binary}"
+            )));
         }
-        let agree = text.rows.len() == binary.rows.len()
-            && text.texts().iter().zip(binary.texts()).zip(&binary.rows).all(
-                |((text, binary), values)| {
-                    let cells = text.iter().zip(&binary).zip(values);
-                    cells.into_iter().all(|((text, binary), value)| agree(text, binary, value))
-                },
-            );
-        if agree {
+        let (mut rows, mut values) = (text.texts(), binary.rows.clone());
+        if !sql.contains("ORDER BY") {
+            rows.sort();
+            values.sort_by_cached_key(|row| binary.row_text(row));
+        }
+        let agree = |(row, values): (&Vec<Option<String>>, &Vec<Value>)| {
+            let cells = row.iter().zip(binary.row_text(values)).zip(values);
+            cells
+                .into_iter()
+                .all(|((text, binary), value)| agree(text, &binary, value))
+        };
+        if rows.len() == values.len() && rows.iter().zip(&values).all(agree) {
             return Ok(());
         }
         let (text, binary) = (text.lines(), binary.lines());
-        Err(Spelled(format!("results differ:\n  text   {text:?}\n  binary {binary:?}")))
+        Err(Spelled(format!(
+            "results differ:\n  text   {text:?}\n  binary {binary:?}"
+        )))
     }
 }
 
@@ -132,7 +147,12 @@ impl AsyncDB for Wire {
             self.restart().await.map_err(spell_failure)?;
             self.changed = false;
         }
-        if starts_with_word(sql, &["INSERT", "REPLACE", "CREATE", "DROP", "TRUNCATE", "UPDATE", "DELETE"]) {
+        if starts_with_word(
+            sql,
+            &[
+                "INSERT", "REPLACE", "CREATE", "DROP", "TRUNCATE", "UPDATE", "DELETE",
+            ],
+        ) {
             self.changed = true;
         }
         let answer = match self.session.run(sql).await {
@@ -145,12 +165,24 @@ impl AsyncDB for Wire {
         if answer.columns.is_empty() {
             return Ok(DBOutput::StatementComplete(answer.affected_rows));
         }
-        if self.configuration == Configuration::Prepared && starts_with_word(sql, &["SELECT", "WITH"]) {
+        if self.configuration == Configuration::Prepared
+            && starts_with_word(sql, &["SELECT", "WITH"])
+        {
             self.compare_with_binary(sql, &answer).await?;
         }
-        let types = answer.columns.iter().map(|column| Class(class_of(column))).collect();
-        let rows = answer.texts().into_iter().map(|row| row.into_iter().map(cell).collect());
-        Ok(DBOutput::Rows { types, rows: rows.collect() })
+        let types = answer
+            .columns
+            .iter()
+            .map(|column| Class(class_of(column)))
+            .collect();
+        let rows = answer
+            .texts()
+            .into_iter()
+            .map(|row| row.into_iter().map(cell).collect());
+        Ok(DBOutput::Rows {
+            types,
+            rows: rows.collect(),
+        })
     }
 
     async fn shutdown(&mut self) {}
@@ -162,7 +194,9 @@ impl AsyncDB for Wire {
 
 /// A cell on one line: what a line cannot show is escaped, blanks at the ends are made visible.
 fn cell(value: Option<String>) -> String {
-    let Some(text) = value else { return "NULL".to_owned() };
+    let Some(text) = value else {
+        return "NULL".to_owned();
+    };
     if text.is_empty() {
         return "(empty)".to_owned();
     }
@@ -176,5 +210,9 @@ fn cell(value: Option<String>) -> String {
             other => shown.push(other),
         }
     }
-    if shown.starts_with(' ') || shown.ends_with(' ') { format!("[{shown}]") } else { shown }
+    if shown.starts_with(' ') || shown.ends_with(' ') {
+        format!("[{shown}]")
+    } else {
+        shown
+    }
 }

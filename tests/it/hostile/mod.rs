@@ -1,5 +1,5 @@
-//! No text and no packet ends the server: each is answered, with rows or with an error, and the server
-//! still works afterwards.
+//! No text and no packet ends the server: each is answered, with rows or with an error, and the
+//! server still works afterwards.
 //!
 //! What exactly is answered is not the point here (a limit may be lower or higher than another
 //! server's); that the answer is right when there is one is.
@@ -7,28 +7,35 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+mod packets;
+
 use libtest_mimic::Trial;
 use tokio::time::timeout;
 
-use crate::harness::raw::{RawConnection, refusal_of};
+use self::packets::{
+    malformed_packets_end_at_most_their_connection, truncated_logins_do_not_disturb_others,
+};
 use crate::harness::{Answer, Outcome, Refusal, Server, ensure, same, trials};
 
 /// No text here takes a minute on any machine; reached only when the server hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn trials() -> Vec<Trial> {
-    trials!("hostile", [
-        unterminated_and_empty_statements_are_refused,
-        bytes_that_are_no_text_are_answered,
-        deep_nesting_is_answered,
-        long_chains_are_answered,
-        a_list_of_a_hundred_thousand_elements_is_answered,
-        a_statement_of_ten_megabytes_is_answered,
-        a_packet_above_the_limit_is_refused,
-        thousands_of_unions_are_answered,
-        malformed_packets_end_at_most_their_connection,
-        truncated_logins_do_not_disturb_others,
-    ])
+    trials!(
+        "hostile",
+        [
+            unterminated_and_empty_statements_are_refused,
+            bytes_that_are_no_text_are_answered,
+            deep_nesting_is_answered,
+            long_chains_are_answered,
+            a_list_of_a_hundred_thousand_elements_is_answered,
+            a_statement_of_ten_megabytes_is_answered,
+            a_packet_above_the_limit_is_refused,
+            thousands_of_unions_are_answered,
+            malformed_packets_end_at_most_their_connection,
+            truncated_logins_do_not_disturb_others,
+        ]
+    )
 }
 
 /// How a text may be answered.
@@ -41,11 +48,13 @@ enum Answerable {
     Anything,
 }
 
-/// Runs the text in a fresh session. The connection may be closed by the server (Broken), the server
-/// may not end.
+/// Runs the text in a fresh session. The connection may be closed by the server (Broken), the
+/// server may not end.
 async fn answer(server: &mut Server, name: &str, sql: Vec<u8>, expected: Answerable) -> Outcome {
     let mut session = server.connect_to("hostile").await?;
-    let answer = timeout(PATIENCE, session.run(sql)).await.map_err(|_| format!("{name} hangs"))?;
+    let answer = timeout(PATIENCE, session.run(sql))
+        .await
+        .map_err(|_| format!("{name} hangs"))?;
     server.must_be_running()?;
     let text = describe(&answer);
     match (&expected, &answer) {
@@ -57,7 +66,9 @@ async fn answer(server: &mut Server, name: &str, sql: Vec<u8>, expected: Answera
                 Err(Refusal::Server { code, .. }) => Some(*code),
                 _ => None,
             };
-            ensure(actual == Some(*code), || format!("{name}: expected {code}, got {text}"))?;
+            ensure(actual == Some(*code), || {
+                format!("{name}: expected {code}, got {text}")
+            })?;
         }
         (_, Err(Refusal::Broken(what))) => {
             return Err(format!("{name}: the connection broke: {what}").into());
@@ -65,7 +76,10 @@ async fn answer(server: &mut Server, name: &str, sql: Vec<u8>, expected: Answera
         _ => {}
     }
     session.must_answer().await.map_err(|failure| {
-        format!("{name} (answered {text}): {}", failure.message().unwrap_or(""))
+        format!(
+            "{name} (answered {text}): {}",
+            failure.message().unwrap_or("")
+        )
     })?;
     server.connect().await?.must_answer().await
 }
@@ -94,7 +108,13 @@ async fn unterminated_and_empty_statements_are_refused(server: &mut Server) -> O
         ("a semicolon only", ";", 1065),
     ];
     for (name, sql, code) in refused {
-        answer(server, name, sql.as_bytes().to_vec(), Answerable::Code(*code)).await?;
+        answer(
+            server,
+            name,
+            sql.as_bytes().to_vec(),
+            Answerable::Code(*code),
+        )
+        .await?;
     }
     // MySQL takes a statement of comments alone as one that does nothing.
     for comment in ["/* nothing */", "-- nothing", "# nothing\n", "/* a */ -- b"] {
@@ -110,7 +130,13 @@ async fn unterminated_and_empty_statements_are_refused(server: &mut Server) -> O
         ("nested-looking comment", "SELECT /* /* */ 1"),
         ("version comment", "SELECT /*!40101 1 */"),
     ] {
-        answer(server, name, sql.as_bytes().to_vec(), Answerable::Value("1".into())).await?;
+        answer(
+            server,
+            name,
+            sql.as_bytes().to_vec(),
+            Answerable::Value("1".into()),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -135,20 +161,61 @@ async fn bytes_that_are_no_text_are_answered(server: &mut Server) -> Outcome {
         answer(server, name, bytes.to_vec(), Answerable::Anything).await?;
     }
     let value = Answerable::Value("3".into());
-    answer(server, "length with NUL", b"SELECT LENGTH('a\\0b')".to_vec(), value).await
+    answer(
+        server,
+        "length with NUL",
+        b"SELECT LENGTH('a\\0b')".to_vec(),
+        value,
+    )
+    .await
 }
 
 async fn deep_nesting_is_answered(server: &mut Server) -> Outcome {
     for depth in [100, 1_000, 10_000, 200_000] {
         let nested = |open: &str, inner: &str, close: &str| {
-            format!("SELECT {}{inner}{}", open.repeat(depth), close.repeat(depth)).into_bytes()
+            format!(
+                "SELECT {}{inner}{}",
+                open.repeat(depth),
+                close.repeat(depth)
+            )
+            .into_bytes()
         };
         let one = || Answerable::Value("1".into());
-        answer(server, &format!("{depth} parentheses"), nested("(", "1", ")"), one()).await?;
-        answer(server, &format!("{depth} abs"), nested("ABS(", "1", ")"), one()).await?;
-        answer(server, &format!("{depth} sub-queries"), nested("(SELECT ", "1", ")"), one()).await?;
-        answer(server, &format!("{depth} minus signs"), nested("- ", "1", ""), one()).await?;
-        answer(server, &format!("{depth} NOT"), nested("NOT ", "1", ""), one()).await?;
+        answer(
+            server,
+            &format!("{depth} parentheses"),
+            nested("(", "1", ")"),
+            one(),
+        )
+        .await?;
+        answer(
+            server,
+            &format!("{depth} abs"),
+            nested("ABS(", "1", ")"),
+            one(),
+        )
+        .await?;
+        answer(
+            server,
+            &format!("{depth} sub-queries"),
+            nested("(SELECT ", "1", ")"),
+            one(),
+        )
+        .await?;
+        answer(
+            server,
+            &format!("{depth} minus signs"),
+            nested("- ", "1", ""),
+            one(),
+        )
+        .await?;
+        answer(
+            server,
+            &format!("{depth} NOT"),
+            nested("NOT ", "1", ""),
+            one(),
+        )
+        .await?;
         let cases = nested("CASE WHEN 1 THEN ", "1", " END");
         answer(server, &format!("{depth} CASE"), cases, one()).await?;
         let tables = format!(
@@ -156,7 +223,13 @@ async fn deep_nesting_is_answered(server: &mut Server) -> Outcome {
             "(SELECT * FROM ".repeat(depth),
             ") t".repeat(depth)
         );
-        answer(server, &format!("{depth} derived"), tables.into_bytes(), one()).await?;
+        answer(
+            server,
+            &format!("{depth} derived"),
+            tables.into_bytes(),
+            one(),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -167,7 +240,13 @@ async fn long_chains_are_answered(server: &mut Server) -> Outcome {
     };
     for terms in [2_000, 3_000, 20_000] {
         let sum = chain("SELECT", "1", "+", terms);
-        answer(server, &format!("{terms} + "), sum, Answerable::Value(terms.to_string())).await?;
+        answer(
+            server,
+            &format!("{terms} + "),
+            sum,
+            Answerable::Value(terms.to_string()),
+        )
+        .await?;
         let one = || Answerable::Value("1".into());
         let and = chain("SELECT", "1=1", " AND ", terms);
         answer(server, &format!("{terms} AND"), and, one()).await?;
@@ -175,9 +254,21 @@ async fn long_chains_are_answered(server: &mut Server) -> Outcome {
         answer(server, &format!("{terms} OR"), or, one()).await?;
         let concat = format!("SELECT LENGTH(CONCAT({}))", vec!["'x'"; terms].join(","));
         let length = Answerable::Value(terms.to_string());
-        answer(server, &format!("{terms} arguments"), concat.into_bytes(), length).await?;
+        answer(
+            server,
+            &format!("{terms} arguments"),
+            concat.into_bytes(),
+            length,
+        )
+        .await?;
         let columns = chain("SELECT", "1", ",", terms);
-        answer(server, &format!("{terms} columns"), columns, Answerable::Anything).await?;
+        answer(
+            server,
+            &format!("{terms} columns"),
+            columns,
+            Answerable::Anything,
+        )
+        .await?;
         if terms > 3_000 {
             continue; // MariaDB's time grows with the square of the tables
         }
@@ -188,7 +279,13 @@ async fn long_chains_are_answered(server: &mut Server) -> Outcome {
                 text
             })
         );
-        answer(server, &format!("{terms} tables"), joins.into_bytes(), one()).await?;
+        answer(
+            server,
+            &format!("{terms} tables"),
+            joins.into_bytes(),
+            one(),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -196,10 +293,21 @@ async fn long_chains_are_answered(server: &mut Server) -> Outcome {
 async fn a_list_of_a_hundred_thousand_elements_is_answered(server: &mut Server) -> Outcome {
     let mut session = server.connect_to("hostile").await?;
     session.run("CREATE TABLE few (id INT NOT NULL)").await?;
-    session.run("INSERT INTO few VALUES (5), (50000), (99999), (100001)").await?;
-    let list = (0..100_000).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+    session
+        .run("INSERT INTO few VALUES (5), (50000), (99999), (100001)")
+        .await?;
+    let list = (0..100_000)
+        .map(|id| id.to_string())
+        .collect::<Vec<_>>()
+        .join(",");
     let sql = format!("SELECT COUNT(*) FROM few WHERE id IN ({list})");
-    answer(server, "100,000 elements", sql.into_bytes(), Answerable::Value("3".into())).await
+    answer(
+        server,
+        "100,000 elements",
+        sql.into_bytes(),
+        Answerable::Value("3".into()),
+    )
+    .await
 }
 
 async fn a_statement_of_ten_megabytes_is_answered(server: &mut Server) -> Outcome {
@@ -208,9 +316,21 @@ async fn a_statement_of_ten_megabytes_is_answered(server: &mut Server) -> Outcom
     let length = Answerable::Value(bytes.to_string());
     answer(server, "one long literal", literal.into_bytes(), length).await?;
     let blanks = format!("SELECT{}1", " ".repeat(bytes));
-    answer(server, "blanks", blanks.into_bytes(), Answerable::Value("1".into())).await?;
+    answer(
+        server,
+        "blanks",
+        blanks.into_bytes(),
+        Answerable::Value("1".into()),
+    )
+    .await?;
     let comment = format!("SELECT /* {} */ 1", "c".repeat(bytes));
-    answer(server, "comment", comment.into_bytes(), Answerable::Value("1".into())).await?;
+    answer(
+        server,
+        "comment",
+        comment.into_bytes(),
+        Answerable::Value("1".into()),
+    )
+    .await?;
     let name = format!("SELECT 1 AS `{}`", "n".repeat(bytes));
     answer(server, "name", name.into_bytes(), Answerable::Anything).await?;
     let digits = format!("SELECT {}", "9".repeat(bytes));
@@ -221,9 +341,16 @@ async fn a_statement_of_ten_megabytes_is_answered(server: &mut Server) -> Outcom
 
 /// 1153, or the connection is closed: a packet may be refused by its header alone.
 async fn a_packet_above_the_limit_is_refused(server: &mut Server) -> Outcome {
-    let limit = server.connect().await?.run("SELECT @@max_allowed_packet").await?.single();
+    let limit = server
+        .connect()
+        .await?
+        .run("SELECT @@max_allowed_packet")
+        .await?
+        .single();
     let limit: usize = limit.ok_or("no max_allowed_packet")?.parse()?;
-    ensure((1 << 20..=1 << 30).contains(&limit), || format!("limit {limit}"))?;
+    ensure((1 << 20..=1 << 30).contains(&limit), || {
+        format!("limit {limit}")
+    })?;
     let mut session = server.connect().await?;
     let sql = format!("SELECT LENGTH('{}')", "x".repeat(limit + 1_000));
     match timeout(PATIENCE, session.run(sql)).await {
@@ -240,96 +367,13 @@ async fn thousands_of_unions_are_answered(server: &mut Server) -> Outcome {
         let union = vec!["SELECT 1 AS a"; branches].join(" UNION ALL ");
         let sql = format!("SELECT COUNT(*) FROM ({union}) t");
         let value = Answerable::Value(branches.to_string());
-        answer(server, &format!("{branches} branches"), sql.into_bytes(), value).await?;
+        answer(
+            server,
+            &format!("{branches} branches"),
+            sql.into_bytes(),
+            value,
+        )
+        .await?;
     }
     Ok(())
-}
-
-async fn malformed_packets_end_at_most_their_connection(server: &mut Server) -> Outcome {
-    let packets: &[(&str, &[u8])] = &[
-        ("an empty packet", &[]),
-        ("execute without an id", &[0x17]),
-        ("execute cut in its id", &[0x17, 1, 0]),
-        ("execute cut after its id", &[0x17, 1, 0, 0, 0]),
-        ("long data without a parameter", &[0x18, 1, 0, 0, 0]),
-        ("close without an id", &[0x19]),
-        ("reset without an id", &[0x1A]),
-        ("fetch without a count", &[0x1C, 1, 0, 0, 0]),
-        ("set option without one", &[0x1B]),
-        ("set option unknown", &[0x1B, 9, 9]),
-        ("kill without a number", &[0x0C]),
-        ("field list without a name", &[0x04]),
-        ("change user with nothing", &[0x11]),
-        ("change user cut", &[0x11, b'r', b'o', b'o', b't']),
-        ("init db with no name", &[0x02]),
-        ("binlog dump", &[0x12, 1, 2, 3]),
-    ];
-    for (name, packet) in packets {
-        let mut connection = RawConnection::open(server).await?;
-        let sent = connection.command_unless_silent(packet).await?;
-        server.must_be_running()?;
-        if let Some(answer) = sent.filter(|_| !server.is_judge()) {
-            let is_answer = matches!(answer.first(), Some(0x00 | 0xFF | 0xFE) | None);
-            ensure(is_answer, || format!("{name}: {}", refusal_of(&answer)))?;
-        }
-        server.connect().await?.must_answer().await?;
-    }
-    execute_with_bad_parameters(server).await
-}
-
-/// COM_STMT_EXECUTE of a statement with two parameters, cut or bent at every place.
-async fn execute_with_bad_parameters(server: &mut Server) -> Outcome {
-    let mut good = vec![0x17];
-    good.extend(0u32.to_le_bytes()); // the id, filled in below
-    good.extend([0, 1, 0, 0, 0, 0, 1]); // no cursor, one iteration, no NULLs, types follow
-    good.extend([0x08, 0, 0xFD, 0]); // LONGLONG, VAR_STRING
-    good.extend(7i64.to_le_bytes());
-    good.extend(b"\x03abc");
-    for length in 6..good.len() {
-        send_execute(server, &good[..length], false).await?;
-    }
-    for (position, byte) in [(10, 0xFF), (11, 0), (12, 0x77), (14, 0x7F), (24, 0xFE), (24, 0xFB)] {
-        let mut bent = good.clone();
-        bent[position] = byte;
-        send_execute(server, &bent, false).await?;
-    }
-    send_execute(server, &good, true).await
-}
-
-async fn send_execute(server: &mut Server, packet: &[u8], is_good: bool) -> Outcome {
-    let mut connection = RawConnection::open(server).await?;
-    let prepared = connection.command(b"\x16SELECT ?, ?").await?;
-    ensure(prepared.first() == Some(&0), || format!("prepare: {}", refusal_of(&prepared)))?;
-    let id: [u8; 4] = prepared.get(1..5).and_then(|id| id.try_into().ok()).ok_or("no id")?;
-    connection.skip_prepare_definitions(&prepared).await?;
-    let mut packet = packet.to_vec();
-    if let Some(place) = packet.get_mut(1..5) {
-        place.copy_from_slice(&id);
-    }
-    let answer = connection.command_unless_silent(&packet).await?;
-    server.must_be_running()?;
-    if is_good {
-        same("columns of the good one", &Some(vec![2]), &answer)?;
-    }
-    server.connect().await?.must_answer().await
-}
-
-async fn truncated_logins_do_not_disturb_others(server: &mut Server) -> Outcome {
-    let mut session = server.connect().await?;
-    let pieces: &[&[u8]] = &[
-        b"",
-        b"\x01",
-        b"\x00\x00\x00\x01",
-        b"\xFF\xFF\xFF\x01",
-        b"\x20\x00\x00\x01\x85\xA6\xFF\x01",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        &[0xFF; 600],
-        b"\x04\x00\x00\x09\x00\x00\x00\x00",
-    ];
-    for piece in pieces {
-        RawConnection::knock(server, piece).await?;
-        session.must_answer().await?;
-    }
-    server.must_be_running()?;
-    server.connect().await?.must_answer().await
 }
