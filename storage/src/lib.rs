@@ -11,22 +11,33 @@
 )]
 
 mod column_type;
+mod commit;
+mod engine;
 mod error;
 mod format;
 pub mod fs;
 mod manifest;
+mod memtable;
+mod options;
 mod predicate;
+mod rows;
+mod scan;
 mod schema;
 mod segment;
+mod snapshot;
+mod sort;
 mod store;
 #[cfg(test)]
 mod testing;
+mod unique;
+mod version;
 mod wal;
 
+pub use commit::{Commit, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
+pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use predicate::{CompareOp, Predicate, Value};
+pub use scan::{Morsel, Scan, ScanRequest, ScanStats};
 pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
-pub use store::{
-    Commit, Morsel, OnDuplicate, Options, Scan, ScanRequest, ScanStats, Snapshot, Store, SyncMode,
-    TableSnapshot, WriteBatch,
-};
+pub use snapshot::{Snapshot, TableSnapshot};
+pub use store::Store;

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use futures::stream::BoxStream;
 
 use crate::auth::Credential;
@@ -63,6 +63,8 @@ pub struct Login {
     pub ignore_space: bool,
     /// CLIENT_INTERACTIVE: interactive_timeout takes the place of wait_timeout.
     pub interactive: bool,
+    /// The connection is encrypted by TLS.
+    pub encrypted: bool,
     /// Ends this connection or its running statement; for KILL and the process list.
     pub control: Control,
 }

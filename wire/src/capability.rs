@@ -11,6 +11,7 @@ bitflags::bitflags! {
         const IGNORE_SPACE = 1 << 8;
         const PROTOCOL_41 = 1 << 9;
         const INTERACTIVE = 1 << 10;
+        const SSL = 1 << 11;
         const TRANSACTIONS = 1 << 13;
         const SECURE_CONNECTION = 1 << 15;
         const MULTI_RESULTS = 1 << 17;
@@ -34,6 +35,6 @@ bitflags::bitflags! {
     }
 }
 
-/// What the greeting offers: everything the protocol above has a name for. What is not implemented
-/// (TLS, compression, multi-statements, LOCAL INFILE, query attributes) has none.
-pub(crate) const OFFERED: Capabilities = Capabilities::all();
+/// What the greeting always offers: everything that has a name above, TLS apart. What is not
+/// implemented (compression, multi-statements, LOCAL INFILE, query attributes) has no name.
+pub(crate) const OFFERED: Capabilities = Capabilities::all().difference(Capabilities::SSL);

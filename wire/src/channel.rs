@@ -50,6 +50,11 @@ impl<S: Stream> Channel<S> {
         }
     }
 
+    /// The stream itself, to put another in its place.
+    pub(crate) fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Reads once from the socket; 0 bytes is the end. Cancel-safe.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
         self.stream.read_buf(self.inbox.room()).await
@@ -95,7 +100,7 @@ impl<S: Stream> Channel<S> {
             rest = rest.get(written..).unwrap_or_default();
         }
         self.outbox.clear();
-        self.stream.flush().await
+        timeout(self.write_timeout, self.stream.flush()).await?
     }
 
     /// Flushes and closes in a way that lets the client read the last packet: closing a socket with

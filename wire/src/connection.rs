@@ -178,8 +178,14 @@ impl<B: Backend, S: Stream> Connection<B, S> {
     }
 
     async fn change_user(&mut self, body: &[u8]) -> Result<(), Broken> {
-        // What the old user left open ends before the new one begins.
-        self.line.run(self.session.reset()).await?;
+        // What the old user left open ends before the new one begins. A failure ends the connection.
+        self.line
+            .run(self.session.reset())
+            .await
+            .map_err(|broken| match broken {
+                Broken::Statement(error) => Broken::Connection(Hangup::Refused(error)),
+                other => other,
+            })?;
         self.statements.clear();
         let opened = change_user(&self.shared, &mut self.line, &mut self.client, body).await;
         self.session = opened.map_err(Broken::Connection)?;
@@ -260,10 +266,8 @@ impl<B: Backend, S: Stream> Connection<B, S> {
             .message(|out| put_lenenc(out, count));
         self.put_definitions(&columns);
         loop {
-            let next = self
-                .line
-                .run(async { batches.next().await.transpose() })
-                .await;
+            let next = async { batches.next().await.transpose() };
+            let next = self.line.run_next(next).await;
             let batch = match next {
                 Ok(Some(batch)) => batch,
                 Ok(None) => break,

@@ -72,6 +72,13 @@ impl SqlError {
         SqlError::new(1251, *b"08004", text)
     }
 
+    /// 3159: the server insists on TLS and the client did not ask for it.
+    pub(crate) fn insecure_transport() -> Self {
+        let text = "Connections using insecure transport are prohibited while \
+                    --require_secure_transport=ON.";
+        SqlError::new(3159, *b"HY000", text)
+    }
+
     /// 1043: the first packet is no handshake response.
     pub(crate) fn bad_handshake() -> Self {
         SqlError::new(1043, *b"08S01", "Bad handshake")

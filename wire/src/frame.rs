@@ -106,6 +106,11 @@ impl Inbox {
         self.state != State::Fresh || !self.buffer.is_empty()
     }
 
+    /// Takes the bytes received and not yet decoded, because they belong to another protocol.
+    pub(crate) fn take_pending(&mut self) -> Bytes {
+        std::mem::take(&mut self.buffer).freeze()
+    }
+
     /// Bytes received and not yet decoded.
     pub(crate) fn pending(&self) -> usize {
         self.buffer.len()

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use arrow::array::{ArrayRef, BinaryArray, RecordBatch};
+use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
 use futures::stream::{self, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -46,7 +46,7 @@ pub fn decode(input: &[u8]) {
     let mut types = HashMap::new();
     for message in glued.iter().flatten() {
         assert!(message.len() <= limit);
-        let _ = HandshakeResponse::decode(message);
+        let _ = HandshakeResponse::decode(message, OFFERED);
         match Command::decode(message) {
             Ok(Command::Execute { statement, body }) => {
                 let count = (statement % 70) as u16;
@@ -137,7 +137,7 @@ async fn serve(stream: Script) {
         max_statements: 4,
         ..Limits::default()
     };
-    let Ok(shared) = Shared::new(Arc::new(Yes), limits) else {
+    let Ok(shared) = Shared::new(Arc::new(Yes), limits, None) else {
         return;
     };
     let (shared, phase) = (Arc::new(shared), watch::Sender::new(Phase::Serving));

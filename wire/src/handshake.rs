@@ -3,7 +3,7 @@
 //! Encoding and decoding only; the order in which they go back and forth is in `login`.
 
 use crate::auth::{Plugin, Scramble};
-use crate::capability::{Capabilities, OFFERED};
+use crate::capability::Capabilities;
 use crate::column::UTF8MB4_0900_AI_CI;
 use crate::payload::{Malformed, Payload, put_nul_bytes};
 use crate::reply::GREETING_STATUS;
@@ -14,8 +14,9 @@ pub(crate) fn put_greeting(
     version: &str,
     connection_id: u32,
     scramble: &Scramble,
+    offered: Capabilities,
 ) {
-    let [low_0, low_1, high_0, high_1] = OFFERED.bits().to_le_bytes();
+    let [low_0, low_1, high_0, high_1] = offered.bits().to_le_bytes();
     let (first, second) = scramble.bytes().split_at(8);
     out.push(10);
     put_nul_bytes(out, version.as_bytes());
@@ -65,10 +66,19 @@ pub(crate) struct HandshakeResponse {
     pub(crate) identity: Identity,
 }
 
+/// Whether a client's first packet asks for TLS: the head of a handshake response, and no more.
+pub(crate) fn is_tls_request(bytes: &[u8]) -> bool {
+    const LENGTH: usize = 32;
+    let flags = Payload::new(bytes)
+        .u32()
+        .map(Capabilities::from_bits_truncate);
+    bytes.len() == LENGTH && flags.is_ok_and(|flags| flags.contains(Capabilities::SSL))
+}
+
 impl HandshakeResponse {
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn decode(bytes: &[u8], offered: Capabilities) -> Result<Self, Malformed> {
         let mut payload = Payload::new(bytes);
-        let capabilities = Capabilities::from_bits_truncate(payload.u32()?) & OFFERED;
+        let capabilities = Capabilities::from_bits_truncate(payload.u32()?) & offered;
         if !capabilities.contains(Capabilities::PROTOCOL_41) {
             return Err(Malformed);
         }
@@ -174,6 +184,7 @@ fn database_name(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capability::OFFERED;
     use crate::payload::put_lenenc_bytes;
     use proptest::prelude::*;
 
@@ -250,7 +261,7 @@ mod tests {
                 identity.attributes.clear();
             }
             let bytes = response(capabilities, &identity);
-            let decoded = HandshakeResponse::decode(&bytes).unwrap();
+            let decoded = HandshakeResponse::decode(&bytes, OFFERED).unwrap();
             prop_assert_eq!(decoded, HandshakeResponse { capabilities, identity });
         }
 
@@ -258,7 +269,7 @@ mod tests {
         fn any_prefix_decodes_or_is_malformed(identity in identities(), cut in 0usize..200) {
             let bytes = response(OFFERED, &identity);
             let cut = cut.min(bytes.len());
-            let _ = HandshakeResponse::decode(&bytes[..cut]);
+            let _ = HandshakeResponse::decode(&bytes[..cut], OFFERED);
             let _ = Identity::decode_change_user(&bytes[..cut], OFFERED, 45);
         }
     }
@@ -275,16 +286,32 @@ mod tests {
             .to_vec();
         out.extend_from_slice(&[0; 28]);
         out.extend_from_slice(b"root\0\0");
-        let identity = HandshakeResponse::decode(&out).unwrap().identity;
+        let identity = HandshakeResponse::decode(&out, OFFERED).unwrap().identity;
         assert_eq!((identity.database, identity.plugin), (None, None));
     }
 
     #[test]
     fn clients_before_protocol_4_1_are_refused() {
-        assert_eq!(
-            HandshakeResponse::decode(&[0x85, 0xA6, 3, 0, 0, 0, 0, 0, 0]),
-            Err(Malformed)
-        );
+        let mut out = (OFFERED - Capabilities::PROTOCOL_41)
+            .bits()
+            .to_le_bytes()
+            .to_vec();
+        out.resize(80, 0);
+        assert_eq!(HandshakeResponse::decode(&out, OFFERED), Err(Malformed));
+        out.splice(..4, OFFERED.bits().to_le_bytes());
+        assert!(HandshakeResponse::decode(&out, OFFERED).is_ok());
+    }
+
+    #[test]
+    fn only_a_head_without_a_response_asks_for_tls() {
+        let flags = (OFFERED | Capabilities::SSL).bits().to_le_bytes();
+        let request = [&flags[..], &[0; 28]].concat();
+        assert!(is_tls_request(&request));
+        assert!(!is_tls_request(&request[..31]));
+        assert!(!is_tls_request(&[&request[..], &[0]].concat()));
+        assert!(!is_tls_request(
+            &[&OFFERED.bits().to_le_bytes()[..], &[0; 28]].concat()
+        ));
     }
 
     #[test]
@@ -307,7 +334,7 @@ mod tests {
     fn the_greeting_has_the_v10_layout() {
         let scramble = Scramble::random().unwrap();
         let mut out = Vec::new();
-        put_greeting(&mut out, "8.4.0-storno", 77, &scramble);
+        put_greeting(&mut out, "8.4.0-storno", 77, &scramble, OFFERED);
         let mut payload = Payload::new(&out);
         assert_eq!(payload.u8(), Ok(10));
         assert_eq!(payload.nul_bytes(), Ok(&b"8.4.0-storno"[..]));

@@ -35,6 +35,7 @@ mod reply;
 mod row;
 mod server;
 mod statement;
+mod tls;
 
 pub use auth::Credential;
 pub use backend::{
@@ -49,3 +50,4 @@ pub use error::SqlError;
 pub use limits::{Limits, Timeouts};
 pub use param::Param;
 pub use server::Server;
+pub use tls::Tls;

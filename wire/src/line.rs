@@ -119,7 +119,8 @@ impl<S: Stream> Line<S> {
         }
     }
 
-    /// Runs backend work to its end, or until something else ends it; then the work is dropped.
+    /// Runs backend work to its end, or until something else ends it; then the work is dropped. Work
+    /// that is done counts as done, even if a kill came at the same time.
     pub(crate) async fn run<T>(
         &mut self,
         work: impl Future<Output = Result<T, SqlError>>,
@@ -129,23 +130,28 @@ impl<S: Stream> Line<S> {
             let may_read = self.channel.inbox.pending() < LOOK_AHEAD;
             tokio::select! {
                 biased;
-                kill = self.kills.killed() => return Err(match kill {
-                    Kill::Query => Broken::Statement(SqlError::interrupted()),
-                    Kill::Connection => refused(SqlError::interrupted()),
-                }),
-                () = reached(&mut self.phase, Phase::Stopped) => {
-                    return Err(refused(SqlError::shutdown()));
-                }
                 result = &mut work => return match result {
                     Ok(result) => result.map_err(Broken::Statement),
                     Err(_panic) => Err(Broken::Panic),
                 },
+                broken = interruption(&mut self.kills, &mut self.phase) => return Err(broken),
                 read = self.channel.fill(), if may_read => {
                     if !matches!(read, Ok(1..)) {
                         return Err(Broken::Connection(Hangup::Gone));
                     }
                 }
             }
+        }
+    }
+
+    /// As [`Self::run`] for one of many pieces of work: ends also if every piece is ready at once.
+    pub(crate) async fn run_next<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, SqlError>>,
+    ) -> Result<T, Broken> {
+        match interruption(&mut self.kills, &mut self.phase).now_or_never() {
+            Some(broken) => Err(broken),
+            None => self.run(work).await,
         }
     }
 
@@ -168,8 +174,17 @@ impl<S: Stream> Line<S> {
     }
 }
 
-fn refused(error: SqlError) -> Broken {
-    Broken::Connection(Hangup::Refused(error))
+/// Resolves when a running statement has to end.
+async fn interruption(kills: &mut KillListener, phase: &mut watch::Receiver<Phase>) -> Broken {
+    let refused = |error| Broken::Connection(Hangup::Refused(error));
+    tokio::select! {
+        biased;
+        kill = kills.killed() => match kill {
+            Kill::Query => Broken::Statement(SqlError::interrupted()),
+            Kill::Connection => refused(SqlError::interrupted()),
+        },
+        () = reached(phase, Phase::Stopped) => refused(SqlError::shutdown()),
+    }
 }
 
 async fn reached(phase: &mut watch::Receiver<Phase>, due: Phase) {

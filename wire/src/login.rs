@@ -14,10 +14,12 @@ use crate::channel::{Channel, ReadError, Stream};
 use crate::control::Control;
 use crate::error::SqlError;
 use crate::handshake::{
-    HandshakeResponse, Identity, put_auth_switch, put_fast_auth_success, put_greeting,
+    HandshakeResponse, Identity, is_tls_request, put_auth_switch, put_fast_auth_success,
+    put_greeting,
 };
 use crate::line::{Broken, Hangup, Line, Phase};
 use crate::server::Shared;
+use crate::tls::{Tls, Transport};
 
 /// What stays the same for a connection's life, whoever is logged in.
 #[derive(Debug, Clone)]
@@ -26,6 +28,7 @@ pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
     pub(crate) capabilities: Capabilities,
     pub(crate) charset: u16,
+    pub(crate) encrypted: bool,
     pub(crate) control: Control,
     /// The greeting's scramble: what clients that know no plugins answer to.
     greeting: Scramble,
@@ -38,15 +41,15 @@ pub(crate) async fn login<B: Backend, S: Stream>(
     stream: S,
     peer: SocketAddr,
     phase: watch::Receiver<Phase>,
-) -> Option<(Line<S>, Client, B::Session)> {
+) -> Option<(Line<Transport<S>>, Client, B::Session)> {
     let limits = &shared.limits;
+    let stream = Transport::Plain(stream);
     let mut channel = Channel::new(stream, limits.max_login_packet, limits.connect_timeout);
     let control = Control::new();
-    let exchange = timeout(
-        limits.connect_timeout,
-        exchange(shared, &mut channel, peer, &control),
-    );
-    let greeted = exchange.await.unwrap_or(Err(Hangup::Gone));
+    let exchange = exchange(shared, &mut channel, peer, &control);
+    let greeted = timeout(limits.connect_timeout, exchange)
+        .await
+        .unwrap_or(Err(Hangup::Gone));
     let mut line = Line::new(channel, control.listen(), phase);
     let opened = match greeted {
         Ok((client, identity)) => {
@@ -67,30 +70,41 @@ pub(crate) async fn login<B: Backend, S: Stream>(
 
 async fn exchange<B: Backend, S: Stream>(
     shared: &Shared<B>,
-    channel: &mut Channel<S>,
+    channel: &mut Channel<Transport<S>>,
     peer: SocketAddr,
     control: &Control,
 ) -> Result<(Client, Identity), Hangup> {
     let greeting = scramble()?;
     let connection_id = shared.next_connection_id();
     let version = shared.backend.server_version();
+    let offered = shared.offered();
     channel
         .outbox
-        .message(|out| put_greeting(out, &version, connection_id, &greeting));
-    let message = channel.ask().await.map_err(unreadable)?;
-    let response = HandshakeResponse::decode(&message)
-        .map_err(|_| Hangup::Refused(SqlError::bad_handshake()))?;
+        .message(|out| put_greeting(out, &version, connection_id, &greeting, offered));
+    let mut message = channel.ask().await.map_err(unreadable)?;
+    let tls = shared.tls.as_ref();
+    let encrypts = tls.filter(|_| is_tls_request(&message));
+    if let Some(tls) = encrypts {
+        let received = channel.inbox.take_pending();
+        let started = channel.stream_mut().start_tls(tls, received).await;
+        started.map_err(|_| Hangup::Gone)?;
+        message = channel.ask().await.map_err(unreadable)?;
+    }
     let HandshakeResponse {
         capabilities,
         identity,
-    } = response;
-    let (charset, control) = (identity.charset, control.clone());
+    } = HandshakeResponse::decode(&message, offered)
+        .map_err(|_| Hangup::Refused(SqlError::bad_handshake()))?;
+    if encrypts.is_none() && tls.is_some_and(Tls::is_required) {
+        return Err(Hangup::Refused(SqlError::insecure_transport()));
+    }
     let client = Client {
         connection_id,
         peer,
         capabilities,
-        charset,
-        control,
+        charset: identity.charset,
+        encrypted: encrypts.is_some(),
+        control: control.clone(),
         greeting,
     };
     authenticate(shared, channel, &client, &identity, Moment::Handshake).await?;
@@ -164,6 +178,7 @@ async fn open<B: Backend, S: Stream>(
         found_rows: client.capabilities.contains(Capabilities::FOUND_ROWS),
         ignore_space: client.capabilities.contains(Capabilities::IGNORE_SPACE),
         interactive: client.capabilities.contains(Capabilities::INTERACTIVE),
+        encrypted: client.encrypted,
         control: client.control.clone(),
     };
     line.run(shared.backend.open(login))

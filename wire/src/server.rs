@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::Credential;
 use crate::backend::Backend;
+use crate::capability::{Capabilities, OFFERED};
 use crate::connection::Connection;
 use crate::error::SqlError;
 use crate::frame::Outbox;
@@ -21,6 +22,7 @@ use crate::limits::Limits;
 use crate::line::Phase;
 use crate::login::login;
 use crate::reply::put_error_before_greeting;
+use crate::tls::Tls;
 
 /// A pause after accept failed: mostly no file descriptors are left, and retrying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -38,6 +40,7 @@ pub struct Server<B> {
 pub(crate) struct Shared<B> {
     pub(crate) backend: Arc<B>,
     pub(crate) limits: Limits,
+    pub(crate) tls: Option<Tls>,
     /// Checked in place of the credential of a user that does not exist.
     pub(crate) decoy: Credential,
     pub(crate) questions: AtomicU64,
@@ -48,16 +51,25 @@ pub(crate) struct Shared<B> {
 
 impl<B> Shared<B> {
     /// Fails if the system gives no random bytes.
-    pub(crate) fn new(backend: Arc<B>, limits: Limits) -> io::Result<Self> {
+    pub(crate) fn new(backend: Arc<B>, limits: Limits, tls: Option<Tls>) -> io::Result<Self> {
         Ok(Shared {
             backend,
             limits,
+            tls,
             decoy: Credential::unprovable().map_err(io::Error::other)?,
             questions: AtomicU64::new(0),
             started: Instant::now(),
             last_connection_id: AtomicU32::new(0),
             connections: AtomicUsize::new(0),
         })
+    }
+
+    /// What the greeting offers.
+    pub(crate) fn offered(&self) -> Capabilities {
+        match self.tls {
+            Some(_) => OFFERED | Capabilities::SSL,
+            None => OFFERED,
+        }
     }
 
     /// Never 0, which clients take for "no id".
@@ -107,10 +119,10 @@ impl<B> Drop for Seat<B> {
 }
 
 impl<B: Backend> Server<B> {
-    /// A server that is not listening yet. Fails if the system gives no random bytes.
-    pub fn new(backend: Arc<B>, limits: Limits) -> io::Result<Self> {
+    /// A server that is not listening yet; without `tls` it does not offer encryption. Fails if the system gives no random bytes.
+    pub fn new(backend: Arc<B>, limits: Limits, tls: Option<Tls>) -> io::Result<Self> {
         Ok(Server {
-            shared: Arc::new(Shared::new(backend, limits)?),
+            shared: Arc::new(Shared::new(backend, limits, tls)?),
         })
     }
 

@@ -84,9 +84,19 @@ impl ColumnDefinition {
         } else if cursor.take("BYTE") {
             self.charset = Some("binary".into());
         } else {
-            return charset_option(cursor, &mut self.charset, &mut self.collation);
+            return self.read_charset(cursor);
         }
         Ok(true)
+    }
+
+    fn read_charset(&mut self, cursor: &mut Cursor<'_>) -> Result<bool> {
+        let text = self.mysql_type.is_character() || self.mysql_type == MysqlType::Json;
+        if text {
+            return charset_option(cursor, &mut self.charset, &mut self.collation);
+        }
+        // MySQL takes a COLLATE, but no CHARACTER SET, of a column that is no text.
+        let collate = cursor.is_word("COLLATE");
+        Ok(collate && charset_option(cursor, &mut None, &mut None)?)
     }
 
     fn make_unsigned(&mut self, cursor: &Cursor<'_>) -> Result<()> {

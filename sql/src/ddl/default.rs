@@ -16,24 +16,25 @@ enum Clause {
     Now { fsp: u8 },
 }
 
-/// The default of a column whose other attributes are known. `nullable`: as declared.
+/// The default of a column whose other attributes are known. `nullable`: as declared. `None` for DEFAULT
+/// NULL, which is what a column has that takes NULL and has no clause.
 pub(super) fn check(
     default: &Expr,
     column: &str,
     (attributes, nullable): (&ColumnAttributes, bool),
     context: &DdlContext<'_>,
-) -> Result<DefaultValue> {
+) -> Result<Option<DefaultValue>> {
     let invalid = || SqlError::invalid_default(column);
     // The counter is the default.
     if attributes.auto_increment {
         return Err(invalid());
     }
     match clause_of(default)? {
-        Clause::Null if nullable => Ok(DefaultValue::Null),
+        Clause::Null if nullable => Ok(None),
         Clause::Null => Err(invalid()),
         Clause::Now { fsp } => match attributes.mysql_type {
             MysqlType::DateTime { fsp: own } | MysqlType::Timestamp { fsp: own } if own == fsp => {
-                Ok(DefaultValue::Now { fsp })
+                Ok(Some(DefaultValue::Now { fsp }))
             }
             _ => Err(invalid()),
         },
@@ -41,6 +42,15 @@ pub(super) fn check(
             parenthesized: false,
             ..
         } if attributes.mysql_type.is_blob() => Err(SqlError::blob_cannot_have_default(column)),
+        // Members are named, not numbered.
+        Clause::Value { value, .. }
+            if matches!(
+                attributes.mysql_type,
+                MysqlType::Enum { .. } | MysqlType::Set { .. }
+            ) && !matches!(value, Scalar::Text(_)) =>
+        {
+            Err(invalid())
+        }
         Clause::Value { value, .. } => {
             let settings = Settings {
                 mode: Mode::STRICT,
@@ -48,7 +58,8 @@ pub(super) fn check(
                 now_utc: 0,
             };
             let text = default_text(&value, column, attributes, settings).map_err(|_| invalid())?;
-            text.map(DefaultValue::Literal).ok_or_else(invalid)
+            text.map(|text| Some(DefaultValue::Literal(text)))
+                .ok_or_else(invalid)
         }
     }
 }

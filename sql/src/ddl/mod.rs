@@ -8,6 +8,7 @@ mod cursor;
 mod database;
 mod default;
 mod key;
+mod key_rules;
 mod options;
 mod table;
 
@@ -82,3 +83,6 @@ pub fn create_table(text: &str, context: &DdlContext<'_>) -> Result<CreateTable>
         _ => Err(Cursor::new(text)?.error()),
     }
 }
+
+#[cfg(test)]
+mod tests;

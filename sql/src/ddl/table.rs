@@ -1,6 +1,6 @@
 //! From a table's definition as written to storage's `TableSpec`: names, keys, collations and limits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use storno_storage::{ColumnSpec, KeySpec, TableSpec};
 
@@ -8,18 +8,20 @@ use super::DdlContext;
 use super::column::ColumnDefinition;
 use super::default;
 use super::key::KeyDefinition;
+use super::key_rules::{auto_increment, key_name, key_prefix};
 use super::options::TableOptions;
 use crate::error::{Result, SqlError, Warning};
 use crate::types::{
-    ColumnAttributes, Key, KeyKind, KeyPart, MysqlType, TableAttributes, charset, same_name,
+    ColumnAttributes, Key, KeyKind, KeyPart, MysqlType, TableAttributes, charset, folded_name,
+    same_name,
 };
 
 /// Characters of a name; of a comment on a column, a key and a table.
 const NAME_MAX: usize = 64;
 const COLUMNS_MAX: usize = 4096;
-/// Name of every primary key.
-const PRIMARY: &str = "PRIMARY";
-
+/// MySQL has 64; tables here have a key on every column that is filtered by.
+const KEYS_MAX: usize = 1024;
+const KEY_PARTS_MAX: usize = 16;
 /// A table as written.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Definition {
@@ -37,9 +39,13 @@ pub(super) fn build(
     context: &DdlContext<'_>,
 ) -> Result<(TableSpec, Vec<Warning>)> {
     check_names(definition)?;
+    let names = definition.columns.iter().enumerate();
     let mut builder = Builder {
         definition,
         context,
+        positions: names
+            .map(|(at, column)| (folded_name(&column.name), at))
+            .collect(),
         warnings: Vec::new(),
     };
     let options = &definition.options;
@@ -73,6 +79,8 @@ pub(super) fn build(
 struct Builder<'a> {
     definition: &'a Definition,
     context: &'a DdlContext<'a>,
+    /// Columns by folded name.
+    positions: HashMap<String, usize>,
     warnings: Vec<Warning>,
 }
 
@@ -92,7 +100,7 @@ impl Builder<'_> {
         if let Some(engine) = &options.engine
             && !own.iter().any(|own| own.eq_ignore_ascii_case(engine))
         {
-            self.warnings.push(Warning::warning(
+            self.warnings.push(Warning::new(
                 1266,
                 format!(
                     "Using storage engine InnoDB for table '{}'",
@@ -123,11 +131,8 @@ impl Builder<'_> {
 
     /// Position of a column, by a name in any case.
     fn position(&self, name: &str) -> Result<usize> {
-        self.definition
-            .columns
-            .iter()
-            .position(|column| same_name(&column.name, name))
-            .ok_or_else(|| SqlError::key_column_does_not_exist(name))
+        let position = self.positions.get(&folded_name(name)).copied();
+        position.ok_or_else(|| SqlError::key_column_does_not_exist(name))
     }
 
     fn column(&self, name: &str) -> Result<&ColumnDefinition> {
@@ -154,10 +159,15 @@ impl Builder<'_> {
         let written: Vec<KeyDefinition> = of_columns
             .chain(self.definition.keys.iter().cloned())
             .collect();
+        if written.len() > KEYS_MAX {
+            return Err(SqlError::too_many_keys(KEYS_MAX));
+        }
         let mut keys: Vec<Key> = Vec::with_capacity(written.len());
+        let mut taken = HashSet::new();
         for key in written {
             let parts = self.key_parts(&key)?;
-            let name = key_name(&key, &keys, &parts)?;
+            let name = key_name(&key, &taken, &parts)?;
+            taken.insert(folded_name(&name));
             let KeyDefinition {
                 kind,
                 comment,
@@ -186,6 +196,9 @@ impl Builder<'_> {
 
     /// The parts with the columns' own spelling.
     fn key_parts(&self, key: &KeyDefinition) -> Result<Vec<KeyPart>> {
+        if key.parts.len() > KEY_PARTS_MAX {
+            return Err(SqlError::too_many_key_parts(KEY_PARTS_MAX));
+        }
         let mut parts: Vec<KeyPart> = Vec::with_capacity(key.parts.len());
         for part in &key.parts {
             let column = self.column(&part.column)?;
@@ -246,12 +259,7 @@ impl Builder<'_> {
         check_on_update(column)?;
         if let Some(default) = &column.default {
             let declared = (&attributes, !not_null);
-            attributes.default = Some(default::check(
-                default,
-                &column.name,
-                declared,
-                self.context,
-            )?);
+            attributes.default = default::check(default, &column.name, declared, self.context)?;
         }
         Ok(ColumnSpec {
             name: column.name.clone(),
@@ -265,10 +273,6 @@ impl Builder<'_> {
     fn typed(&mut self, column: &ColumnDefinition, table: &str) -> Result<(MysqlType, String)> {
         let mysql_type = column.mysql_type.clone();
         if !mysql_type.is_character() {
-            let written = column.charset.is_some() || column.collation.is_some();
-            if written && !matches!(mysql_type, MysqlType::Json) {
-                return Err(SqlError::incorrect_column_specifier(&column.name));
-            }
             return Ok((mysql_type, charset::BINARY.to_owned()));
         }
         let written = (column.charset.as_deref(), column.collation.as_deref());
@@ -361,69 +365,18 @@ fn check_names(definition: &Definition) -> Result<()> {
             return Err(SqlError::incorrect_column_name(&column.name));
         }
         check_length(&column.name)?;
-        if !seen.insert(column.name.to_lowercase()) {
+        if !seen.insert(folded_name(&column.name)) {
             return Err(SqlError::duplicate_column_name(&column.name));
         }
     }
     Ok(())
 }
 
-fn check_length(name: &str) -> Result<()> {
+pub(super) fn check_length(name: &str) -> Result<()> {
     if name.chars().count() > NAME_MAX {
         return Err(SqlError::identifier_too_long(name));
     }
     Ok(())
-}
-
-fn key_name(key: &KeyDefinition, others: &[Key], parts: &[KeyPart]) -> Result<String> {
-    let taken = |name: &str| others.iter().any(|other| same_name(&other.name, name));
-    if key.kind == KeyKind::Primary {
-        return if taken(PRIMARY) {
-            Err(SqlError::multiple_primary_key())
-        } else {
-            Ok(PRIMARY.to_owned())
-        };
-    }
-    if let Some(name) = &key.name {
-        if name.is_empty() || name.ends_with(' ') || same_name(name, PRIMARY) {
-            return Err(SqlError::incorrect_index_name(name));
-        }
-        check_length(name)?;
-        return if taken(name) {
-            Err(SqlError::duplicate_key_name(name))
-        } else {
-            Ok(name.clone())
-        };
-    }
-    // The first column's name, then that with _2, _3 ...
-    let column = parts.first().map_or("", |part| &part.column);
-    if !taken(column) && !same_name(column, PRIMARY) {
-        return Ok(column.to_owned());
-    }
-    let name = (2..)
-        .map(|n| format!("{column}_{n}"))
-        .find(|name| !taken(name));
-    Ok(name.unwrap_or_default())
-}
-
-/// A prefix, unless it is as long as the column. 1089 where there can be none.
-fn key_prefix(prefix: Option<u32>, mysql_type: &MysqlType) -> Result<Option<u32>> {
-    let Some(prefix) = prefix else {
-        return Ok(None);
-    };
-    let length = match mysql_type {
-        MysqlType::Char { length }
-        | MysqlType::VarChar { length }
-        | MysqlType::Binary { length }
-        | MysqlType::VarBinary { length } => *length,
-        MysqlType::Text { max_bytes } | MysqlType::Blob { max_bytes } => *max_bytes,
-        _ => return Err(SqlError::incorrect_prefix_key()),
-    };
-    match prefix.cmp(&length) {
-        std::cmp::Ordering::Less => Ok(Some(prefix)),
-        std::cmp::Ordering::Equal => Ok(None),
-        std::cmp::Ordering::Greater => Err(SqlError::incorrect_prefix_key()),
-    }
 }
 
 fn check_on_update(column: &ColumnDefinition) -> Result<()> {
@@ -436,30 +389,4 @@ fn check_on_update(column: &ColumnDefinition) -> Result<()> {
         }
         _ => Err(SqlError::invalid_on_update(&column.name)),
     }
-}
-
-/// The one AUTO_INCREMENT column, which must come first in a key.
-fn auto_increment(definition: &Definition, keys: &[Key]) -> Result<Option<usize>> {
-    let mut found = None;
-    for (position, column) in definition.columns.iter().enumerate() {
-        if !column.auto_increment {
-            continue;
-        }
-        if !column.mysql_type.is_integer() {
-            return Err(SqlError::incorrect_column_specifier(&column.name));
-        }
-        let leads = |parts: &[KeyPart]| {
-            parts
-                .first()
-                .is_some_and(|part| same_name(&part.column, &column.name))
-        };
-        let placement = [&definition.sort_key, &definition.shard_key];
-        let keyed = keys.iter().any(|key| leads(&key.parts))
-            || placement.into_iter().flatten().any(|parts| leads(parts));
-        if found.is_some() || !keyed {
-            return Err(SqlError::wrong_auto_column());
-        }
-        found = Some(position);
-    }
-    Ok(found)
 }

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
 use super::builtin::{columnar, field_fsp};
 use super::convert::{arrays, temporal};
+use super::datetime::now;
 use super::failure::internal;
 use super::operators::name_of;
 
@@ -31,8 +32,16 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(crate) fn new(name: &'static str, args: &'a ScalarFunctionArgs) -> Self {
         let scalar = !args.args.is_empty()
-            && args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        Self { name, args, rows: if scalar { 1 } else { args.number_rows }, scalar }
+            && args
+                .args
+                .iter()
+                .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        Self {
+            name,
+            args,
+            rows: if scalar { 1 } else { args.number_rows },
+            scalar,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,7 +91,10 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn data_type(&self, index: usize) -> DataType {
-        self.args.args.get(index).map_or(DataType::Null, ColumnarValue::data_type)
+        self.args
+            .args
+            .get(index)
+            .map_or(DataType::Null, ColumnarValue::data_type)
     }
 
     pub(crate) fn fsp(&self, index: usize) -> Option<u8> {
@@ -94,14 +106,22 @@ impl<'a> Call<'a> {
         let array = match self.args.args.get(index) {
             Some(ColumnarValue::Array(array)) => Arc::clone(array),
             Some(ColumnarValue::Scalar(scalar)) => scalar.to_array_of_size(1)?,
-            None => return Err(internal(format!("{}: argument {index} is missing", self.name))),
+            None => {
+                return Err(internal(format!(
+                    "{}: argument {index} is missing",
+                    self.name
+                )));
+            }
         };
         arrays::canonical(&array)
     }
 
     /// Wraps a converted argument; `rows` of it, or one for a scalar.
     pub(crate) fn column<A: Array>(&self, index: usize, array: A) -> Column<A> {
-        Column { array, step: usize::from(!self.is_scalar(index)) }
+        Column {
+            array,
+            step: usize::from(!self.is_scalar(index)),
+        }
     }
 
     pub(crate) fn int(&self, index: usize) -> Result<Column<PrimitiveArray<Int64Type>>> {
@@ -123,15 +143,24 @@ impl<'a> Call<'a> {
         precision: u8,
         scale: i8,
     ) -> Result<Column<Decimal128Array>> {
-        Ok(self.column(index, arrays::to_decimal(&self.array(index)?, precision, scale)?))
+        Ok(self.column(
+            index,
+            arrays::to_decimal(&self.array(index)?, precision, scale)?,
+        ))
     }
 
     pub(crate) fn text(&self, index: usize) -> Result<Column<StringViewArray>> {
-        Ok(self.column(index, arrays::to_text(&self.array(index)?, self.fsp(index))?))
+        Ok(self.column(
+            index,
+            arrays::to_text(&self.array(index)?, self.fsp(index))?,
+        ))
     }
 
     pub(crate) fn bytes(&self, index: usize) -> Result<Column<BinaryViewArray>> {
-        Ok(self.column(index, arrays::to_bytes(&self.array(index)?, self.fsp(index))?))
+        Ok(self.column(
+            index,
+            arrays::to_bytes(&self.array(index)?, self.fsp(index))?,
+        ))
     }
 
     pub(crate) fn truth(&self, index: usize) -> Result<Column<BooleanArray>> {
@@ -139,14 +168,30 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn date(&self, index: usize) -> Result<Column<PrimitiveArray<Date32Type>>> {
-        Ok(self.column(index, temporal::to_date(&self.array(index)?)?))
+        let array = self.array(index)?;
+        if let DataType::Duration(_) = array.data_type() {
+            let datetime: ArrayRef = Arc::new(self.dated_time(&array)?);
+            return Ok(self.column(index, temporal::to_date(&datetime)?));
+        }
+        Ok(self.column(index, temporal::to_date(&array)?))
     }
 
     pub(crate) fn datetime(
         &self,
         index: usize,
     ) -> Result<Column<PrimitiveArray<TimestampMicrosecondType>>> {
-        Ok(self.column(index, temporal::to_datetime(&self.array(index)?)?))
+        let array = self.array(index)?;
+        if let DataType::Duration(_) = array.data_type() {
+            return Ok(self.column(index, self.dated_time(&array)?));
+        }
+        Ok(self.column(index, temporal::to_datetime(&array)?))
+    }
+
+    /// A TIME as a DATETIME: of the current day in the session's zone.
+    fn dated_time(&self, array: &ArrayRef) -> Result<PrimitiveArray<TimestampMicrosecondType>> {
+        let today = now::today_us(self.time_zone())?;
+        let times = temporal::to_time(array)?;
+        Ok(times.unary(|micros| today.saturating_add(micros)))
     }
 
     pub(crate) fn time(

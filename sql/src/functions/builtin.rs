@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 
 use super::argument::Call;
 use super::failure::wrong_argument_count;
+use super::operators::types::DECIMALS_KEY;
 
 /// Field metadata: fractional digits ("0" to "6") of a DATETIME or TIME; absent when undeclared.
 pub const FSP_KEY: &str = "storno.fsp";
@@ -25,13 +26,16 @@ pub const FSP_KEY: &str = "storno.fsp";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Declared {
     pub(crate) data_type: DataType,
-    /// Fractional digits of a DATETIME or TIME, when known.
+    /// Digits behind the point of a DATETIME or TIME, when known; of a double, when MySQL fixes them.
     pub(crate) fsp: Option<u8>,
 }
 
 impl From<DataType> for Declared {
     fn from(data_type: DataType) -> Self {
-        Self { data_type, fsp: None }
+        Self {
+            data_type,
+            fsp: None,
+        }
     }
 }
 
@@ -48,7 +52,9 @@ impl Shape<'_> {
     }
 
     pub(crate) fn data_type(&self, index: usize) -> &DataType {
-        self.fields.get(index).map_or(&DataType::Null, |field| field.data_type())
+        self.fields
+            .get(index)
+            .map_or(&DataType::Null, |field| field.data_type())
     }
 
     pub(crate) fn types(&self) -> impl Iterator<Item = &DataType> {
@@ -71,9 +77,58 @@ impl Shape<'_> {
     }
 }
 
-/// The declared fractional digits of a DATETIME or TIME field.
+impl Shape<'_> {
+    /// Fractional digits of a second that argument `index` has when it is read as a date or time;
+    /// `None` for a column whose declaration is not known.
+    pub(crate) fn temporal_fsp(&self, index: usize) -> Option<u8> {
+        let literal = self.literals.get(index).copied().flatten();
+        match self.data_type(index) {
+            DataType::Timestamp(..) | DataType::Duration(_) => self.fsp(index),
+            DataType::Date32 | DataType::Null | DataType::Boolean => Some(0),
+            DataType::Decimal128(_, scale) => Some((*scale).clamp(0, 6) as u8),
+            t if t.is_integer() => Some(0),
+            _ => match literal {
+                Some(ScalarValue::Utf8(Some(t)) | ScalarValue::Utf8View(Some(t))) => {
+                    let digits = |tail: &str| tail.bytes().take_while(u8::is_ascii_digit).count();
+                    // Only behind a time of day or a plain number is the point a decimal point.
+                    let number = |head: &str| head.contains(':') || !head.contains(is_delimiter);
+                    let tail = t.rsplit_once('.').filter(|(head, _)| number(head));
+                    Some(tail.map_or(0, |(_, tail)| digits(tail).min(6) as u8))
+                }
+                _ => Some(6),
+            },
+        }
+    }
+
+    /// Fractional digits of a number of seconds; text has all six.
+    pub(crate) fn seconds_fsp(&self, index: usize) -> u8 {
+        match self.data_type(index) {
+            t if t.is_string() => 6,
+            _ => self.temporal_fsp(index).unwrap_or(6),
+        }
+    }
+
+    /// The larger of two arguments' fractional digits.
+    pub(crate) fn larger_fsp(&self, a: usize, b: usize) -> Option<u8> {
+        Some(self.temporal_fsp(a)?.max(self.temporal_fsp(b)?))
+    }
+}
+
+fn is_delimiter(c: char) -> bool {
+    c.is_ascii_punctuation()
+}
+
+/// The declared digits behind the point of a DATETIME, TIME or DOUBLE field.
 pub(crate) fn field_fsp(field: &FieldRef) -> Option<u8> {
-    field.metadata().get(FSP_KEY).and_then(|digits| digits.parse().ok())
+    let key = if field.data_type().is_floating() {
+        DECIMALS_KEY
+    } else {
+        FSP_KEY
+    };
+    field
+        .metadata()
+        .get(key)
+        .and_then(|digits| digits.parse().ok())
 }
 
 pub(crate) type Returns = fn(&Shape<'_>) -> Result<Declared>;
@@ -156,7 +211,10 @@ pub(crate) struct Builtin {
 
 impl Builtin {
     fn new(definition: Definition) -> Self {
-        Self { definition, signature: Signature::user_defined(definition.volatility) }
+        Self {
+            definition,
+            signature: Signature::user_defined(definition.volatility),
+        }
     }
 }
 
@@ -192,11 +250,16 @@ impl ScalarUDFImpl for Builtin {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        let fields: Vec<FieldRef> =
-            arg_types.iter().map(|t| Arc::new(Field::new("", t.clone(), true))).collect();
+        let fields: Vec<FieldRef> = arg_types
+            .iter()
+            .map(|t| Arc::new(Field::new("", t.clone(), true)))
+            .collect();
         let literals = vec![None; fields.len()];
-        let shape =
-            Shape { name: self.definition.name, fields: &fields, literals: &literals };
+        let shape = Shape {
+            name: self.definition.name,
+            fields: &fields,
+            literals: &literals,
+        };
         Ok((self.definition.returns)(&shape)?.data_type)
     }
 
@@ -228,19 +291,27 @@ impl ScalarUDFImpl for Builtin {
     }
 }
 
-/// The field of a result, with its fractional digits as metadata.
+/// The field of a result, with its digits behind the point as metadata.
 pub(crate) fn declared_field(name: &str, declared: Declared) -> FieldRef {
-    let mut field = Field::new(name, declared.data_type, true);
-    if let Some(fsp) = declared.fsp {
-        field = field.with_metadata([(FSP_KEY.to_owned(), fsp.to_string())].into());
-    }
-    Arc::new(field)
+    let key = if declared.data_type.is_floating() {
+        DECIMALS_KEY
+    } else {
+        FSP_KEY
+    };
+    let field = Field::new(name, declared.data_type, true);
+    Arc::new(match declared.fsp {
+        Some(fsp) => field.with_metadata([(key.to_owned(), fsp.to_string())].into()),
+        None => field,
+    })
 }
 
 /// A result array as DataFusion wants it: one row for a call whose arguments are all scalars.
 pub(crate) fn columnar(array: ArrayRef, scalar: bool) -> Result<ColumnarValue> {
     if scalar && array.len() == 1 {
-        return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(array.as_ref(), 0)?));
+        return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+            array.as_ref(),
+            0,
+        )?));
     }
     Ok(ColumnarValue::Array(array))
 }

@@ -14,7 +14,11 @@ pub(crate) fn raise(error: SqlError) -> DataFusionError {
 
 /// 1690: `kind` is "BIGINT", "BIGINT UNSIGNED", "DECIMAL" or "DOUBLE".
 pub(crate) fn out_of_range(kind: &str, expression: &str) -> DataFusionError {
-    raise(SqlError::new(1690, "22003", format!("{kind} value is out of range in '{expression}'")))
+    raise(SqlError::new(
+        1690,
+        "22003",
+        format!("{kind} value is out of range in '{expression}'"),
+    ))
 }
 
 /// 1582: a native function called with a number of arguments that it does not take.
@@ -34,7 +38,11 @@ pub(crate) fn not_supported(what: &str) -> DataFusionError {
 
 /// 1210: an argument that the function can never accept.
 pub(crate) fn wrong_arguments(function: &str) -> DataFusionError {
-    raise(SqlError::new(1210, "HY000", format!("Incorrect arguments to {function}")))
+    raise(SqlError::new(
+        1210,
+        "HY000",
+        format!("Incorrect arguments to {function}"),
+    ))
 }
 
 /// A bug of ours: a value of a type that planning should have excluded.

@@ -53,8 +53,10 @@ impl Database {
 
     /// A table of one batch per partition, cut evenly.
     pub(crate) fn with_table(mut self, name: &str, columns: Vec<(&str, ArrayRef)>) -> Self {
-        let fields: Vec<Field> =
-            columns.iter().map(|(n, c)| Field::new(*n, c.data_type().clone(), true)).collect();
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|(n, c)| Field::new(*n, c.data_type().clone(), true))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let columns = columns.into_iter().map(|(_, column)| column).collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
@@ -75,7 +77,10 @@ impl Database {
             .map_err(|error| DataFusionError::Plan(error.to_string()))?;
         let mut statement = statements.remove(0);
         let _ = statement.visit(&mut Rewrite);
-        let options = ParserOptions { parse_float_as_decimal: true, ..Default::default() };
+        let options = ParserOptions {
+            parse_float_as_decimal: true,
+            ..Default::default()
+        };
         SqlToRel::new_with_options(self, options).sql_statement_to_plan(statement)
     }
 
@@ -88,9 +93,7 @@ impl Database {
             .thread_stack_size(16 << 20)
             .enable_all()
             .build()?;
-        runtime.block_on(async {
-            context.execute_logical_plan(plan).await?.collect().await
-        })
+        runtime.block_on(async { context.execute_logical_plan(plan).await?.collect().await })
     }
 
     /// The rows of a query as text, NULL as "NULL"; an error as "ERROR code message".
@@ -103,7 +106,11 @@ impl Database {
 
     /// One value.
     pub(crate) fn value(&self, sql: &str) -> String {
-        self.query(sql).into_iter().flatten().next().unwrap_or_else(|| "no rows".to_owned())
+        self.query(sql)
+            .into_iter()
+            .flatten()
+            .next()
+            .unwrap_or_else(|| "no rows".to_owned())
     }
 }
 
@@ -114,7 +121,9 @@ pub(crate) fn eval(expression: &str) -> String {
 
 /// The Arrow type of an expression.
 pub(crate) fn type_of(expression: &str) -> DataType {
-    let plan = Database::new().plan(&format!("SELECT {expression}")).unwrap();
+    let plan = Database::new()
+        .plan(&format!("SELECT {expression}"))
+        .unwrap();
     plan.schema().field(0).data_type().clone()
 }
 
@@ -143,7 +152,11 @@ fn print(batch: &RecordBatch) -> Vec<Vec<String>> {
         .collect();
     let cell = |column: &arrow::array::StringViewArray, row| {
         use arrow::array::Array;
-        if column.is_null(row) { "NULL".to_owned() } else { column.value(row).to_owned() }
+        if column.is_null(row) {
+            "NULL".to_owned()
+        } else {
+            column.value(row).to_owned()
+        }
     };
     (0..batch.num_rows())
         .map(|row| columns.iter().map(|column| cell(column, row)).collect())
@@ -252,16 +265,30 @@ fn rewritten(expr: &mut ast::Expr) -> Option<ast::Expr> {
             }
             _ => None,
         },
-        UnaryOp { op: ast::UnaryOperator::Minus, expr } if matches!(**expr, Value(_)) => None,
+        UnaryOp {
+            op: ast::UnaryOperator::Minus,
+            expr,
+        } if matches!(**expr, Value(_)) => None,
         UnaryOp { op, expr } => {
             let name = super::unary_function(op)?;
             Some(call(name, vec![(**expr).clone()]))
         }
-        RLike { negated, expr, pattern, .. } => {
+        RLike {
+            negated,
+            expr,
+            pattern,
+            ..
+        } => {
             let like = call("regexp_like", vec![(**expr).clone(), (**pattern).clone()]);
-            Some(if *negated { call("logical_not", vec![like]) } else { like })
+            Some(if *negated {
+                call("logical_not", vec![like])
+            } else {
+                like
+            })
         }
-        Cast { expr, data_type, .. } => Some(cast((**expr).clone(), data_type)),
+        Cast {
+            expr, data_type, ..
+        } => Some(cast((**expr).clone(), data_type)),
         Function(function) => {
             super::move_separator(function);
             None

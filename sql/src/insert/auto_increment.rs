@@ -85,10 +85,14 @@ fn explicit_values(auto: &AutoIncrement, array: &ArrayRef) -> Vec<(usize, u64)> 
 fn integer_at(array: &ArrayRef, row: usize) -> u64 {
     downcast_integer_array!(
         array => {
-            if array.is_null(row) { 0 } else { u64::try_from(array.value(row)).unwrap_or(0) }
+            if array.is_null(row) { 0 } else { unsigned(array.value(row)) }
         }
         _ => 0
     )
+}
+
+fn unsigned(value: impl TryInto<u64>) -> u64 {
+    value.try_into().unwrap_or(0)
 }
 
 /// Numbers the rows from `next` on, in their order, each above every explicit value before it. Returns the

@@ -200,72 +200,40 @@ impl ColumnWriter {
             diagnostics: around.diagnostics,
         };
         let builder = &mut self.builder;
-        let choice = |values| Choice {
-            values,
-            collation: &self.collation,
-        };
         match &self.mysql_type {
-            MysqlType::Int {
-                width, unsigned, ..
-            } => {
-                builder.append_integer(coerce::integer(datum, *width, *unsigned, cell)?);
-            }
-            MysqlType::Decimal {
-                precision,
-                scale,
-                unsigned,
-            } => {
-                let limits = (*precision, *scale, *unsigned);
-                builder.append_integer(coerce::decimal(datum, limits, cell)?);
-            }
-            MysqlType::Float { unsigned, digits } => {
-                let limits = (*unsigned, *digits, f64::from(f32::MAX));
-                let value = coerce::double(datum, limits, cell)?;
-                if let Builder::Float32(builder) = builder {
-                    builder.append_value(value as f32);
-                }
-            }
-            MysqlType::Double { unsigned, digits } => {
-                let value = coerce::double(datum, (*unsigned, *digits, f64::MAX), cell)?;
-                if let Builder::Float64(builder) = builder {
-                    builder.append_value(value);
-                }
-            }
-            MysqlType::Year => builder.append_integer(coerce::year(datum, cell)?.into()),
-            MysqlType::Char { length } => {
-                builder.append_text(&coerce::character(datum, (*length, true), cell)?);
-            }
-            MysqlType::VarChar { length } => {
-                builder.append_text(&coerce::character(datum, (*length, false), cell)?);
-            }
-            MysqlType::Text { max_bytes } => {
-                builder.append_text(&coerce::limit_text(datum, *max_bytes, cell)?);
-            }
-            MysqlType::Json => builder.append_text(&coerce::json(datum, cell)?),
-            MysqlType::Enum { values } => {
-                builder.append_text(coerce::enum_value(datum, choice(values), cell)?);
-            }
-            MysqlType::Set { values } => {
-                builder.append_text(&coerce::set_value(datum, choice(values), cell)?);
-            }
-            MysqlType::Binary { length } => {
-                builder.append_bytes(&coerce::binary(datum, (*length, true), cell)?);
-            }
-            MysqlType::VarBinary { length } => {
-                builder.append_bytes(&coerce::binary(datum, (*length, false), cell)?);
-            }
-            MysqlType::Blob { max_bytes } => {
-                builder.append_bytes(&coerce::limit_blob(datum, *max_bytes, cell)?);
-            }
+            MysqlType::Int { .. }
+            | MysqlType::Decimal { .. }
+            | MysqlType::Float { .. }
+            | MysqlType::Double { .. }
+            | MysqlType::Year => append_number(builder, &self.mysql_type, datum, cell),
             MysqlType::Date
             | MysqlType::DateTime { .. }
             | MysqlType::Timestamp { .. }
-            | MysqlType::Time { .. } => match coerce_temporal(&self.mysql_type, datum, cell)? {
-                Some(value) => builder.append_integer(value.into()),
-                None => self.append_null(),
-            },
+            | MysqlType::Time { .. } => {
+                match coerce_temporal(&self.mysql_type, datum, cell)? {
+                    Some(value) => builder.append_integer(value.into()),
+                    None => self.append_null(),
+                }
+                Ok(())
+            }
+            MysqlType::Enum { values } => {
+                let choice = Choice {
+                    values,
+                    collation: &self.collation,
+                };
+                builder.append_text(coerce::enum_value(datum, choice, cell)?);
+                Ok(())
+            }
+            MysqlType::Set { values } => {
+                let choice = Choice {
+                    values,
+                    collation: &self.collation,
+                };
+                builder.append_text(&coerce::set_value(datum, choice, cell)?);
+                Ok(())
+            }
+            _ => append_string(builder, &self.mysql_type, datum, cell),
         }
-        Ok(())
     }
 
     /// CURRENT_TIMESTAMP, cut to `fsp` digits as MySQL does, for a DATETIME or TIMESTAMP column.
@@ -320,6 +288,75 @@ impl ColumnWriter {
     pub(super) fn finish(&mut self) -> ArrayRef {
         each_builder!(&mut self.builder, builder => Arc::new(builder.finish()) as ArrayRef)
     }
+}
+
+fn append_number(
+    builder: &mut Builder,
+    mysql_type: &MysqlType,
+    datum: Datum<'_>,
+    cell: &mut Cell<'_>,
+) -> Result<()> {
+    match (mysql_type, builder) {
+        (
+            MysqlType::Int {
+                width, unsigned, ..
+            },
+            builder,
+        ) => {
+            builder.append_integer(coerce::integer(datum, *width, *unsigned, cell)?);
+        }
+        (
+            MysqlType::Decimal {
+                precision,
+                scale,
+                unsigned,
+            },
+            builder,
+        ) => {
+            let limits = (*precision, *scale, *unsigned);
+            builder.append_integer(coerce::decimal(datum, limits, cell)?);
+        }
+        (MysqlType::Float { unsigned, digits }, Builder::Float32(builder)) => {
+            let limits = (*unsigned, *digits, f64::from(f32::MAX));
+            builder.append_value(coerce::double(datum, limits, cell)? as f32);
+        }
+        (MysqlType::Double { unsigned, digits }, Builder::Float64(builder)) => {
+            let limits = (*unsigned, *digits, f64::MAX);
+            builder.append_value(coerce::double(datum, limits, cell)?);
+        }
+        (_, builder) => builder.append_integer(coerce::year(datum, cell)?.into()),
+    }
+    Ok(())
+}
+
+fn append_string(
+    builder: &mut Builder,
+    mysql_type: &MysqlType,
+    datum: Datum<'_>,
+    cell: &mut Cell<'_>,
+) -> Result<()> {
+    match mysql_type {
+        MysqlType::Char { length } => {
+            builder.append_text(&coerce::character(datum, (*length, true), cell)?);
+        }
+        MysqlType::VarChar { length } => {
+            builder.append_text(&coerce::character(datum, (*length, false), cell)?);
+        }
+        MysqlType::Text { max_bytes } => {
+            builder.append_text(&coerce::limit_text(datum, *max_bytes, cell)?);
+        }
+        MysqlType::Binary { length } => {
+            builder.append_bytes(&coerce::binary(datum, (*length, true), cell)?);
+        }
+        MysqlType::VarBinary { length } => {
+            builder.append_bytes(&coerce::binary(datum, (*length, false), cell)?);
+        }
+        MysqlType::Blob { max_bytes } => {
+            builder.append_bytes(&coerce::limit_blob(datum, *max_bytes, cell)?);
+        }
+        _ => builder.append_text(&coerce::json(datum, cell)?),
+    }
+    Ok(())
 }
 
 fn coerce_temporal(

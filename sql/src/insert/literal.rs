@@ -1,518 +1,169 @@
-//! `INSERT INTO t (..) VALUES (..), (..)` read from its bytes straight into column builders.
+//! Literals of a parsed statement as values.
 //!
-//! For statements of thousands of rows, where a syntax tree would cost more than everything else. It
-//! reads a plain subset; at the first sign of anything else it says so, and the whole statement takes the
-//! way of the syntax tree, with which its results must be identical. It reads bytes, because a
-//! statement with a binary string in it need not be UTF-8.
+//! MySQL tells numbers apart by how they are written; strings may carry a character set; hexadecimal and
+//! binary literals are both. Anything that has to be computed is no literal.
 
-use super::statement::{bits, hex, refuse_replace};
-use super::{Datum, InsertBatch, Mode, Reserve, RowWriter, Settings};
+use sqlparser::ast::{DataType, Expr, TimezoneInfo, TypedString, UnaryOperator, Value};
+
+use super::Scalar;
+use super::coerce::{canonical_decimal, typed_literal};
 use crate::error::{Result, SqlError};
-use crate::types::TableDefinition;
 
-/// The part before the rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiteralInsert<'a> {
-    pub schema: Option<String>,
-    pub table: String,
-    pub ignore: bool,
-    pub replace: bool,
-    columns: Option<Vec<String>>,
-    rows: &'a [u8],
-}
-
-impl<'a> LiteralInsert<'a> {
-    /// `None`: no such statement, or not plain enough.
-    pub fn parse(sql: &'a [u8], mode: Mode) -> Option<Self> {
-        if mode.ansi_quotes || mode.no_backslash_escapes {
-            return None;
-        }
-        let mut lexer = Lexer { bytes: sql, at: 0 };
-        let replace = match lexer.word()? {
-            word if word.eq_ignore_ascii_case(b"INSERT") => false,
-            word if word.eq_ignore_ascii_case(b"REPLACE") => true,
-            _ => return None,
-        };
-        let ignore = !replace && lexer.keyword(b"IGNORE");
-        lexer.keyword(b"INTO");
-        let first = lexer.name()?;
-        let (schema, table) = match lexer.symbol(b'.') {
-            true => (Some(first), lexer.name()?),
-            false => (None, first),
-        };
-        let columns = lexer.columns()?;
-        if !lexer.keyword(b"VALUES") && !lexer.keyword(b"VALUE") {
-            return None;
-        }
-        let rows = sql.get(lexer.at..)?;
-        Some(Self {
-            schema,
-            table,
-            ignore,
-            replace,
-            columns,
-            rows,
-        })
-    }
-
-    /// Builds the batch. `Ok(None)`: not plain; nothing was reserved. `table` must be the one named.
-    pub fn run(
-        &self,
-        table: &TableDefinition,
-        settings: Settings,
-        reserve: Reserve<'_>,
-    ) -> Result<Option<InsertBatch>> {
-        let settings = Settings {
-            mode: settings.mode.with_ignore(self.ignore),
-            ..settings
-        };
-        if refuse_replace(self.replace, table).is_err() {
-            return Ok(None);
-        }
-        // What is wrong before the first row is reported in MySQL's order by the other way.
-        let Ok(mut writer) = RowWriter::new(table, self.columns.as_deref(), settings) else {
-            return Ok(None);
-        };
-        let mut lexer = Lexer {
-            bytes: self.rows,
-            at: 0,
-        };
-        let Some(read) = read_rows(&mut lexer, &mut writer) else {
-            return Ok(None);
-        };
-        if let Some(row) = read.mismatch {
-            return Err(SqlError::value_count_mismatch(row));
-        }
-        if let Some(error) = read.failure {
-            return Err(error);
-        }
-        // Lenient modes treat one row differently from several.
-        let lenient = !settings.mode.is_fatal();
-        if lenient && read.rows == 1 && writer.has_warnings() {
-            return Ok(None);
-        }
-        writer.finish(reserve).map(Some)
-    }
-}
-
-/// How reading the rows went, once they are known to be plain.
-#[derive(Default)]
-struct ReadRows {
-    rows: u64,
-    /// First row with another number of values; weighs more than any wrong value.
-    mismatch: Option<u64>,
-    /// First value that could not be stored.
-    failure: Option<SqlError>,
-}
-
-/// `None`: not plain. After an error the rest is still read, for what is wrong there may come first.
-fn read_rows(lexer: &mut Lexer<'_>, writer: &mut RowWriter) -> Option<ReadRows> {
-    let mut read = ReadRows::default();
-    let mut scratch = Vec::new();
-    let width = writer.width();
-    loop {
-        lexer.symbol(b'(').then_some(())?;
-        read.rows += 1;
-        let mut values = 0;
-        loop {
-            let value = lexer.value(&mut scratch)?;
-            if values < width && read.mismatch.is_none() && read.failure.is_none() {
-                let appended = match value {
-                    Lexed::Datum(datum) => writer.append(values, datum),
-                    Lexed::Default => writer.append_default(values),
-                };
-                read.failure = appended.err();
-            }
-            values += 1;
-            if lexer.symbol(b',') {
-                continue;
-            }
-            lexer.symbol(b')').then_some(())?;
-            break;
-        }
-        if values != width {
-            read.mismatch.get_or_insert(read.rows);
-        } else if read.mismatch.is_none() && read.failure.is_none() {
-            read.failure = writer.finish_row().err();
-        }
-        if !lexer.symbol(b',') {
-            break;
-        }
-    }
-    lexer.symbol(b';');
-    lexer.skip_space()?;
-    (lexer.at == lexer.bytes.len()).then_some(read)
-}
-
-enum Lexed<'a> {
-    Datum(Datum<'a>),
-    Default,
-}
-
-/// Reads from left to right. Every method skips white space and plain comments first.
-struct Lexer<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Lexer<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    /// `None` at a comment that is not plain: a hint, a version comment, `--`, `#`.
-    fn skip_space(&mut self) -> Option<()> {
-        loop {
-            match self.peek() {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                Some(b'/') => match self.rest() {
-                    [b'/', b'*', b'!' | b'+' | b'M', ..] => return None,
-                    [b'/', b'*', rest @ ..] => {
-                        self.at += 4 + rest.windows(2).position(|pair| pair == b"*/")?;
-                    }
-                    _ => return Some(()),
-                },
-                Some(b'-' | b'#') => {
-                    let comment = self.rest().starts_with(b"--") || self.peek() == Some(b'#');
-                    return if comment { None } else { Some(()) };
-                }
-                _ => return Some(()),
+/// The value of a literal; `None` for any other expression.
+pub(crate) fn literal(expr: &Expr) -> Result<Option<Scalar>> {
+    Ok(match expr {
+        Expr::Value(value) => literal_value(&value.value)?,
+        Expr::UnaryOp { op, expr } => {
+            let Expr::Value(value) = &**expr else {
+                return Ok(None);
+            };
+            match (op, &value.value) {
+                (UnaryOperator::Plus, Value::Number(digits, _)) => Some(number(digits, false)?),
+                (UnaryOperator::Minus, Value::Number(digits, _)) => Some(number(digits, true)?),
+                _ => None,
             }
         }
-    }
-
-    fn symbol(&mut self, symbol: u8) -> bool {
-        let there = self.skip_space().is_some() && self.peek() == Some(symbol);
-        self.at += usize::from(there);
-        there
-    }
-
-    /// An unquoted word; nothing is taken when there is none.
-    fn word(&mut self) -> Option<&'a [u8]> {
-        self.skip_space()?;
-        let rest = self.rest();
-        let end = rest
-            .iter()
-            .position(|byte| !is_word(*byte))
-            .unwrap_or(rest.len());
-        self.at += end;
-        (end > 0).then(|| &rest[..end])
-    }
-
-    fn keyword(&mut self, keyword: &[u8]) -> bool {
-        let start = self.at;
-        let there = self
-            .word()
-            .is_some_and(|word| word.eq_ignore_ascii_case(keyword));
-        if !there {
-            self.at = start;
+        // 0b01 is read as a name.
+        Expr::Identifier(name) if name.quote_style.is_none() => {
+            let digits = name.value.strip_prefix("0b");
+            digits
+                .filter(|digits| is_binary(digits))
+                .map(|digits| Scalar::Bits(bits(digits)))
         }
-        there
-    }
-
-    /// A name, quoted or not. `None` for words that may be something else here.
-    fn name(&mut self) -> Option<String> {
-        self.skip_space()?;
-        if self.peek() != Some(b'`') {
-            let word = std::str::from_utf8(self.word()?).ok()?;
-            let other = [
-                "VALUES",
-                "VALUE",
-                "SET",
-                "SELECT",
-                "TABLE",
-                "PARTITION",
-                "AS",
-                "LOW_PRIORITY",
-                "DELAYED",
-                "HIGH_PRIORITY",
-                "IGNORE",
-                "INTO",
-                "WITH",
-                "OVERWRITE",
-                "DEFAULT",
-                "DIRECTORY",
-                "LOCAL",
-                "FUNCTION",
-            ];
-            let plain = !other.iter().any(|other| word.eq_ignore_ascii_case(other));
-            // A name with a digit in front may turn out to be a number.
-            let letter = !word.starts_with(|c: char| c.is_ascii_digit());
-            return (plain && letter).then(|| word.to_owned());
+        Expr::Prefixed { prefix, value } => {
+            let Expr::Value(value) = &**value else {
+                return Ok(None);
+            };
+            introduced(&prefix.value, &value.value)?
         }
-        let start = self.at + 1;
-        let length = self
-            .bytes
-            .get(start..)?
-            .iter()
-            .position(|byte| *byte == b'`')?;
-        self.at = start + length + 1;
-        // A back quote inside a name is doubled; rare enough.
-        if self.peek() == Some(b'`') || length == 0 {
-            return None;
-        }
-        String::from_utf8(self.bytes.get(start..start + length)?.to_vec()).ok()
-    }
-
-    /// `(a, b)`; the outer `None` is: not plain.
-    fn columns(&mut self) -> Option<Option<Vec<String>>> {
-        if !self.symbol(b'(') {
-            return Some(None);
-        }
-        let mut columns = Vec::new();
-        loop {
-            columns.push(self.name()?);
-            if self.symbol(b')') {
-                return Some(Some(columns));
-            }
-            self.symbol(b',').then_some(())?;
-        }
-    }
-
-    /// One literal. `scratch` holds what differs from the statement's own bytes.
-    fn value<'s>(&mut self, scratch: &'s mut Vec<u8>) -> Option<Lexed<'s>>
-    where
-        'a: 's,
-    {
-        self.skip_space()?;
-        Some(Lexed::Datum(match self.peek()? {
-            quote @ (b'\'' | b'"') => Datum::Text(self.string(quote, scratch)?),
-            b'0'..=b'9' | b'-' | b'+' | b'.' => self.number(scratch)?,
-            _ => return self.word_value(scratch),
-        }))
-    }
-
-    /// The content of a string, unescaped.
-    fn string<'s>(&mut self, quote: u8, scratch: &'s mut Vec<u8>) -> Option<&'s [u8]>
-    where
-        'a: 's,
-    {
-        let start = self.at + 1;
-        let rest = self.bytes.get(start..)?;
-        let end = rest
-            .iter()
-            .position(|byte| *byte == quote || *byte == b'\\')?;
-        let string = if rest.get(end) == Some(&quote) && rest.get(end + 1) != Some(&quote) {
-            self.at = start + end + 1;
-            &rest[..end]
-        } else {
-            self.at = start + unescape(rest, quote, scratch)?;
-            scratch.as_slice()
-        };
-        // Adjacent strings are one.
-        self.skip_space()?;
-        (!matches!(self.peek(), Some(b'\'' | b'"'))).then_some(string)
-    }
-
-    fn number<'s>(&mut self, scratch: &'s mut Vec<u8>) -> Option<Datum<'s>>
-    where
-        'a: 's,
-    {
-        let rest = self.rest();
-        if let [b'0', b'x', ..] = rest {
-            return self.prefixed_bits(scratch, hex);
-        }
-        if let [b'0', b'b', ..] = rest {
-            return self.prefixed_bits(scratch, binary);
-        }
-        let signed = matches!(rest.first(), Some(b'-' | b'+'));
-        let negative = rest.first() == Some(&b'-');
-        let mut end = usize::from(signed);
-        let mut value = 0_i64;
-        while let Some(digit) = rest.get(end).filter(|byte| byte.is_ascii_digit()) {
-            value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
-            end += 1;
-        }
-        // Up to 18 digits cannot have overflown.
-        if end <= 18 && end > usize::from(signed) && !is_number_part(rest.get(end)) {
-            self.at += end;
-            return Some(Datum::Int(i128::from(if negative {
-                -value
-            } else {
-                value
-            })));
-        }
-        self.long_number(usize::from(signed), negative, scratch)
-    }
-
-    /// Decimals, doubles and integers of many digits.
-    fn long_number<'s>(
-        &mut self,
-        sign: usize,
-        negative: bool,
-        scratch: &'s mut Vec<u8>,
-    ) -> Option<Datum<'s>>
-    where
-        'a: 's,
-    {
-        let rest = self.rest();
-        let digits = rest.get(sign..)?;
-        let end = number_end(digits)?;
-        let text = std::str::from_utf8(&digits[..end]).ok()?;
-        if is_number_part(digits.get(end)) {
-            return None;
-        }
-        self.at += sign + end;
-        match super::statement::number(text, negative) {
-            super::Scalar::Int(value) => Some(Datum::Int(value)),
-            super::Scalar::Double(value) => Some(Datum::Double(value)),
-            super::Scalar::Decimal(decimal) => {
-                *scratch = decimal.into_bytes();
-                Some(Datum::Decimal(std::str::from_utf8(scratch).ok()?))
-            }
-            _ => None,
-        }
-    }
-
-    /// `0x41` and `0b01`.
-    fn prefixed_bits<'s>(
-        &mut self,
-        scratch: &'s mut Vec<u8>,
-        read: fn(&[u8]) -> Option<Vec<u8>>,
-    ) -> Option<Datum<'s>> {
-        self.at += 2;
-        let digits = self.bytes.get(self.at..)?;
-        let end = digits
-            .iter()
-            .position(|byte| !is_word(*byte))
-            .unwrap_or(digits.len());
-        if end == 0 {
-            return None;
-        }
-        self.at += end;
-        *scratch = read(&digits[..end])?;
-        Some(Datum::Bits(scratch))
-    }
-
-    /// NULL, TRUE, FALSE, DEFAULT, `X'41'`, `b'01'`, `_binary'..'`, `N'..'`.
-    fn word_value<'s>(&mut self, scratch: &'s mut Vec<u8>) -> Option<Lexed<'s>>
-    where
-        'a: 's,
-    {
-        let word = self.word()?;
-        let quote = self.peek().filter(|byte| matches!(byte, b'\'' | b'"'));
-        let Some(quote) = quote else {
-            return plain_word(word);
-        };
-        if word.eq_ignore_ascii_case(b"_binary") {
-            return Some(Lexed::Datum(Datum::Bytes(self.string(quote, scratch)?)));
-        }
-        if word.eq_ignore_ascii_case(b"_utf8mb4") || word.eq_ignore_ascii_case(b"N") {
-            let string = self.string(quote, scratch)?;
-            return std::str::from_utf8(string)
-                .ok()
-                .map(|_| Lexed::Datum(Datum::Text(string)));
-        }
-        let read: fn(&[u8]) -> Option<Vec<u8>> = match word {
-            b"x" | b"X" => |digits| {
-                if digits.len() % 2 == 0 {
-                    hex(digits)
-                } else {
-                    None
-                }
-            },
-            b"b" | b"B" => binary,
-            _ => return None,
-        };
-        let digits = self.string(quote, scratch)?.to_vec();
-        *scratch = read(&digits)?;
-        Some(Lexed::Datum(Datum::Bits(scratch)))
-    }
-}
-
-fn plain_word<'s>(word: &[u8]) -> Option<Lexed<'s>> {
-    let is = |keyword: &[u8]| word.eq_ignore_ascii_case(keyword);
-    Some(match word {
-        _ if is(b"NULL") => Lexed::Datum(Datum::Null),
-        _ if is(b"TRUE") => Lexed::Datum(Datum::Int(1)),
-        _ if is(b"FALSE") => Lexed::Datum(Datum::Int(0)),
-        _ if is(b"DEFAULT") => Lexed::Default,
-        _ => return None,
+        Expr::TypedString(TypedString {
+            data_type, value, ..
+        }) => typed(data_type, &value.value)?,
+        _ => None,
     })
 }
 
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
-}
-
-/// What may not stand directly behind a number that has ended.
-fn is_number_part(byte: Option<&u8>) -> bool {
-    byte.is_some_and(|byte| is_word(*byte) || *byte == b'.')
-}
-
-/// End of `digits[.digits][e[+-]digits]`.
-fn number_end(text: &[u8]) -> Option<usize> {
-    let digits = |from: usize| {
-        text.get(from..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count()
+/// `DATE '..'`, `TIME '..'` and `TIMESTAMP '..'`.
+fn typed(data_type: &DataType, value: &Value) -> Result<Option<Scalar>> {
+    let kind = match data_type {
+        DataType::Date => "DATE",
+        DataType::Time(None, TimezoneInfo::None) => "TIME",
+        DataType::Timestamp(None, TimezoneInfo::None) => "DATETIME",
+        _ => return Ok(None),
     };
-    let whole = digits(0);
-    let mut end = whole;
-    let mut fraction = 0;
-    if text.get(end) == Some(&b'.') {
-        fraction = digits(end + 1);
-        end += 1 + fraction;
-    }
-    if whole + fraction == 0 {
-        return None;
-    }
-    if let Some(b'e' | b'E') = text.get(end) {
-        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
-        let exponent = digits(end + 1 + sign);
-        if exponent == 0 {
-            return None;
+    let (Value::SingleQuotedString(text) | Value::DoubleQuotedString(text)) = value else {
+        return Ok(None);
+    };
+    typed_literal(kind, text)
+        .map(Some)
+        .ok_or_else(|| SqlError::incorrect_typed_literal(kind, text))
+}
+
+fn literal_value(value: &Value) -> Result<Option<Scalar>> {
+    Ok(Some(match value {
+        Value::Null => Scalar::Null,
+        Value::Boolean(value) => Scalar::Int((*value).into()),
+        Value::Number(digits, _) => number(digits, false)?,
+        Value::SingleQuotedString(text)
+        | Value::DoubleQuotedString(text)
+        | Value::NationalStringLiteral(text) => Scalar::Text(text.clone()),
+        Value::HexStringLiteral(digits) => match hex(digits.as_bytes()) {
+            Some(bytes) => Scalar::Bits(bytes),
+            None => return Err(SqlError::syntax(&format!("X'{digits}'"), 1)),
+        },
+        Value::SingleQuotedByteStringLiteral(digits)
+        | Value::DoubleQuotedByteStringLiteral(digits)
+            if is_binary(digits) =>
+        {
+            Scalar::Bits(bits(digits))
         }
-        end += 1 + sign + exponent;
+        _ => return Ok(None),
+    }))
+}
+
+/// A number as MySQL classifies it by its form: integer, exact decimal or, with an exponent, double.
+pub(super) fn number(digits: &str, negative: bool) -> Result<Scalar> {
+    if digits.contains(['e', 'E']) {
+        let value = digits.parse().ok().filter(|value: &f64| value.is_finite());
+        let value = value.ok_or_else(|| SqlError::illegal_double(digits))?;
+        return Ok(Scalar::Double(if negative { -value } else { value }));
     }
-    Some(end)
+    if !digits.contains('.')
+        && let Ok(value) = digits.parse::<i128>()
+    {
+        return Ok(Scalar::Int(if negative { -value } else { value }));
+    }
+    let sign = if negative { "-" } else { "" };
+    Ok(Scalar::Decimal(canonical_decimal(&format!(
+        "{sign}{digits}"
+    ))))
 }
 
-fn binary(digits: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(digits).ok()?;
-    text.bytes()
-        .all(|digit| matches!(digit, b'0' | b'1'))
-        .then(|| bits(text))
+/// `_charset'..'`.
+fn introduced(charset: &str, value: &Value) -> Result<Option<Scalar>> {
+    let bytes = match value {
+        Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => {
+            text.clone().into_bytes()
+        }
+        Value::HexStringLiteral(digits) => match hex(digits.as_bytes()) {
+            Some(bytes) => bytes,
+            None => return Err(SqlError::syntax(&format!("X'{digits}'"), 1)),
+        },
+        _ => return Ok(None),
+    };
+    introduce(charset, bytes).map(Some)
 }
 
-/// Unescapes a string up to its closing quote into `out`; returns the length read with the quote.
-fn unescape(text: &[u8], quote: u8, out: &mut Vec<u8>) -> Option<usize> {
-    out.clear();
-    let mut at = 0;
-    loop {
-        let rest = text.get(at..)?;
-        let run = rest
+/// A string under a character set introducer.
+pub(super) fn introduce(charset: &str, bytes: Vec<u8>) -> Result<Scalar> {
+    match charset.to_ascii_lowercase().as_str() {
+        "_binary" => Ok(Scalar::Bytes(bytes)),
+        "_utf8mb4" | "_utf8mb3" | "_utf8" => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Scalar::Text(text)),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let bad = error.as_bytes().iter().skip(at).take(3);
+                let shown: String = bad.map(|byte| format!("{byte:02X}")).collect();
+                Err(SqlError::invalid_character_string(&shown))
+            }
+        },
+        // The first 256 characters of Unicode are those of latin1 (but for 0x80 to 0x9F, which MySQL takes
+        // from cp1252 and nobody writes).
+        "_latin1" => Ok(Scalar::Text(bytes.into_iter().map(char::from).collect())),
+        "_ascii" if bytes.is_ascii() => {
+            Ok(Scalar::Text(String::from_utf8(bytes).unwrap_or_default()))
+        }
+        other => Err(SqlError::not_supported(&format!("the introducer {other}"))),
+    }
+}
+
+fn is_binary(digits: &str) -> bool {
+    digits.bytes().all(|digit| matches!(digit, b'0' | b'1'))
+}
+
+/// Bytes of binary digits, filled up with zeros on the left.
+pub(super) fn bits(digits: &str) -> Vec<u8> {
+    let first = digits.len() % 8;
+    let (head, rest) = digits.as_bytes().split_at(first);
+    let byte = |digits: &[u8]| {
+        digits
             .iter()
-            .position(|byte| *byte == quote || *byte == b'\\')?;
-        out.extend_from_slice(&rest[..run]);
-        at += run;
-        match (rest[run], rest.get(run + 1)) {
-            (b'\\', Some(escaped)) => {
-                match escaped {
-                    b'0' => out.push(0),
-                    b'b' => out.push(8),
-                    b'n' => out.push(b'\n'),
-                    b'r' => out.push(b'\r'),
-                    b't' => out.push(b'\t'),
-                    b'Z' => out.push(0x1a),
-                    // Kept for LIKE, as MySQL does.
-                    b'%' | b'_' => out.extend([b'\\', *escaped]),
-                    other => out.push(*other),
-                }
-                at += 2;
-            }
-            (b'\\', None) => return None,
-            (_, Some(next)) if *next == quote => {
-                out.push(quote);
-                at += 2;
-            }
-            _ => return Some(at + 1),
-        }
+            .fold(0, |byte, digit| byte << 1 | (digit - b'0'))
+    };
+    let head = (!head.is_empty()).then(|| byte(head));
+    head.into_iter().chain(rest.chunks(8).map(byte)).collect()
+}
+
+/// Bytes of hexadecimal digits, with a zero on the left of an odd number of them.
+pub(super) fn hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|value| value as u8);
+    let (head, rest) = digits.split_at(digits.len() % 2);
+    let mut bytes = Vec::with_capacity(digits.len().div_ceil(2));
+    for byte in head {
+        bytes.push(digit(*byte)?);
     }
+    for pair in rest.chunks_exact(2) {
+        bytes.push(digit(pair[0])? << 4 | digit(pair[1])?);
+    }
+    Some(bytes)
 }

@@ -1,10 +1,11 @@
 //! INSERT: from the statement, or its parameters, to a record batch in the table's Arrow schema.
 //!
-//! `statement` reads the parsed statement, `literal` the text itself when it holds nothing but literals;
+//! `statement` reads the parsed statement, `bulk` the text itself when it holds nothing but literals;
 //! both feed `rows`, which coerces each value by MySQL's assignment rules (`coerce`). Committing the batch,
 //! evaluating expressions and looking tables up are the caller's part, passed in as closures.
 
 mod auto_increment;
+mod bulk;
 mod coerce;
 mod column;
 mod default;
@@ -16,16 +17,20 @@ mod mode;
 mod rows;
 mod scalar;
 mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
+pub use bulk::BulkInsert;
 pub(crate) use default::default_text;
 pub(crate) use diagnostics::Diagnostics;
 pub use duplicate::duplicate_entry;
-pub use literal::LiteralInsert;
+pub(crate) use literal::literal;
 pub use mode::Mode;
 pub use rows::{InsertBatch, Reserve, RowWriter};
 pub(crate) use scalar::Datum;
 pub use scalar::Scalar;
-pub(crate) use statement::literal;
 pub use statement::{Evaluate, InsertPlan, Rows, Source};
 
 use crate::types::TimeZone;

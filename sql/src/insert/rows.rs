@@ -71,8 +71,12 @@ impl RowWriter {
             None => (0..spec.columns.len()).collect(),
             Some(names) => resolve(table, names)?,
         };
-        let others: Vec<usize> = (0..spec.columns.len())
-            .filter(|position| !targets.contains(position))
+        let mut named = vec![false; spec.columns.len()];
+        for target in &targets {
+            named[*target] = true;
+        }
+        let others = (0..spec.columns.len())
+            .filter(|position| !named[*position])
             .collect();
         let mut writers = Vec::with_capacity(spec.columns.len());
         let mut fills = Vec::with_capacity(spec.columns.len());
@@ -284,11 +288,12 @@ fn takes_first(column: &ColumnWriter) -> bool {
 
 fn resolve(table: &TableDefinition, names: &[String]) -> Result<Vec<usize>> {
     let mut targets = Vec::with_capacity(names.len());
+    let mut named = vec![false; table.columns.len()];
     for name in names {
         let position = table
             .position(name)
             .ok_or_else(|| SqlError::unknown_column(name, "field list"))?;
-        if targets.contains(&position) {
+        if std::mem::replace(&mut named[position], true) {
             return Err(SqlError::column_specified_twice(name));
         }
         targets.push(position);

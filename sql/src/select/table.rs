@@ -3,6 +3,7 @@
 //! MySQL's column names are case-insensitive; inside plans they are lower case. The names that a
 //! client sees are put back by `names`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -17,10 +18,10 @@ use storno_storage::{Predicate, ScanRequest, TableSnapshot};
 use super::prune;
 use super::scan::{Source, StorageScan};
 use crate::error::Result;
+use crate::functions::FSP_KEY;
 use crate::types::{ColumnAttributes, MysqlType, TableDefinition, TimeZone};
 
-/// Field metadata: the column's attributes (JSON), its original name, table and schema.
-pub const META_ATTRIBUTES: &str = "storno.attributes";
+/// Field metadata: the column's original name, table and schema.
 pub const META_COLUMN: &str = "storno.column";
 pub const META_TABLE: &str = "storno.table";
 pub const META_SCHEMA: &str = "storno.schema";
@@ -48,14 +49,16 @@ impl SnapshotTable {
         let zoned = definition.columns.iter().enumerate();
         let zoned = zoned.filter(|(_, c)| zone != TimeZone::UTC && is_zoned(c));
         let zoned = zoned.map(|(i, _)| i).collect();
-        let fields = meta.arrow.fields().iter().zip(&meta.spec.columns).map(|(field, column)| {
-            let metadata = [
-                (META_ATTRIBUTES, column.attributes.clone()),
-                (META_COLUMN, column.name.clone()),
-                (META_TABLE, meta.spec.name.clone()),
-                (META_SCHEMA, meta.schema.clone()),
-            ];
-            let metadata = metadata.map(|(k, v)| (k.to_string(), v)).into_iter().collect();
+        let columns = meta.spec.columns.iter().zip(&definition.columns);
+        let fields = meta.arrow.fields().iter().zip(columns).map(|(field, (column, declared))| {
+            let mut metadata = HashMap::from([
+                (META_COLUMN.to_string(), column.name.clone()),
+                (META_TABLE.to_string(), meta.spec.name.clone()),
+                (META_SCHEMA.to_string(), meta.schema.clone()),
+            ]);
+            if let Some(fsp) = declared.mysql_type.fraction() {
+                metadata.insert(FSP_KEY.to_string(), fsp.to_string());
+            }
             Field::new(column.name.to_lowercase(), field.data_type().clone(), field.is_nullable())
                 .with_metadata(metadata)
         });

@@ -9,7 +9,7 @@ use super::Session;
 use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::insert::{
-    InsertBatch, InsertPlan, LiteralInsert, Mode, Rows, Scalar, Settings, duplicate_entry,
+    InsertBatch, InsertPlan, BulkInsert, Mode, Rows, Scalar, Settings, duplicate_entry,
 };
 use crate::result::{Done, Outcome};
 use crate::select::evaluate::Evaluator;
@@ -43,13 +43,13 @@ impl Session {
     /// the general way.
     pub(super) async fn literal_insert(&mut self, sql: &[u8]) -> Result<Option<Outcome>> {
         let settings = self.settings();
-        if LiteralInsert::parse(sql, settings.mode).is_none() {
+        if BulkInsert::parse(sql, settings.mode).is_none() {
             return Ok(None);
         }
         self.warnings.clear();
         let (view, store, sql) = (self.read_view(), self.engine.store().clone(), sql.to_vec());
         let work = move || {
-            let Some(insert) = LiteralInsert::parse(&sql, settings.mode) else { return Ok(None) };
+            let Some(insert) = BulkInsert::parse(&sql, settings.mode) else { return Ok(None) };
             let found = view.table(insert.schema.as_deref(), &insert.table)?;
             let table = TableDefinition::read(Arc::clone(found.meta()))?;
             let id = table.meta.id;

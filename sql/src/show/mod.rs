@@ -7,3 +7,6 @@ mod create_table;
 
 pub use columns::{ColumnRow, column_rows};
 pub use create_table::{ENGINE, create_table_text};
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Only what changes results or what SHOW prints; clauses without effect leave no trace.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,8 @@ pub struct TableDefinition {
     pub attributes: TableAttributes,
     /// One for each of `meta.spec.columns`.
     pub columns: Vec<ColumnAttributes>,
+    /// Positions by folded name.
+    positions: HashMap<String, usize>,
 }
 
 impl TableDefinition {
@@ -104,8 +107,12 @@ impl TableDefinition {
         let attributes = TableAttributes::from_json(&meta.spec.attributes)?;
         let columns = meta.spec.columns.iter();
         let columns = columns.map(|column| ColumnAttributes::from_json(&column.attributes));
+        let names = meta.spec.columns.iter().enumerate();
         Ok(Self {
             columns: columns.collect::<Result<_>>()?,
+            positions: names
+                .map(|(at, column)| (folded_name(&column.name), at))
+                .collect(),
             attributes,
             meta,
         })
@@ -113,11 +120,7 @@ impl TableDefinition {
 
     /// Position of a column; names are compared without case.
     pub fn position(&self, column: &str) -> Option<usize> {
-        self.meta
-            .spec
-            .columns
-            .iter()
-            .position(|spec| same_name(&spec.name, column))
+        self.positions.get(&folded_name(column)).copied()
     }
 
     /// The key that identifies rows: PRIMARY, else the first unique key over columns that are NOT NULL.
@@ -149,10 +152,18 @@ impl TableDefinition {
     }
 }
 
-/// Column and key names are compared without case.
+/// Names of columns and keys are the same when these are.
+pub(crate) fn folded_name(name: &str) -> String {
+    if name.is_ascii() {
+        name.to_ascii_lowercase()
+    } else {
+        name.to_lowercase()
+    }
+}
+
 pub(crate) fn same_name(left: &str, right: &str) -> bool {
     left.eq_ignore_ascii_case(right)
-        || (!left.is_ascii() && left.to_lowercase() == right.to_lowercase())
+        || (!left.is_ascii() && folded_name(left) == folded_name(right))
 }
 
 impl ColumnAttributes {

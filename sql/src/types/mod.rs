@@ -14,10 +14,10 @@ mod time_zone;
 use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use attributes::same_name;
 pub use attributes::{
     ColumnAttributes, DefaultValue, Key, KeyKind, KeyPart, TableAttributes, TableDefinition,
 };
+pub(crate) use attributes::{folded_name, same_name};
 pub use declared::declared_type;
 pub(crate) use display::{QuotedLiteral, QuotedName};
 pub use field::{FieldType, flags, type_byte};
@@ -126,6 +126,14 @@ pub enum MysqlType {
 }
 
 impl MysqlType {
+    /// Fractional digits of a type that has them.
+    pub fn fraction(&self) -> Option<u8> {
+        match self {
+            Self::DateTime { fsp } | Self::Timestamp { fsp } | Self::Time { fsp } => Some(*fsp),
+            _ => None,
+        }
+    }
+
     /// How values are held in record batches and in storage.
     pub fn arrow(&self) -> DataType {
         use IntWidth::*;

@@ -58,6 +58,13 @@ pub(crate) struct Frame<'a> {
     pub(crate) end: u64,
 }
 
+impl Frame<'_> {
+    /// Where the payload begins in the file.
+    pub(crate) fn payload_offset(&self) -> u64 {
+        self.offset + HEADER_BYTES as u64
+    }
+}
+
 /// How a log ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tail {

@@ -71,6 +71,11 @@ impl SimFs {
         self.state().dead
     }
 
+    /// Nothing works any more until `kill` or `power_cut`: lets a store be dropped without a trace.
+    pub fn halt(&self) {
+        self.state().dead = true;
+    }
+
     /// The process dies, the machine lives: what was written stays readable and stays unsynced.
     pub fn kill(&self) {
         let mut state = self.state();

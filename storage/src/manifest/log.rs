@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::edit::{Edit, decode_edits, encode_edits};
 use super::state::ManifestState;
@@ -23,9 +24,23 @@ pub(crate) fn manifest_path(dir: &Path) -> PathBuf {
     dir.join(NAME)
 }
 
-/// Names at the top of the directory that belong to the manifest.
-pub(crate) fn is_manifest_name(name: &str) -> bool {
-    name == NAME || name == TEMPORARY_NAME
+/// Hands out numbers for new files. A number is used up only once an edit names it; an open starts
+/// above every number it finds on a file.
+#[derive(Debug, Clone)]
+pub(crate) struct FileIds(Arc<AtomicU64>);
+
+impl FileIds {
+    pub(crate) fn starting_at(next: FileId) -> Self {
+        Self(Arc::new(AtomicU64::new(next.0)))
+    }
+
+    pub(crate) fn take(&self) -> FileId {
+        FileId(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn next(&self) -> FileId {
+        FileId(self.0.load(Ordering::Relaxed))
+    }
 }
 
 /// What a manifest file says.
@@ -103,19 +118,31 @@ pub(crate) struct ManifestLog {
     file: Box<dyn File>,
     seal: Seal,
     state: ManifestState,
+    file_ids: FileIds,
     edit: u64,
     length: u64,
     checkpoint_length: u64,
 }
 
 impl ManifestLog {
-    /// Writes a new manifest that begins with a checkpoint of `state` and lets it take the name.
-    /// `edit` is the number of the last record of the old one, `sequence` that of the last durable
-    /// commit.
+    /// Writes a new manifest that begins with a checkpoint of `recovered` and lets it take the name.
     pub(crate) fn create(
         fs: &Arc<dyn FileSystem>,
         dir: &Path,
         recovered: Recovered,
+        file_ids: &FileIds,
+    ) -> Result<Self> {
+        let log = Self::write_new(fs, dir, recovered, file_ids)?;
+        log.take_name()?;
+        Ok(log)
+    }
+
+    /// Writes and syncs a new manifest under another name.
+    fn write_new(
+        fs: &Arc<dyn FileSystem>,
+        dir: &Path,
+        recovered: Recovered,
+        file_ids: &FileIds,
     ) -> Result<Self> {
         let Recovered {
             database,
@@ -123,9 +150,12 @@ impl ManifestLog {
             edit,
             sequence,
         } = recovered;
-        let id = state.next_file;
-        state.next_file = FileId(id.0.saturating_add(1));
-        let seal = Seal { database, file: id };
+        let seal = Seal {
+            database,
+            file: file_ids.take(),
+        };
+        state.next_file = state.next_file.max(file_ids.next());
+        let edit = edit.saturating_add(1);
         let mut bytes = FileHeader {
             kind: FileKind::Manifest,
             seal,
@@ -133,7 +163,7 @@ impl ManifestLog {
         .encode();
         let start = FILE_HEADER_BYTES as u64;
         let header = FrameHeader {
-            first: edit.saturating_add(1),
+            first: edit,
             count: 1,
             synced: start,
             other: sequence,
@@ -145,35 +175,41 @@ impl ManifestLog {
             header,
             &encode_edits(&state.checkpoint()),
         );
-        let (temporary, path) = (dir.join(TEMPORARY_NAME), dir.join(NAME));
+        let path = dir.join(TEMPORARY_NAME);
         let file = fs
-            .create(&temporary)
-            .map_err(|e| Error::io("create", &temporary, &e))?;
+            .create(&path)
+            .map_err(|e| Error::io("create", &path, &e))?;
         file.write_at(0, &bytes)
-            .map_err(|e| Error::io("write", &temporary, &e))?;
-        file.sync().map_err(|e| Error::io("sync", &temporary, &e))?;
-        fs.rename(&temporary, &path)
-            .map_err(|e| Error::io("rename", &path, &e))?;
-        fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, &e))?;
+            .map_err(|e| Error::io("write", &path, &e))?;
+        file.sync().map_err(|e| Error::io("sync", &path, &e))?;
+        let (fs, dir, file_ids) = (Arc::clone(fs), dir.to_path_buf(), file_ids.clone());
         let length = bytes.len() as u64;
+        let checkpoint_length = length;
         Ok(Self {
-            fs: Arc::clone(fs),
-            dir: dir.to_path_buf(),
+            fs,
+            dir,
             file,
             seal,
             state,
-            edit: edit.saturating_add(1),
+            file_ids,
+            edit,
             length,
-            checkpoint_length: length,
+            checkpoint_length,
         })
+    }
+
+    fn take_name(&self) -> Result<()> {
+        let (temporary, path) = (self.dir.join(TEMPORARY_NAME), self.dir.join(NAME));
+        self.fs
+            .rename(&temporary, &path)
+            .map_err(|e| Error::io("rename", &path, &e))?;
+        self.fs
+            .sync_dir(&self.dir)
+            .map_err(|e| Error::io("sync", &self.dir, &e))
     }
 
     pub(crate) fn state(&self) -> &ManifestState {
         &self.state
-    }
-
-    pub(crate) fn database(&self) -> u64 {
-        self.seal.database
     }
 
     /// Number of the last durable record.
@@ -238,7 +274,7 @@ impl ManifestLog {
         self.length > REWRITE_BYTES_MIN.max(4 * self.checkpoint_length)
     }
 
-    /// Replaces the file by a fresh checkpoint.
+    /// Replaces the file by a fresh checkpoint. Without space for it the old one goes on.
     pub(crate) fn rewrite(&mut self, sequence: u64) -> Result<()> {
         let recovered = Recovered {
             database: self.seal.database,
@@ -246,16 +282,14 @@ impl ManifestLog {
             edit: self.edit,
             sequence,
         };
-        *self = Self::create(&self.fs, &self.dir, recovered).map_err(stopped)?;
+        let new = match Self::write_new(&self.fs, &self.dir, recovered, &self.file_ids) {
+            Err(error) if error.is_no_space() => return Ok(()),
+            new => new?,
+        };
+        // After a failure of this nobody knows which of the two has the name.
+        new.take_name().map_err(stopped)?;
+        *self = new;
         Ok(())
-    }
-
-    /// Takes a number for a new file. It is used up only once an edit names it; recovery removes files
-    /// that no edit names before it hands out numbers again.
-    pub(crate) fn take_file_id(&mut self) -> FileId {
-        let id = self.state.next_file;
-        self.state.next_file = FileId(id.0.saturating_add(1));
-        id
     }
 }
 

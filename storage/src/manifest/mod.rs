@@ -6,5 +6,5 @@ mod log;
 mod state;
 
 pub(crate) use edit::{Edit, SegmentRecord, WalRecord};
-pub(crate) use log::{ManifestLog, Recovered, decode_manifest, is_manifest_name, manifest_path};
+pub(crate) use log::{FileIds, ManifestLog, Recovered, decode_manifest, manifest_path};
 pub(crate) use state::{ManifestState, TableState};

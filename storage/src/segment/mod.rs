@@ -8,6 +8,7 @@
 mod dictionary;
 mod integers;
 mod layout;
+mod published;
 mod reader;
 mod sink;
 mod string_views;
@@ -20,6 +21,7 @@ mod zone;
 
 pub(crate) use dictionary::ChunkCache;
 pub(crate) use layout::BLOCK_ROWS;
+pub(crate) use published::PublishedSegment;
 pub(crate) use reader::{ColumnCursor, SegmentReader};
 pub(crate) use writer::{SegmentWriter, segment_path};
 pub(crate) use zone::{Bounds, Prefix, Zone};

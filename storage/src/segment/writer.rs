@@ -19,6 +19,7 @@ use crate::column_type::{FixedType, with_fixed_type};
 use crate::format::{FileHeader, FileId, FileKind, Seal};
 use crate::fs::FileSystem;
 use crate::manifest::SegmentRecord;
+use crate::rows::column_bytes;
 use crate::{Error, Result, TableId};
 
 /// Name of a segment file directly below the data directory.
@@ -273,7 +274,7 @@ impl SegmentWriter {
             stored_bytes: self.sink.position() - column.start,
             zone: zones.reduce(|a, b| a.and(&b)).unwrap_or(nothing),
         });
-        self.footer.raw_bytes += raw_bytes(array);
+        self.footer.raw_bytes += column_bytes(array);
         Ok(())
     }
 
@@ -361,16 +362,4 @@ fn plain_bounds(block: &dyn Array) -> Bounds {
     let min = floats.iter().copied().fold(f64::INFINITY, f64::min);
     let max = floats.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Bounds::Float(min, max)
-}
-
-/// Bytes of the decoded column.
-fn raw_bytes(array: &dyn Array) -> u64 {
-    let rows = array.len() as u64;
-    let strings = |long: u64| 16 * rows + long;
-    match array.data_type() {
-        DataType::Boolean => rows.div_ceil(8),
-        DataType::Utf8View => strings(array.as_string_view().total_bytes_len() as u64),
-        DataType::BinaryView => strings(array.as_binary_view().total_bytes_len() as u64),
-        other => with_fixed_type!(other, T => rows * T::WIDTH as u64, else 0),
-    }
 }

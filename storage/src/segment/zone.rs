@@ -3,7 +3,8 @@
 
 use crate::format::{ByteReader, ByteWriter, Malformed};
 
-pub(crate) const ZONE_BYTES: usize = 48;
+#[cfg(test)]
+const ZONE_BYTES: usize = 48;
 
 /// Bytes of a string's prefix kept as a bound.
 const PREFIX_BYTES: usize = 16;

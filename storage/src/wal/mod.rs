@@ -7,4 +7,4 @@ mod replay;
 
 pub(crate) use log::{WAL_DIR, WalLog, wal_path};
 pub(crate) use record::{decode_batch, encode_batch, put_commit, put_insert};
-pub(crate) use replay::{ReplayedCommit, read_wal};
+pub(crate) use replay::{ReplayedCommit, WalContents, read_wal};

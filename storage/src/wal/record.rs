@@ -19,6 +19,8 @@ use crate::format::{ByteReader, ByteWriter, Malformed};
 pub(crate) struct EncodedInsert<'a> {
     pub(crate) table: TableId,
     pub(crate) body: &'a [u8],
+    /// Where the body begins in the file.
+    pub(crate) offset: u64,
 }
 
 /// Starts a commit record of `inserts` inserts.
@@ -35,9 +37,10 @@ pub(crate) fn put_insert(out: &mut Vec<u8>, table: TableId, body: &[u8]) {
     out.put(body);
 }
 
-/// Reads one commit record from a frame's payload.
+/// Reads one commit record from a frame's payload, which begins at `start` of the file.
 pub(crate) fn read_commit<'a>(
     reader: &mut ByteReader<'a>,
+    start: u64,
 ) -> Result<Vec<EncodedInsert<'a>>, Malformed> {
     let count = reader.count(16)?;
     if reader.u32()? != 0 {
@@ -50,9 +53,11 @@ pub(crate) fn read_commit<'a>(
         if reader.u32()? != 0 {
             return Err(Malformed("reserved bytes of an insert are set"));
         }
+        let offset = start + reader.position() as u64;
         inserts.push(EncodedInsert {
             table,
             body: reader.bytes(length)?,
+            offset,
         });
     }
     Ok(inserts)

@@ -89,7 +89,7 @@ fn read_frame<'a>(
     }
     let mut reader = ByteReader::new(frame.payload);
     for _ in 0..frame.header.count {
-        let inserts = read_commit(&mut reader)?;
+        let inserts = read_commit(&mut reader, frame.payload_offset())?;
         contents.commits.push(ReplayedCommit {
             sequence: contents.next_sequence,
             inserts,

@@ -1,14 +1,11 @@
 //! From an Arrow array to its values: [`Source`] is a downcast array, [`Cell`] one value of it.
 
-use arrow::array::*;
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::{
-    DataType, DurationMicrosecondType, TimeUnit, TimestampMicrosecondType, i256,
-};
-use arrow::datatypes::{
-    DurationMillisecondType, DurationNanosecondType, DurationSecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
-};
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::*;
+use arrow_buffer::NullBuffer;
+use arrow_buffer::i256;
+use arrow_schema::{DataType, TimeUnit};
 
 use crate::column::ColumnType;
 

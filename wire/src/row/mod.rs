@@ -9,7 +9,7 @@ mod cell;
 mod number;
 mod temporal;
 
-use arrow::array::{Array, RecordBatch};
+use arrow_array::{Array, RecordBatch};
 
 use crate::column::{Column, ColumnFlags, ColumnType};
 use crate::error::SqlError;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use arrow::datatypes::i256;
+use arrow_buffer::i256;
 
 use crate::column::DECIMALS_NOT_FIXED;
 

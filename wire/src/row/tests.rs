@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::*;
-use arrow::datatypes::{DataType, Field, Int8Type, Schema};
+use arrow_array::types::Int8Type;
+use arrow_array::*;
+use arrow_schema::{DataType, Field, Schema};
 
 use super::*;
 use crate::column::DECIMALS_NOT_FIXED;

@@ -177,11 +177,7 @@ async fn one_connection_too_many_is_told_so_and_others_live_on() {
     let stream = tokio::net::TcpStream::connect(server.address)
         .await
         .unwrap();
-    let mut third = Raw {
-        stream,
-        scramble: Vec::new(),
-        connection_id: 0,
-    };
+    let mut third = Raw::over(stream);
     let (sequence, refusal) = third.packet().await.unwrap();
     assert_eq!(
         (sequence, refusal.as_slice()),

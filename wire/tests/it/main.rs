@@ -8,4 +8,5 @@ mod login;
 mod raw;
 mod statements;
 mod tearing;
+mod tls;
 mod toy;

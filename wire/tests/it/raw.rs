@@ -27,6 +27,8 @@ pub struct Raw {
     pub stream: TcpStream,
     pub scramble: Vec<u8>,
     pub connection_id: u32,
+    /// Bytes read and not looked at.
+    buffer: Vec<u8>,
 }
 
 /// Who logs in and how.
@@ -132,15 +134,21 @@ pub fn handshake_response(who: &Who<'_>, scramble: &[u8]) -> Vec<u8> {
 }
 
 impl Raw {
+    /// A client that has not read the greeting.
+    pub fn over(stream: TcpStream) -> Raw {
+        Raw {
+            stream,
+            scramble: Vec::new(),
+            connection_id: 0,
+            buffer: Vec::new(),
+        }
+    }
+
     /// Connects and reads the greeting.
     pub async fn connect(address: SocketAddr) -> Raw {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut raw = Raw {
-            stream,
-            scramble: Vec::new(),
-            connection_id: 0,
-        };
+        let mut raw = Raw::over(stream);
         let (sequence, greeting) = raw.packet().await.unwrap();
         assert_eq!((sequence, greeting[0]), (0, 10));
         let version = greeting.iter().position(|&byte| byte == 0).unwrap();
@@ -198,15 +206,23 @@ impl Raw {
     /// One packet, or None at the end of the stream.
     pub async fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
         timeout(PATIENCE, async {
-            let mut header = [0; 4];
-            self.stream.read_exact(&mut header).await.ok()?;
-            let [a, b, c, sequence] = header;
-            let mut payload = vec![0; u32::from_le_bytes([a, b, c, 0]) as usize];
-            self.stream.read_exact(&mut payload).await.ok()?;
-            Some((sequence, payload))
+            let head = self.take(4).await?;
+            let payload = self.take(u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize);
+            Some((head[3], payload.await?))
         })
         .await
         .expect("no answer in time")
+    }
+
+    async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.buffer.len() < count {
+            self.buffer.reserve(64 << 10);
+            match self.stream.read_buf(&mut self.buffer).await {
+                Ok(1..) => {}
+                _ => return None,
+            }
+        }
+        Some(self.buffer.drain(..count).collect())
     }
 
     pub async fn answer(&mut self) -> Answer {

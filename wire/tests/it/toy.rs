@@ -23,8 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arrow::array::*;
-use arrow::datatypes::{Field, Int32Type, Schema};
+use arrow_array::types::Int32Type;
+use arrow_array::*;
+use arrow_schema::{Field, Schema};
 use futures::stream::{self, StreamExt};
 use storno_wire::*;
 
@@ -226,11 +227,11 @@ impl Session for ToySession {
     }
 
     fn timeouts(&self) -> Timeouts {
-        let second = Duration::from_secs(1);
+        let (read, write) = (Duration::from_secs(1), Duration::from_secs(3));
         Timeouts {
             idle: self.idle,
-            read: second,
-            write: second,
+            read,
+            write,
         }
     }
 }
@@ -471,12 +472,17 @@ pub struct ToyServer {
     pub task: tokio::task::JoinHandle<()>,
 }
 
-/// Starts a toy server.
+/// Starts a toy server without TLS.
 pub async fn start(limits: Limits) -> ToyServer {
+    start_with(limits, None).await
+}
+
+/// Starts a toy server.
+pub async fn start_with(limits: Limits, tls: Option<Tls>) -> ToyServer {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let toy = Arc::new(Toy::default());
-    let server = Arc::new(Server::new(Arc::new(ToyBackend(toy.clone())), limits).unwrap());
+    let server = Arc::new(Server::new(Arc::new(ToyBackend(toy.clone())), limits, tls).unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = server.clone();
     let task = tokio::spawn(async move {

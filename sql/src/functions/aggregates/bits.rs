@@ -45,7 +45,10 @@ pub(crate) struct BitAggregate {
 
 impl BitAggregate {
     pub(crate) fn new(op: BitOp) -> Self {
-        Self { op, signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            op,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 }
 
@@ -89,11 +92,18 @@ impl AggregateUDFImpl for BitAggregate {
         if args.is_distinct {
             return Err(not_supported("bit aggregates with DISTINCT"));
         }
-        Ok(Box::new(BitAccumulator { op: self.op, value: self.op.neutral() }))
+        Ok(Box::new(BitAccumulator {
+            op: self.op,
+            value: self.op.neutral(),
+        }))
     }
 
     fn create_sliding_accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(BitFrame { op: self.op, ones: [0; 64], count: 0 }))
+        Ok(Box::new(BitFrame {
+            op: self.op,
+            ones: [0; 64],
+            count: 0,
+        }))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -109,7 +119,10 @@ impl AggregateUDFImpl for BitAggregate {
         &self,
         _args: AccumulatorArgs,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(BitGroups { op: self.op, values: Vec::new() }))
+        Ok(Box::new(BitGroups {
+            op: self.op,
+            values: Vec::new(),
+        }))
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
@@ -134,7 +147,10 @@ struct BitAccumulator {
 impl Accumulator for BitAccumulator {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let op = self.op;
-        self.value = input(values)?.iter().flatten().fold(self.value, |x, y| op.apply(x, y));
+        self.value = input(values)?
+            .iter()
+            .flatten()
+            .fold(self.value, |x, y| op.apply(x, y));
         Ok(())
     }
 
@@ -196,7 +212,11 @@ impl Accumulator for BitFrame {
             BitOp::Or => ones > 0,
             BitOp::Xor => ones % 2 == 1,
         };
-        let bits = self.ones.iter().enumerate().map(|(index, ones)| u64::from(bit(*ones)) << index);
+        let bits = self
+            .ones
+            .iter()
+            .enumerate()
+            .map(|(index, ones)| u64::from(bit(*ones)) << index);
         Ok(ScalarValue::UInt64(Some(bits.sum())))
     }
 
@@ -228,7 +248,10 @@ impl GroupsAccumulator for BitGroups {
         total_num_groups: usize,
     ) -> Result<()> {
         self.values.resize(total_num_groups, self.op.neutral());
-        let rows = Rows { groups: group_indices, filter: opt_filter };
+        let rows = Rows {
+            groups: group_indices,
+            filter: opt_filter,
+        };
         for_each(&input(values)?, rows, |group, value| {
             self.values[group] = self.op.apply(self.values[group], value);
         });
@@ -236,7 +259,9 @@ impl GroupsAccumulator for BitGroups {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        Ok(Arc::new(UInt64Array::from(emit_to.take_needed(&mut self.values))))
+        Ok(Arc::new(UInt64Array::from(
+            emit_to.take_needed(&mut self.values),
+        )))
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {

@@ -32,7 +32,11 @@ pub(crate) struct DistinctAccumulator {
 
 impl DistinctAccumulator {
     pub(crate) fn new(inner: Inner) -> Self {
-        Self { inner, exact: HashSet::new(), doubles: HashSet::new() }
+        Self {
+            inner,
+            exact: HashSet::new(),
+            doubles: HashSet::new(),
+        }
     }
 
     /// Type of the values in the state's list.
@@ -50,7 +54,8 @@ impl DistinctAccumulator {
                 Arc::new(array.with_precision_and_scale(38, exact.scale)?)
             }
             Inner::Double(_) => {
-                let mut values: Vec<f64> = self.doubles.iter().map(|v| f64::from_bits(*v)).collect();
+                let mut values: Vec<f64> =
+                    self.doubles.iter().map(|v| f64::from_bits(*v)).collect();
                 // The order of a set is random; the sum of doubles depends on it.
                 values.sort_by(f64::total_cmp);
                 Arc::new(Float64Array::from(values))
@@ -59,7 +64,8 @@ impl DistinctAccumulator {
     }
 
     fn add_double(&mut self, value: f64) {
-        self.doubles.insert(if value == 0.0 { 0 } else { value.to_bits() });
+        self.doubles
+            .insert(if value == 0.0 { 0 } else { value.to_bits() });
     }
 }
 
@@ -69,13 +75,19 @@ impl Accumulator for DistinctAccumulator {
         match &self.inner {
             Inner::Exact(_) => {
                 let groups = vec![0; input.len()];
-                let rows = Rows { groups: &groups, filter: None };
+                let rows = Rows {
+                    groups: &groups,
+                    filter: None,
+                };
                 for_each_exact(input, rows, |_, value| {
                     self.exact.insert(value);
                 })
             }
             Inner::Double(_) => {
-                doubles(input)?.iter().flatten().for_each(|value| self.add_double(value));
+                doubles(input)?
+                    .iter()
+                    .flatten()
+                    .for_each(|value| self.add_double(value));
                 Ok(())
             }
         }
@@ -110,11 +122,15 @@ impl Accumulator for DistinctAccumulator {
         for values in lists.iter().flatten() {
             match &self.inner {
                 Inner::Exact(_) => {
-                    self.exact.extend(values.as_primitive::<Decimal128Type>().iter().flatten());
+                    self.exact
+                        .extend(values.as_primitive::<Decimal128Type>().iter().flatten());
                 }
                 Inner::Double(_) => {
                     let values = values.as_primitive::<Float64Type>();
-                    values.iter().flatten().for_each(|value| self.add_double(value));
+                    values
+                        .iter()
+                        .flatten()
+                        .for_each(|value| self.add_double(value));
                 }
             }
         }

@@ -26,8 +26,16 @@ pub(crate) struct Double {
 
 impl Double {
     fn result(&self, sum: f64, count: u64) -> Result<f64> {
-        let value = if self.average { sum / count as f64 } else { sum };
-        if value.is_finite() { Ok(value) } else { Err(out_of_range("DOUBLE", &self.text)) }
+        let value = if self.average {
+            sum / count as f64
+        } else {
+            sum
+        };
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(out_of_range("DOUBLE", &self.text))
+        }
     }
 }
 
@@ -41,7 +49,11 @@ pub(crate) struct DoubleAccumulator {
 
 impl DoubleAccumulator {
     pub(crate) fn new(double: Double) -> Self {
-        Self { double, sum: 0.0, count: 0 }
+        Self {
+            double,
+            sum: 0.0,
+            count: 0,
+        }
     }
 }
 
@@ -57,7 +69,9 @@ impl Accumulator for DoubleAccumulator {
         if self.count == 0 {
             return Ok(ScalarValue::Float64(None));
         }
-        Ok(ScalarValue::Float64(Some(self.double.result(self.sum, self.count)?)))
+        Ok(ScalarValue::Float64(Some(
+            self.double.result(self.sum, self.count)?,
+        )))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -72,7 +86,11 @@ impl Accumulator for DoubleAccumulator {
         let sums = state_column(states, 0)?.as_primitive::<Float64Type>();
         self.sum += sums.iter().flatten().sum::<f64>();
         self.count += if self.double.average {
-            state_column(states, 1)?.as_primitive::<UInt64Type>().iter().flatten().sum()
+            state_column(states, 1)?
+                .as_primitive::<UInt64Type>()
+                .iter()
+                .flatten()
+                .sum()
         } else {
             (sums.len() - sums.null_count()) as u64
         };
@@ -93,19 +111,24 @@ pub(crate) struct DoubleFrame {
 
 impl DoubleFrame {
     pub(crate) fn new(double: Double) -> Self {
-        Self { double, values: VecDeque::new() }
+        Self {
+            double,
+            values: VecDeque::new(),
+        }
     }
 }
 
 impl Accumulator for DoubleFrame {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.values.extend(doubles(state_column(values, 0)?)?.iter());
+        self.values
+            .extend(doubles(state_column(values, 0)?)?.iter());
         Ok(())
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         // Rows leave a frame in the order in which they entered it.
-        self.values.drain(..state_column(values, 0)?.len().min(self.values.len()));
+        self.values
+            .drain(..state_column(values, 0)?.len().min(self.values.len()));
         Ok(())
     }
 
@@ -145,7 +168,11 @@ pub(crate) struct DoubleGroups {
 
 impl DoubleGroups {
     pub(crate) fn new(double: Double) -> Self {
-        Self { double, sums: Vec::new(), counts: Vec::new() }
+        Self {
+            double,
+            sums: Vec::new(),
+            counts: Vec::new(),
+        }
     }
 
     fn grow(&mut self, groups: usize) {
@@ -170,17 +197,28 @@ impl GroupsAccumulator for DoubleGroups {
     ) -> Result<()> {
         self.grow(total_num_groups);
         let values = doubles(state_column(values, 0)?)?;
-        for_each(&values, Rows { groups: group_indices, filter: opt_filter }, |group, value| {
-            self.sums[group] += value;
-            self.counts[group] += 1;
-        });
+        for_each(
+            &values,
+            Rows {
+                groups: group_indices,
+                filter: opt_filter,
+            },
+            |group, value| {
+                self.sums[group] += value;
+                self.counts[group] += 1;
+            },
+        );
         Ok(())
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let (sums, counts, nulls) = self.take(emit_to);
         let result = |(sum, count): (f64, u64)| self.double.result(sum, count.max(1));
-        let values: Vec<f64> = sums.into_iter().zip(counts).map(result).collect::<Result<_>>()?;
+        let values: Vec<f64> = sums
+            .into_iter()
+            .zip(counts)
+            .map(result)
+            .collect::<Result<_>>()?;
         Ok(Arc::new(Float64Array::new(values.into(), Some(nulls))))
     }
 
@@ -203,7 +241,10 @@ impl GroupsAccumulator for DoubleGroups {
             return self.update_batch(values, group_indices, None, total_num_groups);
         }
         self.grow(total_num_groups);
-        let rows = Rows { groups: group_indices, filter: None };
+        let rows = Rows {
+            groups: group_indices,
+            filter: None,
+        };
         let sums = state_column(values, 0)?.as_primitive::<Float64Type>();
         for_each(sums, rows, |group, sum| self.sums[group] += sum);
         let counts = state_column(values, 1)?.as_primitive::<UInt64Type>();

@@ -12,9 +12,7 @@ use arrow::datatypes::{DataType, Decimal128Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
-use super::input::{
-    Rows, for_each, for_each_exact, mask, state_column, sum_exact, with_exact,
-};
+use super::input::{Rows, for_each, for_each_exact, mask, state_column, sum_exact, with_exact};
 use crate::functions::convert::number::{DECIMAL_MAX, rescale};
 use crate::functions::failure::out_of_range;
 use crate::functions::operators::types::Op;
@@ -50,10 +48,16 @@ impl Exact {
         } else {
             rescale(sum, self.scale, self.result_scale)
         };
-        value.filter(|v| v.unsigned_abs() <= DECIMAL_MAX.unsigned_abs()).ok_or_else(|| self.overflow())
+        value
+            .filter(|v| v.unsigned_abs() <= DECIMAL_MAX.unsigned_abs())
+            .ok_or_else(|| self.overflow())
     }
 
-    fn sums(&self, sums: impl IntoIterator<Item = i128>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+    fn sums(
+        &self,
+        sums: impl IntoIterator<Item = i128>,
+        nulls: Option<NullBuffer>,
+    ) -> Result<ArrayRef> {
         let values: Vec<i128> = sums.into_iter().collect();
         let array = Decimal128Array::new(values.into(), nulls);
         Ok(Arc::new(array.with_precision_and_scale(38, self.scale)?))
@@ -74,7 +78,11 @@ pub(crate) struct ExactAccumulator {
 
 impl ExactAccumulator {
     pub(crate) fn new(exact: Exact) -> Self {
-        Self { exact, sum: 0, count: 0 }
+        Self {
+            exact,
+            sum: 0,
+            count: 0,
+        }
     }
 }
 
@@ -82,7 +90,10 @@ impl Accumulator for ExactAccumulator {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let batch = sum_exact(state_column(values, 0)?)?;
         let (sum, count) = batch.ok_or_else(|| self.exact.overflow())?;
-        self.sum = self.sum.checked_add(sum).ok_or_else(|| self.exact.overflow())?;
+        self.sum = self
+            .sum
+            .checked_add(sum)
+            .ok_or_else(|| self.exact.overflow())?;
         self.count += count;
         Ok(())
     }
@@ -103,7 +114,9 @@ impl Accumulator for ExactAccumulator {
         if self.count == 0 {
             return Ok(self.exact.result_scalar(None));
         }
-        Ok(self.exact.result_scalar(Some(self.exact.result(self.sum, self.count)?)))
+        Ok(self
+            .exact
+            .result_scalar(Some(self.exact.result(self.sum, self.count)?)))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -118,7 +131,10 @@ impl Accumulator for ExactAccumulator {
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         let sums = state_column(states, 0)?;
         let (sum, groups) = sum_exact(sums)?.ok_or_else(|| self.exact.overflow())?;
-        self.sum = self.sum.checked_add(sum).ok_or_else(|| self.exact.overflow())?;
+        self.sum = self
+            .sum
+            .checked_add(sum)
+            .ok_or_else(|| self.exact.overflow())?;
         self.count += if self.exact.average {
             let counts = state_column(states, 1)?.as_primitive::<UInt64Type>();
             counts.iter().flatten().sum()
@@ -146,7 +162,12 @@ pub(crate) struct ExactGroups {
 
 impl ExactGroups {
     pub(crate) fn new(exact: Exact) -> Self {
-        Self { exact, sums: Vec::new(), counts: Vec::new(), seen: None }
+        Self {
+            exact,
+            sums: Vec::new(),
+            counts: Vec::new(),
+            seen: None,
+        }
     }
 
     fn grow(&mut self, groups: usize, all_count: bool) {
@@ -185,11 +206,17 @@ impl ExactGroups {
         } else {
             for_each_exact(input, rows, add)?;
         }
-        if overflow { Err(self.exact.overflow()) } else { Ok(()) }
+        if overflow {
+            Err(self.exact.overflow())
+        } else {
+            Ok(())
+        }
     }
 
     fn take_nulls(&mut self, emit: EmitTo) -> Option<NullBuffer> {
-        self.seen.as_mut().map(|seen| NullBuffer::from(emit.take_needed(seen)))
+        self.seen
+            .as_mut()
+            .map(|seen| NullBuffer::from(emit.take_needed(seen)))
     }
 }
 
@@ -202,8 +229,17 @@ impl GroupsAccumulator for ExactGroups {
         total_num_groups: usize,
     ) -> Result<()> {
         let input = state_column(values, 0)?;
-        self.grow(total_num_groups, input.null_count() == 0 && opt_filter.is_none());
-        self.add(input, Rows { groups: group_indices, filter: opt_filter })
+        self.grow(
+            total_num_groups,
+            input.null_count() == 0 && opt_filter.is_none(),
+        );
+        self.add(
+            input,
+            Rows {
+                groups: group_indices,
+                filter: opt_filter,
+            },
+        )
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
@@ -213,7 +249,11 @@ impl GroupsAccumulator for ExactGroups {
             let counts = emit_to.take_needed(&mut self.counts);
             let nulls = NullBuffer::from_iter(counts.iter().map(|count| *count > 0));
             let result = |(sum, count): (i128, u64)| self.exact.result(sum, count.max(1));
-            let values: Vec<i128> = sums.into_iter().zip(counts).map(result).collect::<Result<_>>()?;
+            let values: Vec<i128> = sums
+                .into_iter()
+                .zip(counts)
+                .map(result)
+                .collect::<Result<_>>()?;
             (values, Some(nulls))
         } else {
             let nulls = self.take_nulls(emit_to);
@@ -245,19 +285,30 @@ impl GroupsAccumulator for ExactGroups {
     ) -> Result<()> {
         let sums = state_column(values, 0)?;
         self.grow(total_num_groups, sums.null_count() == 0);
-        let rows = Rows { groups: group_indices, filter: None };
+        let rows = Rows {
+            groups: group_indices,
+            filter: None,
+        };
         if !self.exact.average {
             return self.add(sums, rows);
         }
         let mut overflow = false;
-        for_each(sums.as_primitive::<Decimal128Type>(), rows, |group, value| {
-            let (sum, over) = self.sums[group].overflowing_add(value);
-            self.sums[group] = sum;
-            overflow |= over;
-        });
+        for_each(
+            sums.as_primitive::<Decimal128Type>(),
+            rows,
+            |group, value| {
+                let (sum, over) = self.sums[group].overflowing_add(value);
+                self.sums[group] = sum;
+                overflow |= over;
+            },
+        );
         let counts = state_column(values, 1)?.as_primitive::<UInt64Type>();
         for_each(counts, rows, |group, count| self.counts[group] += count);
-        if overflow { Err(self.exact.overflow()) } else { Ok(()) }
+        if overflow {
+            Err(self.exact.overflow())
+        } else {
+            Ok(())
+        }
     }
 
     fn convert_to_state(

@@ -7,9 +7,7 @@ use std::collections::HashSet;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, ListArray, StringViewArray,
-};
+use arrow::array::{ArrayRef, AsArray, BinaryArray, ListArray, StringViewArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::row::{RowConverter, SortField};
@@ -34,7 +32,10 @@ pub(crate) struct GroupConcat {
 
 impl GroupConcat {
     pub(crate) fn new(length_max: usize) -> Self {
-        Self { length_max, signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            length_max,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 }
 
@@ -70,7 +71,11 @@ impl AggregateUDFImpl for GroupConcat {
         Ok(Box::new(GroupConcatAccumulator {
             length_max: self.length_max,
             distinct: args.is_distinct,
-            keys: if order.is_empty() { None } else { Some(RowConverter::new(order)?) },
+            keys: if order.is_empty() {
+                None
+            } else {
+                Some(RowConverter::new(order)?)
+            },
             separator: None,
             values: Vec::new(),
             bytes: 0,
@@ -84,7 +89,11 @@ impl AggregateUDFImpl for GroupConcat {
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         let list = |part: &str, item: DataType| {
             let item = Field::new_list_field(item, true);
-            Arc::new(Field::new_list(format_state_name(args.name, part), item, true))
+            Arc::new(Field::new_list(
+                format_state_name(args.name, part),
+                item,
+                true,
+            ))
         };
         let separator = format_state_name(args.name, "separator");
         Ok(vec![
@@ -171,7 +180,9 @@ impl Accumulator for GroupConcatAccumulator {
             result.push_str(text);
             if result.len() > self.length_max {
                 warn(Warning::TruncatedValue);
-                let end = (0..=self.length_max).rev().find(|end| result.is_char_boundary(*end));
+                let end = (0..=self.length_max)
+                    .rev()
+                    .find(|end| result.is_char_boundary(*end));
                 result.truncate(end.unwrap_or(0));
                 break;
             }
@@ -198,7 +209,9 @@ impl Accumulator for GroupConcatAccumulator {
         let texts = state_column(states, 0)?.as_list::<i32>();
         let keys = state_column(states, 1)?.as_list::<i32>();
         for (texts, keys) in texts.iter().zip(keys.iter()) {
-            let (Some(texts), Some(keys)) = (texts, keys) else { continue };
+            let (Some(texts), Some(keys)) = (texts, keys) else {
+                continue;
+            };
             let (texts, keys) = (texts.as_string_view(), keys.as_binary::<i32>());
             for (text, key) in texts.iter().zip(keys.iter()) {
                 if let (Some(text), Some(key)) = (text, key) {

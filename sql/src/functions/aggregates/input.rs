@@ -24,7 +24,11 @@ pub(crate) struct Rows<'a> {
 /// Rows that count: neither NULL nor filtered out. `None`: all of them.
 pub(crate) fn counted(array: &dyn Array, filter: Option<&BooleanArray>) -> Option<NullBuffer> {
     let filter = filter.map(|filter| {
-        let filter = if filter.null_count() > 0 { &prep_null_mask_filter(filter) } else { filter };
+        let filter = if filter.null_count() > 0 {
+            &prep_null_mask_filter(filter)
+        } else {
+            filter
+        };
         NullBuffer::new(filter.values().clone())
     });
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
@@ -163,10 +167,19 @@ where
     const CHUNK: usize = 1 << 16;
     let array = input.as_primitive::<T>();
     if array.null_count() > 0 {
-        return array.iter().flatten().map(|value| -> i64 { value.into() }).map(i128::from).sum();
+        return array
+            .iter()
+            .flatten()
+            .map(|value| -> i64 { value.into() })
+            .map(i128::from)
+            .sum();
     }
     let chunk = |values: &[T::Native]| -> i64 { values.iter().map(|v| (*v).into()).sum() };
-    array.values().chunks(CHUNK).map(|values| i128::from(chunk(values))).sum()
+    array
+        .values()
+        .chunks(CHUNK)
+        .map(|values| i128::from(chunk(values)))
+        .sum()
 }
 
 fn sum_wide<T: ArrowPrimitiveType>(input: &ArrayRef) -> Option<i128>
@@ -194,12 +207,16 @@ pub(crate) fn doubles(input: &ArrayRef) -> Result<Float64Array> {
 
 /// The state column `index`, or an error that names the aggregate.
 pub(crate) fn state_column<'a>(states: &'a [ArrayRef], index: usize) -> Result<&'a ArrayRef> {
-    states.get(index).ok_or_else(|| internal("an aggregate's state has too few columns"))
+    states
+        .get(index)
+        .ok_or_else(|| internal("an aggregate's state has too few columns"))
 }
 
 /// NULL where a row does not count.
 pub(crate) fn mask(array: &ArrayRef, filter: Option<&BooleanArray>) -> Result<ArrayRef> {
-    let Some(filter) = filter else { return Ok(array.clone()) };
+    let Some(filter) = filter else {
+        return Ok(array.clone());
+    };
     let dropped = arrow::compute::not(&prep_null_mask_filter(filter))?;
     Ok(arrow::compute::nullif(array, &dropped)?)
 }

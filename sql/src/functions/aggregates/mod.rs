@@ -27,8 +27,14 @@ pub(crate) use row_key::FUNCTIONS;
 static AGGREGATES: LazyLock<HashMap<&'static str, Arc<AggregateUDF>>> = LazyLock::new(|| {
     let bits = |op| Arc::new(AggregateUDF::new_from_impl(bits::BitAggregate::new(op)));
     HashMap::from([
-        ("sum", Arc::new(AggregateUDF::new_from_impl(sum::Sum::sum()))),
-        ("avg", Arc::new(AggregateUDF::new_from_impl(sum::Sum::avg()))),
+        (
+            "sum",
+            Arc::new(AggregateUDF::new_from_impl(sum::Sum::sum())),
+        ),
+        (
+            "avg",
+            Arc::new(AggregateUDF::new_from_impl(sum::Sum::avg())),
+        ),
         ("count", df::count::count_udaf()),
         ("min", df::min_max::min_udaf()),
         ("max", df::min_max::max_udaf()),
@@ -59,5 +65,7 @@ pub fn aggregate_names() -> Vec<String> {
 
 /// GROUP_CONCAT for a session with its own `group_concat_max_len`, in bytes.
 pub fn group_concat(length_max: usize) -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(group_concat::GroupConcat::new(length_max)))
+    Arc::new(AggregateUDF::new_from_impl(group_concat::GroupConcat::new(
+        length_max,
+    )))
 }

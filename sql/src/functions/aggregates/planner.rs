@@ -63,7 +63,9 @@ pub(crate) fn plan_window(mut expr: RawWindowExpr) -> Result<PlannerResult<RawWi
 }
 
 fn doubles(args: Vec<Expr>) -> Result<Vec<Expr>> {
-    args.into_iter().map(|arg| call("cast_double", vec![arg])).collect()
+    args.into_iter()
+        .map(|arg| call("cast_double", vec![arg]))
+        .collect()
 }
 
 fn call(name: &str, args: Vec<Expr>) -> Result<Expr> {
@@ -88,15 +90,22 @@ const SEPARATOR: &str = "group_concat_separator";
 /// Moves the SEPARATOR clause of GROUP_CONCAT, which DataFusion's planner refuses, into the last
 /// argument. For a rewrite of the AST before planning; other functions are left alone.
 pub fn move_separator(function: &mut ast::Function) {
-    let is_group_concat = function.name.to_string().eq_ignore_ascii_case("group_concat");
-    let ast::FunctionArguments::List(list) = &mut function.args else { return };
+    let is_group_concat = function
+        .name
+        .to_string()
+        .eq_ignore_ascii_case("group_concat");
+    let ast::FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
     if !is_group_concat {
         return;
     }
     let at = |clause: &ast::FunctionArgumentClause| {
         matches!(clause, ast::FunctionArgumentClause::Separator(_))
     };
-    let Some(index) = list.clauses.iter().position(at) else { return };
+    let Some(index) = list.clauses.iter().position(at) else {
+        return;
+    };
     if let ast::FunctionArgumentClause::Separator(value) = list.clauses.remove(index) {
         let separator = ast::Expr::Value(value);
         let marked = ast::Function {
@@ -105,7 +114,9 @@ pub fn move_separator(function: &mut ast::Function) {
             parameters: ast::FunctionArguments::None,
             args: ast::FunctionArguments::List(ast::FunctionArgumentList {
                 duplicate_treatment: None,
-                args: vec![ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(separator))],
+                args: vec![ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(
+                    separator,
+                ))],
                 clauses: Vec::new(),
             }),
             filter: None,

@@ -22,7 +22,10 @@ fn row_key(call: &Call<'_>) -> Result<ArrayRef> {
             Ok(arrow::compute::take(&array, &rows, None)?)
         })
         .collect::<Result<_>>()?;
-    let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+    let fields = columns
+        .iter()
+        .map(|c| SortField::new(c.data_type().clone()))
+        .collect();
     let rows = RowConverter::new(fields)?.convert_columns(&columns)?;
     let mut keys = BinaryViewBuilder::with_capacity(call.rows);
     for (row, key) in rows.iter().enumerate() {
@@ -36,7 +39,12 @@ fn row_key(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
-    Definition::new("row_key", (1, ANY), |_| Ok(DataType::BinaryView.into()), row_key),
+    Definition::new(
+        "row_key",
+        (1, ANY),
+        |_| Ok(DataType::BinaryView.into()),
+        row_key,
+    ),
     Definition::new(
         "group_concat_separator",
         (1, 1),

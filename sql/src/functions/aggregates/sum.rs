@@ -32,28 +32,45 @@ pub(crate) struct Sum {
 
 impl Sum {
     pub(crate) fn sum() -> Self {
-        Self { average: false, signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            average: false,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 
     pub(crate) fn avg() -> Self {
-        Self { average: true, signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            average: true,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 
     fn result_digits(&self, input: &DataType) -> (u8, i8) {
         let (precision, scale) = exact_digits(input);
         if !self.average {
-            return ((precision.saturating_add(SUM_DIGITS)).min(PRECISION_MAX), scale);
+            return (
+                (precision.saturating_add(SUM_DIGITS)).min(PRECISION_MAX),
+                scale,
+            );
         }
         let result_scale = (scale + DIVISION_DIGITS).min(SCALE_MAX.max(scale));
         let more = (result_scale - scale).unsigned_abs();
-        (precision.saturating_add(more).min(PRECISION_MAX), result_scale)
+        (
+            precision.saturating_add(more).min(PRECISION_MAX),
+            result_scale,
+        )
     }
 
     fn inner(&self, args: &AccumulatorArgs) -> Result<Inner> {
-        let [field] = args.expr_fields else { return Err(wrong_argument_count(self.name())) };
+        let [field] = args.expr_fields else {
+            return Err(wrong_argument_count(self.name()));
+        };
         let text = format!("{}({})", self.name(), field.name());
         if !is_exact(field.data_type()) {
-            return Ok(Inner::Double(Double { text, average: self.average }));
+            return Ok(Inner::Double(Double {
+                text,
+                average: self.average,
+            }));
         }
         let (_, scale) = exact_digits(field.data_type());
         let (result_precision, result_scale) = self.result_digits(field.data_type());
@@ -84,7 +101,9 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        let [input] = arg_types else { return Err(wrong_argument_count(self.name())) };
+        let [input] = arg_types else {
+            return Err(wrong_argument_count(self.name()));
+        };
         if !is_exact(input) {
             return Ok(DataType::Float64);
         }
@@ -114,7 +133,9 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        let [input] = args.input_fields else { return Err(wrong_argument_count(self.name())) };
+        let [input] = args.input_fields else {
+            return Err(wrong_argument_count(self.name()));
+        };
         let value = if is_exact(input.data_type()) {
             DataType::Decimal128(38, exact_digits(input.data_type()).1)
         } else {
@@ -123,7 +144,11 @@ impl AggregateUDFImpl for Sum {
         let name = |part: &str| format_state_name(args.name, part);
         if args.is_distinct {
             let item = Field::new_list_field(value, true);
-            return Ok(vec![Arc::new(Field::new_list(name("distinct"), item, false))]);
+            return Ok(vec![Arc::new(Field::new_list(
+                name("distinct"),
+                item,
+                false,
+            ))]);
         }
         let mut fields = vec![Arc::new(Field::new(name("sum"), value, true))];
         if self.average {

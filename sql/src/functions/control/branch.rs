@@ -35,7 +35,10 @@ fn unified(shape: &Shape<'_>, first: usize) -> Declared {
         })
         .reduce(|a, b| Some(a?.max(b?)))
         .flatten();
-    Declared { data_type, fsp: if temporal { fsp } else { None } }
+    Declared {
+        data_type,
+        fsp: if temporal { fsp } else { None },
+    }
 }
 
 /// Argument `index` as the result's type, over all rows.
@@ -75,11 +78,17 @@ fn nullif(call: &Call<'_>) -> Result<ArrayRef> {
 /// NULLIF has the first argument's type.
 fn nullif_type(shape: &Shape<'_>) -> Result<Declared> {
     let data_type = unified_type(&[shape.data_type(0).clone()]);
-    Ok(Declared { data_type, fsp: shape.fsp(0) })
+    Ok(Declared {
+        data_type,
+        fsp: shape.fsp(0),
+    })
 }
 
 fn isnull(call: &Call<'_>) -> Result<ArrayRef> {
-    Ok(Arc::new(arrow::compute::is_null(&spread(call.array(0)?, call.rows)?)?))
+    Ok(Arc::new(arrow::compute::is_null(&spread(
+        call.array(0)?,
+        call.rows,
+    )?)?))
 }
 
 /// Dates with text compare as dates, but the result is the text of the one that wins.
@@ -90,8 +99,9 @@ fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<ArrayRef> {
     // Index of the winning argument per row; `None` as soon as an argument is NULL.
     let mut best: Vec<Option<usize>> = vec![Some(0); call.rows];
     for index in 1..call.len() {
-        let comparisons =
-            (0..index).map(|other| comparison(call, basis, index, other)).collect::<Result<Vec<_>>>()?;
+        let comparisons = (0..index)
+            .map(|other| comparison(call, basis, index, other))
+            .collect::<Result<Vec<_>>>()?;
         let better = call.collect_bool(|row| {
             let order = comparisons[best[row]?](row);
             best[row] = match order {
@@ -101,7 +111,11 @@ fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<ArrayRef> {
             };
             Some(order == Some(wanted))
         });
-        winner = choose(&(Arc::new(better) as ArrayRef), &branch(call, index)?, &winner)?;
+        winner = choose(
+            &(Arc::new(better) as ArrayRef),
+            &branch(call, index)?,
+            &winner,
+        )?;
     }
     let lost = call.collect_bool(|row| Some(best[row].is_none()));
     Ok(arrow::compute::nullif(&winner, &lost)?)
@@ -110,9 +124,13 @@ fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<ArrayRef> {
 /// INTERVAL(n, a, b ...): how many of the ascending numbers are not greater than n.
 fn interval(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.double(0)?;
-    let bounds = (1..call.len()).map(|i| call.double(i)).collect::<Result<Vec<_>>>()?;
+    let bounds = (1..call.len())
+        .map(|i| call.double(i))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(call.collect::<Int64Type>(|row| {
-        let Some(value) = values.get(row) else { return Some(-1) };
+        let Some(value) = values.get(row) else {
+            return Some(-1);
+        };
         let reached = |bound: &crate::functions::argument::Column<arrow::array::Float64Array>| {
             bound.get(row).is_none_or(|bound| bound <= value)
         };
@@ -121,8 +139,15 @@ fn interval(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn case(when: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
-    let when = when.into_iter().map(|(w, t)| (Box::new(w), Box::new(t))).collect();
-    Expr::Case(Case { expr: None, when_then_expr: when, else_expr: Some(Box::new(otherwise)) })
+    let when = when
+        .into_iter()
+        .map(|(w, t)| (Box::new(w), Box::new(t)))
+        .collect();
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: when,
+        else_expr: Some(Box::new(otherwise)),
+    })
 }
 
 /// The branches as the type they unify to; `None` when one of them must not be evaluated twice.
@@ -131,10 +156,17 @@ fn converted(args: &[Expr], info: &SimplifyContext) -> Result<Option<Vec<Expr>>>
         return Ok(None);
     }
     let schema = info.schema().as_ref();
-    let types = args.iter().map(|arg| arg.get_type(schema)).collect::<Result<Vec<_>>>()?;
+    let types = args
+        .iter()
+        .map(|arg| arg.get_type(schema))
+        .collect::<Result<Vec<_>>>()?;
     let to = unified_type(&types);
     let branches = args.iter().zip(&types).map(|(arg, from)| {
-        if *from == to { arg.clone() } else { convert_to(&to).call(vec![arg.clone()]) }
+        if *from == to {
+            arg.clone()
+        } else {
+            convert_to(&to).call(vec![arg.clone()])
+        }
     });
     Ok(Some(branches.collect()))
 }
@@ -150,26 +182,39 @@ fn simplify_if(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyRe
         return Ok(ExprSimplifyResult::Original(args));
     };
     let condition = truth(condition.clone(), info.schema())?;
-    Ok(ExprSimplifyResult::Simplified(case(vec![(condition, then)], otherwise)))
+    Ok(ExprSimplifyResult::Simplified(case(
+        vec![(condition, then)],
+        otherwise,
+    )))
 }
 
 fn simplify_coalesce(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
     let Some(mut branches) = converted(&args, info)? else {
         return Ok(ExprSimplifyResult::Original(args));
     };
-    let Some(last) = branches.pop() else { return Ok(ExprSimplifyResult::Original(args)) };
+    let Some(last) = branches.pop() else {
+        return Ok(ExprSimplifyResult::Original(args));
+    };
     let when: Vec<_> = args
         .iter()
         .zip(branches)
         .map(|(arg, branch)| (Expr::IsNotNull(Box::new(arg.clone())), branch))
         .collect();
-    Ok(ExprSimplifyResult::Simplified(if when.is_empty() { last } else { case(when, last) }))
+    Ok(ExprSimplifyResult::Simplified(if when.is_empty() {
+        last
+    } else {
+        case(when, last)
+    }))
 }
 
-const COALESCE: Definition =
-    Definition::new("coalesce", (1, ANY), |shape| Ok(unified(shape, 0)), coalesce)
-        .lazy()
-        .simplified_by(simplify_coalesce);
+const COALESCE: Definition = Definition::new(
+    "coalesce",
+    (1, ANY),
+    |shape| Ok(unified(shape, 0)),
+    coalesce,
+)
+.lazy()
+.simplified_by(simplify_coalesce);
 
 const IFNULL: Definition =
     Definition::new("ifnull", (2, 2), |shape| Ok(unified(shape, 0)), coalesce)
@@ -184,13 +229,24 @@ pub(crate) const FUNCTIONS: &[Definition] = &[
     COALESCE,
     Definition::new("nullif", (2, 2), nullif_type, nullif),
     Definition::new("isnull", (1, 1), |_| Ok(DataType::Boolean.into()), isnull),
-    Definition::new("greatest", (2, ANY), |shape| Ok(unified_extreme(shape)), |call| {
-        extreme(call, Ordering::Greater)
-    }),
-    Definition::new("least", (2, ANY), |shape| Ok(unified_extreme(shape)), |call| {
-        extreme(call, Ordering::Less)
-    }),
-    Definition::new("interval", (2, ANY), |_| Ok(DataType::Int64.into()), interval),
+    Definition::new(
+        "greatest",
+        (2, ANY),
+        |shape| Ok(unified_extreme(shape)),
+        |call| extreme(call, Ordering::Greater),
+    ),
+    Definition::new(
+        "least",
+        (2, ANY),
+        |shape| Ok(unified_extreme(shape)),
+        |call| extreme(call, Ordering::Less),
+    ),
+    Definition::new(
+        "interval",
+        (2, ANY),
+        |_| Ok(DataType::Int64.into()),
+        interval,
+    ),
 ];
 
 /// Numbers with text are compared, and returned, as doubles.

@@ -56,8 +56,16 @@ fn cast_unsigned(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn decimal_type(shape: &Shape<'_>) -> Result<Declared> {
-    let precision = if shape.len() > 1 { shape.literal_int(1) } else { Some(10) };
-    let scale = if shape.len() > 2 { shape.literal_int(2) } else { Some(0) };
+    let precision = if shape.len() > 1 {
+        shape.literal_int(1)
+    } else {
+        Some(10)
+    };
+    let scale = if shape.len() > 2 {
+        shape.literal_int(2)
+    } else {
+        Some(0)
+    };
     let (Some(precision), Some(scale)) = (precision, scale) else {
         return Err(wrong_arguments("cast_decimal"));
     };
@@ -77,7 +85,11 @@ fn cast_decimal(call: &Call<'_>) -> Result<ArrayRef> {
     let DataType::Decimal128(precision, scale) = *call.return_type() else {
         return Err(wrong_arguments("cast_decimal"));
     };
-    Ok(Arc::new(arrays::to_decimal(&call.array(0)?, precision, scale)?))
+    Ok(Arc::new(arrays::to_decimal(
+        &call.array(0)?,
+        precision,
+        scale,
+    )?))
 }
 
 fn cast_char(call: &Call<'_>) -> Result<ArrayRef> {
@@ -101,9 +113,15 @@ fn char_type(shape: &Shape<'_>) -> Result<Declared> {
 /// With a length, shorter values are filled with zero bytes.
 fn cast_binary(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.bytes(0)?;
-    let lengths = if call.len() > 1 { Some(call.int(1)?) } else { None };
+    let lengths = if call.len() > 1 {
+        Some(call.int(1)?)
+    } else {
+        None
+    };
     Ok(Arc::new(call.bounded_bytes(|row, out| {
-        let Some(value) = values.get(row) else { return false };
+        let Some(value) = values.get(row) else {
+            return false;
+        };
         out.extend_from_slice(value);
         if let Some(length) = lengths.as_ref().and_then(|lengths| lengths.get(row)) {
             out.resize(usize::try_from(length).unwrap_or(0).min(64 << 20), 0);
@@ -118,8 +136,14 @@ fn cast_date(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn fsp(shape: &Shape<'_>) -> Result<u8> {
-    let fsp = if shape.len() > 1 { shape.literal_int(1) } else { Some(0) };
-    let fsp = fsp.and_then(|fsp| u8::try_from(fsp).ok()).filter(|fsp| *fsp <= 6);
+    let fsp = if shape.len() > 1 {
+        shape.literal_int(1)
+    } else {
+        Some(0)
+    };
+    let fsp = fsp
+        .and_then(|fsp| u8::try_from(fsp).ok())
+        .filter(|fsp| *fsp <= 6);
     fsp.ok_or_else(|| {
         let message = "Too-big precision specified for 'cast'. Maximum is 6.";
         raise(crate::error::SqlError::new(1426, "42000", message))
@@ -127,11 +151,17 @@ fn fsp(shape: &Shape<'_>) -> Result<u8> {
 }
 
 fn datetime_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared { data_type: DATETIME, fsp: Some(fsp(shape)?) })
+    Ok(Declared {
+        data_type: DATETIME,
+        fsp: Some(fsp(shape)?),
+    })
 }
 
 fn time_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared { data_type: TIME, fsp: Some(fsp(shape)?) })
+    Ok(Declared {
+        data_type: TIME,
+        fsp: Some(fsp(shape)?),
+    })
 }
 
 /// Microseconds rounded to `fsp` digits of a second, half up.
@@ -177,23 +207,56 @@ fn cast_float(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
-    Definition::new("cast_signed", (1, 1), |_| Ok(DataType::Int64.into()), cast_signed),
-    Definition::new("cast_unsigned", (1, 1), |_| Ok(DataType::UInt64.into()), cast_unsigned),
+    Definition::new(
+        "cast_signed",
+        (1, 1),
+        |_| Ok(DataType::Int64.into()),
+        cast_signed,
+    ),
+    Definition::new(
+        "cast_unsigned",
+        (1, 1),
+        |_| Ok(DataType::UInt64.into()),
+        cast_unsigned,
+    ),
     Definition::new("cast_decimal", (1, 3), decimal_type, cast_decimal),
     Definition::new("cast_char", (1, 2), char_type, cast_char),
-    Definition::new("cast_binary", (1, 2), |_| Ok(DataType::BinaryView.into()), cast_binary),
-    Definition::new("cast_date", (1, 1), |_| Ok(DataType::Date32.into()), cast_date),
+    Definition::new(
+        "cast_binary",
+        (1, 2),
+        |_| Ok(DataType::BinaryView.into()),
+        cast_binary,
+    ),
+    Definition::new(
+        "cast_date",
+        (1, 1),
+        |_| Ok(DataType::Date32.into()),
+        cast_date,
+    ),
     Definition::new("cast_datetime", (1, 2), datetime_type, cast_datetime),
     Definition::new("cast_time", (1, 2), time_type, cast_time),
-    Definition::new("cast_double", (1, 1), |_| Ok(DataType::Float64.into()), cast_double),
-    Definition::new("cast_float", (1, 1), |_| Ok(DataType::Float32.into()), cast_float),
+    Definition::new(
+        "cast_double",
+        (1, 1),
+        |_| Ok(DataType::Float64.into()),
+        cast_double,
+    ),
+    Definition::new(
+        "cast_float",
+        (1, 1),
+        |_| Ok(DataType::Float32.into()),
+        cast_float,
+    ),
 ];
 
 /// A function that brings its argument to a type by MySQL's implicit conversion, for branches of CASE
 /// and operands of comparisons. Types: those that [`super::unified_type`] gives.
 pub fn convert_to(to: &DataType) -> Arc<ScalarUDF> {
     let signature = Signature::user_defined(Volatility::Immutable);
-    Arc::new(ScalarUDF::new_from_impl(Convert { to: to.clone(), signature }))
+    Arc::new(ScalarUDF::new_from_impl(Convert {
+        to: to.clone(),
+        signature,
+    }))
 }
 
 #[derive(Debug)]

@@ -18,7 +18,9 @@ use crate::functions::string::types::is_binary;
 /// The type that values of all these types are brought to. `Null` when there is nothing else.
 pub fn unified_type(types: &[DataType]) -> DataType {
     let mut known = types.iter().filter(|t| !t.is_null());
-    let Some(first) = known.next() else { return DataType::Null };
+    let Some(first) = known.next() else {
+        return DataType::Null;
+    };
     let all = |test: fn(&DataType) -> bool| types.iter().all(|t| t.is_null() || test(t));
     let any = |test: fn(&DataType) -> bool| types.iter().any(test);
     if known.clone().all(|t| t == first) && !is_text(first) && !is_binary(first) {
@@ -39,7 +41,11 @@ pub fn unified_type(types: &[DataType]) -> DataType {
     if any(DataType::is_decimal) || (any(is_signed) && any(|t| *t == DataType::UInt64)) {
         return unified_decimals(types);
     }
-    if any(is_signed) { DataType::Int64 } else { DataType::UInt64 }
+    if any(is_signed) {
+        DataType::Int64
+    } else {
+        DataType::UInt64
+    }
 }
 
 fn is_text(t: &DataType) -> bool {
@@ -47,7 +53,10 @@ fn is_text(t: &DataType) -> bool {
 }
 
 fn is_date(t: &DataType) -> bool {
-    matches!(t, DataType::Date32 | DataType::Timestamp(..) | DataType::Duration(_))
+    matches!(
+        t,
+        DataType::Date32 | DataType::Timestamp(..) | DataType::Duration(_)
+    )
 }
 
 fn is_number(t: &DataType) -> bool {
@@ -61,7 +70,11 @@ fn is_signed(t: &DataType) -> bool {
 /// DATE and DATETIME are a DATETIME. A TIME with either has no date of its own: text.
 fn unified_dates(types: &[DataType]) -> DataType {
     let time = |t: &&DataType| matches!(t, DataType::Duration(_));
-    if types.iter().filter(time).count() > 0 { DataType::Utf8View } else { DATETIME }
+    if types.iter().filter(time).count() > 0 {
+        DataType::Utf8View
+    } else {
+        DATETIME
+    }
 }
 
 fn unified_decimals(types: &[DataType]) -> DataType {

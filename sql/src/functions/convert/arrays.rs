@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, Decimal128Array, Float64Array,
-    Int64Array, StringViewArray, StringViewBuilder, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, BinaryViewArray, Decimal128Array, Float64Array, Int64Array,
+    StringViewArray, StringViewBuilder, UInt64Array, new_null_array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -20,7 +20,9 @@ use super::number::{
     clamp_i64, divide_half_up, double_to_decimal, double_to_integer, pow10, rescale,
     text_to_decimal, text_to_double, text_to_integer, to_bits,
 };
-use super::text::{push_date, push_datetime, push_decimal, push_double, push_float, push_time};
+use super::text::{
+    push_date, push_datetime, push_decimal, push_double, push_fixed, push_float, push_time,
+};
 use crate::functions::datetime::calendar::{Clock, Date, split};
 use crate::functions::failure::internal;
 
@@ -125,7 +127,10 @@ pub(crate) fn to_double(array: &dyn Array) -> Result<Float64Array> {
         Source::Double(a) => a.clone(),
         Source::Decimal(a, scale) => a.unary(|v| decimal_to_double(v, scale)),
         Source::Text(a) => a.iter().map(|v| v.map(text_to_double)).collect(),
-        Source::Bytes(a) => a.iter().map(|v| v.map(|b| text_to_double(&bytes_text(b)))).collect(),
+        Source::Bytes(a) => a
+            .iter()
+            .map(|v| v.map(|b| text_to_double(&bytes_text(b))))
+            .collect(),
         Source::Date(a) => a.unary(|v| date_number(v) as f64),
         Source::DateTime(a) => {
             a.unary(|v| with_fraction(datetime_number(v), v.rem_euclid(1_000_000)))
@@ -147,11 +152,18 @@ pub(crate) fn decimal_to_double(value: i128, scale: i8) -> f64 {
 
 /// A decimal rounded to an integer, half away from zero.
 pub(crate) fn decimal_to_integer(value: i128, scale: i8) -> i128 {
-    if scale <= 0 { value } else { divide_half_up(value, pow10(u32::from(scale.unsigned_abs()))) }
+    if scale <= 0 {
+        value
+    } else {
+        divide_half_up(value, pow10(u32::from(scale.unsigned_abs())))
+    }
 }
 
 /// Any column as whole numbers, rounded as MySQL's `val_int` does; `keep` maps them into the result.
-fn whole<T>(array: &dyn Array, keep: impl Fn(i128) -> T::Native) -> Result<arrow::array::PrimitiveArray<T>>
+fn whole<T>(
+    array: &dyn Array,
+    keep: impl Fn(i128) -> T::Native,
+) -> Result<arrow::array::PrimitiveArray<T>>
 where
     T: arrow::datatypes::ArrowPrimitiveType,
 {
@@ -162,10 +174,14 @@ where
         Source::Float(a) => a.unary(|v| keep(double_to_integer(v.into()))),
         Source::Double(a) => a.unary(|v| keep(double_to_integer(v))),
         Source::Decimal(a, scale) => a.unary(|v| keep(decimal_to_integer(v, scale))),
-        Source::Text(a) => a.iter().map(|v| v.map(|t| keep(text_to_integer(t)))).collect(),
-        Source::Bytes(a) => {
-            a.iter().map(|v| v.map(|b| keep(text_to_integer(&bytes_text(b))))).collect()
-        }
+        Source::Text(a) => a
+            .iter()
+            .map(|v| v.map(|t| keep(text_to_integer(t))))
+            .collect(),
+        Source::Bytes(a) => a
+            .iter()
+            .map(|v| v.map(|b| keep(text_to_integer(&bytes_text(b)))))
+            .collect(),
         Source::Date(a) => a.unary(|v| keep(date_number(v).into())),
         Source::DateTime(a) => a.unary(|v| keep(datetime_number(v).into())),
         Source::Time(a) => a.unary(|v| keep(time_number(v).into())),
@@ -197,7 +213,10 @@ pub(crate) fn to_decimal(array: &dyn Array, precision: u8, scale: i8) -> Result<
     let text = |t: &str| fit(text_to_decimal(t, scale), t.trim_start().starts_with('-'));
     let double = |v: f64| fit(double_to_decimal(v, scale), v < 0.0);
     let with_micros = |number: i64, micros: i64| {
-        shift(i128::from(number) * 1_000_000 + i128::from(micros % 1_000_000), 6)
+        shift(
+            i128::from(number) * 1_000_000 + i128::from(micros % 1_000_000),
+            6,
+        )
     };
     let array: Decimal128Array = match source(array)? {
         Source::Null(rows) => Decimal128Array::new_null(rows),
@@ -217,7 +236,8 @@ pub(crate) fn to_decimal(array: &dyn Array, precision: u8, scale: i8) -> Result<
     Ok(array.with_precision_and_scale(precision, scale)?)
 }
 
-/// Any column as text. `fsp`: digits of a second to print, when the declared type is known.
+/// Any column as text. `fsp`: digits behind the point that are declared for the seconds of a date or time,
+/// or for a double; without them seconds print what they have and doubles their shortest text.
 pub(crate) fn to_text(array: &dyn Array, fsp: Option<u8>) -> Result<StringViewArray> {
     macro_rules! print {
         ($array:expr, $push:expr) => {{
@@ -241,13 +261,18 @@ pub(crate) fn to_text(array: &dyn Array, fsp: Option<u8>) -> Result<StringViewAr
         let _ = write!(out, "{value}");
     };
     Ok(match source(array)? {
-        Source::Null(rows) => {
-            new_null_array(&DataType::Utf8View, rows).as_string_view().clone()
-        }
+        Source::Null(rows) => new_null_array(&DataType::Utf8View, rows)
+            .as_string_view()
+            .clone(),
         Source::Int(a) => print!(a, |out: &mut String, v: i64| integer(out, v.into())),
         Source::UInt(a) => print!(a, |out: &mut String, v: u64| integer(out, v.into())),
         Source::Float(a) => print!(a, push_float),
-        Source::Double(a) => print!(a, push_double),
+        Source::Double(a) => match fsp {
+            Some(decimals) => {
+                print!(a, |out: &mut String, v: f64| push_fixed(out, v, decimals))
+            }
+            None => print!(a, push_double),
+        },
         Source::Decimal(a, scale) => {
             print!(a, |out: &mut String, v| push_decimal(out, v, scale))
         }
@@ -283,11 +308,6 @@ pub(crate) fn to_truth(array: &dyn Array) -> Result<arrow::array::BooleanArray> 
     })
 }
 
-/// Bytes to text or binary columns, by a builder: what `to_bytes` reads, this writes.
-pub(crate) fn bytes_builder(rows: usize) -> BinaryViewBuilder {
-    BinaryViewBuilder::with_capacity(rows)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,11 +316,20 @@ mod tests {
     #[test]
     fn every_kind_becomes_a_double() {
         let text = StringArray::from(vec![Some("10abc"), None]);
-        assert_eq!(to_double(&text).unwrap(), Float64Array::from(vec![Some(10.0), None]));
+        assert_eq!(
+            to_double(&text).unwrap(),
+            Float64Array::from(vec![Some(10.0), None])
+        );
         let truth = BooleanArray::from(vec![true, false]);
-        assert_eq!(to_double(&truth).unwrap(), Float64Array::from(vec![1.0, 0.0]));
+        assert_eq!(
+            to_double(&truth).unwrap(),
+            Float64Array::from(vec![1.0, 0.0])
+        );
         let day = Date32Array::from(vec![0]);
-        assert_eq!(to_double(&day).unwrap(), Float64Array::from(vec![19_700_101.0]));
+        assert_eq!(
+            to_double(&day).unwrap(),
+            Float64Array::from(vec![19_700_101.0])
+        );
         let instant = TimestampMicrosecondArray::from(vec![1_500_000]);
         assert_eq!(to_double(&instant).unwrap().value(0), 19_700_101_000_001.5);
     }
@@ -327,7 +356,9 @@ mod tests {
         let text = to_text(&days, None).unwrap();
         assert_eq!(text.value(0), "2024-02-29");
         assert!(text.is_null(1));
-        let decimals = Decimal128Array::from(vec![250]).with_precision_and_scale(5, 2).unwrap();
+        let decimals = Decimal128Array::from(vec![250])
+            .with_precision_and_scale(5, 2)
+            .unwrap();
         assert_eq!(to_text(&decimals, None).unwrap().value(0), "2.50");
     }
 }

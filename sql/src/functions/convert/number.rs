@@ -26,7 +26,12 @@ fn numeric_prefix(text: &str) -> Prefix<'_> {
     let bytes = text.as_bytes();
     let mut end = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
     let digits_from = end;
-    let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let digits = |from: usize| {
+        bytes[from..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count()
+    };
     let integer = digits(end);
     end += integer;
     let mut fraction = 0;
@@ -49,33 +54,53 @@ fn numeric_prefix(text: &str) -> Prefix<'_> {
             whole_end = end + 1 + signed + count;
             let value = &text[end + 1 + signed..whole_end];
             let value = value.parse::<i32>().unwrap_or(i32::MAX / 2);
-            exponent = if bytes[end + 1] == b'-' { -value } else { value };
+            exponent = if bytes[end + 1] == b'-' {
+                -value
+            } else {
+                value
+            };
         }
     }
     if whole_end < text.trim_end().len() || end == 0 {
         warn(Warning::TruncatedValue);
     }
-    Prefix { mantissa, exponent, whole: &text[..whole_end] }
+    Prefix {
+        mantissa,
+        exponent,
+        whole: &text[..whole_end],
+    }
 }
 
 /// `'12.5abc'` is 12.5, `'abc'` is 0, out of range saturates at the largest double.
 pub(crate) fn text_to_double(text: &str) -> f64 {
     let prefix = numeric_prefix(text);
     let value = prefix.whole.parse::<f64>().unwrap_or(0.0);
-    if value.is_infinite() { f64::MAX.copysign(value) } else { value }
+    if value.is_infinite() {
+        f64::MAX.copysign(value)
+    } else {
+        value
+    }
 }
 
 /// The integer prefix, saturating: `'12.9'` is 12 and `'1e3'` is 1.
 pub(crate) fn text_to_integer(text: &str) -> i128 {
     let prefix = numeric_prefix(text);
     let mut value = 0_i128;
-    for byte in prefix.mantissa.iter().skip_while(|b| matches!(b, b'+' | b'-')) {
+    for byte in prefix
+        .mantissa
+        .iter()
+        .skip_while(|b| matches!(b, b'+' | b'-'))
+    {
         if *byte == b'.' {
             break;
         }
         value = (value * 10 + i128::from(byte - b'0')).min(i128::from(u64::MAX) + 1);
     }
-    if prefix.mantissa.first() == Some(&b'-') { -value } else { value }
+    if prefix.mantissa.first() == Some(&b'-') {
+        -value
+    } else {
+        value
+    }
 }
 
 /// An integer from text: `i64` range below zero, `u64` range above, as MySQL's `strtoll10`.
@@ -90,7 +115,11 @@ pub(crate) fn text_to_decimal(text: &str, scale: i8) -> Option<i128> {
     let mut value = 0_i128;
     let mut fraction: Option<i32> = None;
     let mut dropped = 0_i32;
-    for byte in prefix.mantissa.iter().skip_while(|b| matches!(b, b'+' | b'-')) {
+    for byte in prefix
+        .mantissa
+        .iter()
+        .skip_while(|b| matches!(b, b'+' | b'-'))
+    {
         if *byte == b'.' {
             fraction = Some(0);
             continue;
@@ -103,7 +132,10 @@ pub(crate) fn text_to_decimal(text: &str, scale: i8) -> Option<i128> {
         value = value * 10 + i128::from(byte - b'0');
         fraction = fraction.map(|digits| digits + 1);
     }
-    let exponent = prefix.exponent.saturating_add(dropped).saturating_sub(fraction.unwrap_or(0));
+    let exponent = prefix
+        .exponent
+        .saturating_add(dropped)
+        .saturating_sub(fraction.unwrap_or(0));
     let shift = exponent.saturating_add(i32::from(scale));
     let value = if value == 0 {
         0
@@ -180,7 +212,11 @@ pub(crate) fn clamp_i64(value: i128) -> i64 {
 
 /// An integer as the 64 bits that MySQL's bit operators see: negative numbers wrap.
 pub(crate) fn to_bits(value: i128) -> u64 {
-    if value < 0 { clamp_i64(value) as u64 } else { value.min(i128::from(u64::MAX)) as u64 }
+    if value < 0 {
+        clamp_i64(value) as u64
+    } else {
+        value.min(i128::from(u64::MAX)) as u64
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +250,10 @@ mod tests {
         assert_eq!(text_to_i64("12.9"), 12);
         assert_eq!(text_to_i64("-7x"), -7);
         assert_eq!(text_to_i64("99999999999999999999"), i64::MAX);
-        assert_eq!(text_to_integer("18446744073709551615"), i128::from(u64::MAX));
+        assert_eq!(
+            text_to_integer("18446744073709551615"),
+            i128::from(u64::MAX)
+        );
     }
 
     #[test]

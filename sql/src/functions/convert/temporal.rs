@@ -1,7 +1,7 @@
 //! Whole columns to DATE, DATETIME and TIME: from text, from numbers, from one another.
 //!
-//! What is no date gives NULL. A TIME becomes a DATETIME only where MySQL does so by adding the
-//! current day; no function here knows the day, so such a value is NULL.
+//! What is no date gives NULL. A TIME has no date of its own: the arguments of a call get the current
+//! day's (`argument`), here it is NULL.
 
 use arrow::array::{
     Array, Date32Array, DurationMicrosecondArray, PrimitiveArray, TimestampMicrosecondArray,
@@ -36,41 +36,52 @@ fn from_text<'a, T: ArrowPrimitiveType>(
         .collect()
 }
 
-/// A number with a fraction as (whole part, microseconds), the seventh digit rounding.
-fn double_parts(value: f64) -> Option<(i64, u32)> {
+/// A number with a fraction as (whole part, microseconds), both with its sign; the seventh digit rounds.
+fn double_parts(value: f64) -> Option<(i64, i32)> {
     if !value.is_finite() || value.abs() >= 1e15 {
         return None;
     }
     let micros = (value * 1e6).round() as i128;
     let number = i64::try_from(micros / 1_000_000).ok()?;
-    Some((number, (micros % 1_000_000).unsigned_abs() as u32))
+    Some((number, (micros % 1_000_000) as i32))
 }
 
-fn decimal_parts(value: i128, scale: i8) -> Option<(i64, u32)> {
+fn decimal_parts(value: i128, scale: i8) -> Option<(i64, i32)> {
     let micros = super::number::rescale(value, scale, 6)?;
     let number = i64::try_from(micros / 1_000_000).ok()?;
-    Some((number, (micros % 1_000_000).unsigned_abs() as u32))
+    Some((number, (micros % 1_000_000) as i32))
 }
 
 /// Numbers of any kind through `read`(whole part, microseconds).
 fn from_numbers<T: ArrowPrimitiveType>(
     source: Source<'_>,
-    read: impl Fn(i64, u32) -> Option<T::Native>,
+    read: impl Fn(i64, i32) -> Option<T::Native>,
 ) -> PrimitiveArray<T> {
-    let parts = |parts: Option<(i64, u32)>| parts.and_then(|(number, micro)| read(number, micro));
+    let parts = |parts: Option<(i64, i32)>| parts.and_then(|(number, micro)| read(number, micro));
     match source {
         Source::Int(a) => a.iter().map(|v| v.and_then(|v| read(v, 0))).collect(),
-        Source::UInt(a) => {
-            a.iter().map(|v| v.and_then(|v| read(i64::try_from(v).ok()?, 0))).collect()
-        }
-        Source::Float(a) => a.iter().map(|v| v.and_then(|v| parts(double_parts(v.into())))).collect(),
-        Source::Double(a) => a.iter().map(|v| v.and_then(|v| parts(double_parts(v)))).collect(),
-        Source::Decimal(a, scale) => {
-            a.iter().map(|v| v.and_then(|v| parts(decimal_parts(v, scale)))).collect()
-        }
+        Source::UInt(a) => a
+            .iter()
+            .map(|v| v.and_then(|v| read(i64::try_from(v).ok()?, 0)))
+            .collect(),
+        Source::Float(a) => a
+            .iter()
+            .map(|v| v.and_then(|v| parts(double_parts(v.into()))))
+            .collect(),
+        Source::Double(a) => a
+            .iter()
+            .map(|v| v.and_then(|v| parts(double_parts(v))))
+            .collect(),
+        Source::Decimal(a, scale) => a
+            .iter()
+            .map(|v| v.and_then(|v| parts(decimal_parts(v, scale))))
+            .collect(),
         Source::Null(rows) => PrimitiveArray::new_null(rows),
         // The callers have dealt with text and dates.
-        Source::Text(_) | Source::Bytes(_) | Source::Date(_) | Source::DateTime(_)
+        Source::Text(_)
+        | Source::Bytes(_)
+        | Source::Date(_)
+        | Source::DateTime(_)
         | Source::Time(_) => PrimitiveArray::new_null(0),
     }
 }
@@ -88,7 +99,9 @@ pub(crate) fn to_datetime(array: &dyn Array) -> Result<TimestampMicrosecondArray
         Source::Time(a) => TimestampMicrosecondArray::new_null(a.len()),
         Source::Text(a) => from_text::<TimestampMicrosecondType>(a.iter(), read),
         Source::Bytes(a) => from_text::<TimestampMicrosecondType>(a.iter().map(utf8), read),
-        numbers => from_numbers::<TimestampMicrosecondType>(numbers, literal::datetime_from_number),
+        numbers => from_numbers::<TimestampMicrosecondType>(numbers, |number, micro| {
+            literal::datetime_from_number(number, u32::try_from(micro).ok()?)
+        }),
     })
 }
 
@@ -114,9 +127,7 @@ pub(crate) fn to_time(array: &dyn Array) -> Result<DurationMicrosecondArray> {
         Source::DateTime(a) => a.unary(|micros| micros.rem_euclid(DAY_US)),
         Source::Date(a) => a.unary(|_| 0),
         Source::Text(a) => from_text::<DurationMicrosecondType>(a.iter(), literal::time),
-        Source::Bytes(a) => {
-            from_text::<DurationMicrosecondType>(a.iter().map(utf8), literal::time)
-        }
+        Source::Bytes(a) => from_text::<DurationMicrosecondType>(a.iter().map(utf8), literal::time),
         numbers => from_numbers::<DurationMicrosecondType>(numbers, literal::time_from_number),
     })
 }

@@ -12,6 +12,45 @@ pub(crate) fn push_double(out: &mut String, value: f64) {
     push_scientific(out, &format!("{value:e}"));
 }
 
+/// A double with exactly `decimals` digits behind the point; digits beyond the shortest text that reads
+/// back are zeros.
+pub(crate) fn push_fixed(out: &mut String, value: f64, decimals: u8) {
+    let shortest = format!("{value:e}");
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count() as i32;
+    let fraction = digits - 1 - exponent;
+    if fraction > i32::from(decimals) || !value.is_finite() {
+        // Fewer digits than there are: correctly rounded.
+        let _ = write!(out, "{:.*}", usize::from(decimals), value);
+        return;
+    }
+    if value < 0.0 {
+        out.push('-');
+    }
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let whole = (exponent + 1).max(0) as usize;
+    if whole == 0 {
+        out.push('0');
+    } else {
+        let padded = whole.saturating_sub(digits.len());
+        out.push_str(&digits[..whole.min(digits.len())]);
+        out.extend(std::iter::repeat_n('0', padded));
+    }
+    if decimals == 0 {
+        return;
+    }
+    out.push('.');
+    let from = out.len();
+    out.extend(std::iter::repeat_n('0', (-exponent - 1).max(0) as usize));
+    out.push_str(digits.get(whole..).unwrap_or(""));
+    let have = out.len() - from;
+    out.extend(std::iter::repeat_n(
+        '0',
+        usize::from(decimals).saturating_sub(have),
+    ));
+}
+
 /// A FLOAT: six significant digits.
 pub(crate) fn push_float(out: &mut String, value: f32) {
     push_scientific(out, &format!("{value:.5e}"));
@@ -32,12 +71,13 @@ fn push_scientific(out: &mut String, digits: &str) {
     let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let fraction = fraction.trim_end_matches('0');
     if integer == "0" && fraction.is_empty() {
-        out.push_str(sign);
+        // Negative zero too.
         out.push('0');
         return;
     }
     out.push_str(sign);
-    if (0..15).contains(&exponent) {
+    // From 1e15 on only numbers that have digits behind the point are written out.
+    if (0..15).contains(&exponent) || (exponent == 15 && fraction.len() > 15) {
         let exponent = exponent as usize;
         out.push_str(integer);
         if fraction.len() <= exponent {
@@ -50,7 +90,10 @@ fn push_scientific(out: &mut String, digits: &str) {
         }
     } else if (-15..0).contains(&exponent) {
         out.push_str("0.");
-        out.extend(std::iter::repeat_n('0', exponent.unsigned_abs() as usize - 1));
+        out.extend(std::iter::repeat_n(
+            '0',
+            exponent.unsigned_abs() as usize - 1,
+        ));
         out.push_str(integer);
         out.push_str(fraction);
     } else {
@@ -151,6 +194,7 @@ mod tests {
             (0.1 + 0.2, "0.30000000000000004"),
             (1e14, "100000000000000"),
             (1e15, "1e15"),
+            (1_234_567_890_123_456.8, "1234567890123456.8"),
             (1.5e300, "1.5e300"),
             (1e-15, "0.000000000000001"),
             (1e-16, "1e-16"),
@@ -158,6 +202,23 @@ mod tests {
         ] {
             assert_eq!(double(value), text);
         }
+    }
+
+    #[test]
+    fn fixed_doubles_pad_their_shortest_digits() {
+        let fixed = |value: f64, decimals: u8| {
+            let mut out = String::new();
+            push_fixed(&mut out, value, decimals);
+            out
+        };
+        assert_eq!(fixed(1.0, 2), "1.00");
+        assert_eq!(fixed(0.0, 1), "0.0");
+        assert_eq!(fixed(-1.5, 0), "-2");
+        assert_eq!(fixed(1e20, 2), "100000000000000000000.00");
+        assert_eq!(fixed(3.14159, 30), "3.141590000000000000000000000000");
+        assert_eq!(fixed(1e-16, 5), "0.00000");
+        assert_eq!(fixed(0.05, 3), "0.050");
+        assert_eq!(fixed(123.456, 2), "123.46");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use arrow::datatypes::{
     DataType, Date32Type, DurationMicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
@@ -25,7 +25,10 @@ pub(crate) const TIME: DataType = DataType::Duration(TimeUnit::Microsecond);
 
 fn is_text(data_type: &DataType) -> bool {
     use DataType::*;
-    matches!(data_type, Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView)
+    matches!(
+        data_type,
+        Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView
+    )
 }
 
 /// The unit given as a literal.
@@ -46,12 +49,22 @@ fn sum_type(shape: &Shape<'_>, x: usize, unit: Unit, value: usize) -> Declared {
     let fsp = |own: Option<u8>| if micro { Some(6) } else { own };
     match shape.data_type(x) {
         DataType::Date32 if unit.is_calendar() => DataType::Date32.into(),
-        DataType::Date32 => Declared { data_type: DATETIME, fsp: fsp(Some(0)) },
-        DataType::Timestamp(..) => Declared { data_type: DATETIME, fsp: fsp(shape.fsp(x)) },
-        DataType::Duration(_) if unit.is_clock() => {
-            Declared { data_type: TIME, fsp: fsp(shape.fsp(x)) }
-        }
-        DataType::Duration(_) => Declared { data_type: DATETIME, fsp: fsp(shape.fsp(x)) },
+        DataType::Date32 => Declared {
+            data_type: DATETIME,
+            fsp: fsp(Some(0)),
+        },
+        DataType::Timestamp(..) => Declared {
+            data_type: DATETIME,
+            fsp: fsp(shape.fsp(x)),
+        },
+        DataType::Duration(_) if unit.is_clock() => Declared {
+            data_type: TIME,
+            fsp: fsp(shape.fsp(x)),
+        },
+        DataType::Duration(_) => Declared {
+            data_type: DATETIME,
+            fsp: fsp(shape.fsp(x)),
+        },
         // Text and numbers.
         _ => DataType::Utf8View.into(),
     }
@@ -102,7 +115,11 @@ impl Intervals {
         } else {
             Amounts::Units(call.int(index)?)
         };
-        Ok(Self { unit, negative, amounts })
+        Ok(Self {
+            unit,
+            negative,
+            amounts,
+        })
     }
 
     /// The interval to add; `None` for NULL and for amounts beyond any calendar.
@@ -111,19 +128,27 @@ impl Intervals {
             Amounts::Units(numbers) => {
                 let number = numbers.get(row)?;
                 match self.unit.micros() {
-                    Some(us) => Interval { months: 0, micros: number.checked_mul(us)? },
-                    None => {
-                        Interval { months: number.checked_mul(self.unit.months())?, micros: 0 }
-                    }
+                    Some(us) => Interval {
+                        months: 0,
+                        micros: number.checked_mul(us)?,
+                    },
+                    None => Interval {
+                        months: number.checked_mul(self.unit.months())?,
+                        micros: 0,
+                    },
                 }
             }
-            Amounts::Micros(numbers) => {
-                Interval { months: 0, micros: i64::try_from(numbers.get(row)?).ok()? }
-            }
+            Amounts::Micros(numbers) => Interval {
+                months: 0,
+                micros: i64::try_from(numbers.get(row)?).ok()?,
+            },
             Amounts::Text(texts) => self.unit.composite(texts.get(row)?)?,
         };
         if self.negative {
-            interval = Interval { months: -interval.months, micros: interval.micros.checked_neg()? };
+            interval = Interval {
+                months: -interval.months,
+                micros: interval.micros.checked_neg()?,
+            };
         }
         Some(interval)
     }
@@ -131,14 +156,20 @@ impl Intervals {
 
 /// A DATETIME plus an interval; `None` outside the calendar.
 pub(crate) fn add(micros: i64, interval: Interval) -> Option<i64> {
-    let moved = if interval.months != 0 {
+    if interval.months != 0 {
         let (days, clock) = split(micros);
-        join(Date::from_days(days).add_months(interval.months)?.days(), clock)
-    } else {
-        micros.checked_add(interval.micros)?
-    };
-    in_calendar(moved).then_some(moved)
+        return Some(join(
+            Date::from_days(days).add_months(interval.months)?.days(),
+            clock,
+        ));
+    }
+    let moved = micros.checked_add(interval.micros)?;
+    // Counting in days MySQL has no year 0.
+    (in_calendar(moved) && moved >= YEAR_1_US).then_some(moved)
 }
+
+/// 0001-01-01
+const YEAR_1_US: i64 = -719_162 * DAY_US;
 
 fn add_intervals(call: &Call<'_>, x: usize, intervals: &Intervals) -> Result<ArrayRef> {
     match call.return_type() {
@@ -160,7 +191,8 @@ fn add_intervals(call: &Call<'_>, x: usize, intervals: &Intervals) -> Result<Arr
             let datetime = call.datetime(x)?;
             let array = match fixed(intervals, &datetime) {
                 Some((values, micros)) => {
-                    let moved = |value: i64| value.checked_add(micros).filter(|v| in_calendar(*v));
+                    let interval = Interval { months: 0, micros };
+                    let moved = |value: i64| add(value, interval);
                     values.unary_opt::<_, TimestampMicrosecondType>(moved)
                 }
                 None => call.collect::<TimestampMicrosecondType>(|row| {
@@ -183,7 +215,11 @@ fn fixed<'a>(
         Amounts::Micros(numbers) => numbers.is_scalar(),
         Amounts::Text(texts) => texts.is_scalar(),
     };
-    let interval = if scalar { intervals.get(0)? } else { return None };
+    let interval = if scalar {
+        intervals.get(0)?
+    } else {
+        return None;
+    };
     (interval.months == 0).then_some((datetime.values()?, interval.micros))
 }
 
@@ -192,12 +228,20 @@ fn add_to_text(call: &Call<'_>, x: usize, intervals: &Intervals) -> Result<Array
     let (texts, numbers) = (call.text(x)?, !is_text(&call.data_type(x)));
     let moments = call.datetime(x)?;
     Ok(Arc::new(call.collect_text(|row, out| {
-        let (Some(text), Some(moment)) = (texts.get(row), moments.get(row)) else { return false };
-        let Some(sum) = intervals.get(row).and_then(|interval| add(moment, interval)) else {
+        let (Some(text), Some(moment)) = (texts.get(row), moments.get(row)) else {
             return false;
         };
-        let date =
-            if numbers { text.trim().len() <= 8 } else { !literal::has_time(text) };
+        let Some(sum) = intervals
+            .get(row)
+            .and_then(|interval| add(moment, interval))
+        else {
+            return false;
+        };
+        let date = if numbers {
+            text.trim().len() <= 8
+        } else {
+            !literal::has_time(text)
+        };
         if date && intervals.unit.is_calendar() {
             push_date(out, split(sum).0);
         } else {
@@ -222,20 +266,41 @@ fn add_days(call: &Call<'_>, negative: bool) -> Result<ArrayRef> {
 }
 
 fn addtime_type(shape: &Shape<'_>) -> Result<Declared> {
-    let fsp = match (shape.fsp(0), shape.fsp(1)) {
-        (Some(a), Some(b)) => Some(a.max(b)),
-        _ => None,
-    };
+    let fsp = shape.larger_fsp(0, 1);
     Ok(match shape.data_type(0) {
-        DataType::Timestamp(..) | DataType::Date32 => Declared { data_type: DATETIME, fsp },
-        DataType::Duration(_) => Declared { data_type: TIME, fsp },
+        DataType::Timestamp(..) | DataType::Date32 => Declared {
+            data_type: DATETIME,
+            fsp,
+        },
+        DataType::Duration(_) => Declared {
+            data_type: TIME,
+            fsp,
+        },
         _ => DataType::Utf8View.into(),
     })
 }
 
+/// The time to add; NULL for what names a date.
+fn added_time(call: &Call<'_>) -> Result<Box<dyn Fn(usize) -> Option<i64>>> {
+    Ok(match call.data_type(1) {
+        DataType::Timestamp(..) | DataType::Date32 => Box::new(|_| None),
+        t if is_text(&t) => {
+            let texts = call.text(1)?;
+            Box::new(move |row| match literal::moment(texts.get(row)?)? {
+                literal::Moment::Time(micros) => Some(micros),
+                literal::Moment::DateTime(_) => None,
+            })
+        }
+        _ => {
+            let times = call.time(1)?;
+            Box::new(move |row| times.get(row))
+        }
+    })
+}
+
 fn addtime(call: &Call<'_>, sign: i64) -> Result<ArrayRef> {
-    let by = call.time(1)?;
-    let shifted = |value: i64, row: usize| value.checked_add(by.get(row)? * sign);
+    let by = added_time(call)?;
+    let shifted = |value: i64, row: usize| value.checked_add(by(row)? * sign);
     match call.return_type() {
         DataType::Timestamp(..) => {
             let datetime = call.datetime(0)?;
@@ -252,7 +317,9 @@ fn addtime(call: &Call<'_>, sign: i64) -> Result<ArrayRef> {
         _ => {
             let texts = call.text(0)?;
             Ok(Arc::new(call.collect_text(|row, out| {
-                let Some(moment) = texts.get(row).and_then(literal::moment) else { return false };
+                let Some(moment) = texts.get(row).and_then(literal::moment) else {
+                    return false;
+                };
                 match moment {
                     literal::Moment::DateTime(value) => {
                         let sum = shifted(value, row).filter(|value| in_calendar(*value));
@@ -272,21 +339,27 @@ fn addtime(call: &Call<'_>, sign: i64) -> Result<ArrayRef> {
 fn timestamp(call: &Call<'_>) -> Result<ArrayRef> {
     let datetime = call.datetime(0)?;
     if call.len() == 1 {
-        return Ok(Arc::new(call.collect::<TimestampMicrosecondType>(|row| datetime.get(row))));
+        return Ok(Arc::new(
+            call.collect::<TimestampMicrosecondType>(|row| datetime.get(row)),
+        ));
     }
-    let time = call.time(1)?;
+    let time = added_time(call)?;
     Ok(Arc::new(call.collect::<TimestampMicrosecondType>(|row| {
-        let sum = datetime.get(row)?.checked_add(time.get(row)?)?;
+        let sum = datetime.get(row)?.checked_add(time(row)?)?;
         in_calendar(sum).then_some(sum)
     })))
 }
 
 fn timestamp_type(shape: &Shape<'_>) -> Result<Declared> {
-    let fsp = match shape.data_type(0) {
-        DataType::Date32 => Some(0),
-        _ => shape.fsp(0),
+    let fsp = if shape.len() == 1 {
+        shape.temporal_fsp(0)
+    } else {
+        shape.larger_fsp(0, 1)
     };
-    Ok(Declared { data_type: DATETIME, fsp: if shape.len() == 1 { fsp } else { None } })
+    Ok(Declared {
+        data_type: DATETIME,
+        fsp,
+    })
 }
 
 /// FROM_DAYS, and the day number that MAKEDATE counts from.
@@ -296,8 +369,12 @@ pub(crate) fn day_in_calendar(days: i64) -> Option<i32> {
 }
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
-    Definition::new("date_add_unit", (3, 3), date_add_type, |c| date_add(c, false)),
-    Definition::new("date_sub_unit", (3, 3), date_add_type, |c| date_add(c, true)),
+    Definition::new("date_add_unit", (3, 3), date_add_type, |c| {
+        date_add(c, false)
+    }),
+    Definition::new("date_sub_unit", (3, 3), date_add_type, |c| {
+        date_add(c, true)
+    }),
     Definition::new("timestampadd", (3, 3), timestampadd_type, timestampadd),
     Definition::new("adddate", (2, 2), days_type, |c| add_days(c, false)),
     Definition::new("subdate", (2, 2), days_type, |c| add_days(c, true)),

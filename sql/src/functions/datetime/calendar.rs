@@ -65,7 +65,11 @@ impl Date {
 
     /// 1 to 366.
     pub(crate) fn day_of_year(self) -> u32 {
-        let first = Self { year: self.year, month: 1, day: 1 };
+        let first = Self {
+            year: self.year,
+            month: 1,
+            day: 1,
+        };
         (self.days() - first.days() + 1) as u32
     }
 
@@ -78,7 +82,11 @@ impl Date {
         if !(0..=9999).contains(&year) {
             return None;
         }
-        Some(Self { year, month, day: self.day.min(days_in_month(year, month)) })
+        Some(Self {
+            year,
+            month,
+            day: self.day.min(days_in_month(year, month)),
+        })
     }
 }
 
@@ -159,14 +167,23 @@ impl WeekMode {
     pub(crate) fn week(self, days: i32) -> (i32, u32) {
         let date = Date::from_days(days);
         let day = days;
-        let first = Date { year: date.year, month: 1, day: 1 }.days();
+        let first = Date {
+            year: date.year,
+            month: 1,
+            day: 1,
+        }
+        .days();
         let first_weekday = self.column(first);
         let mut year = date.year;
         let mut from_1 = self.from_1;
         let mut start = first;
         let mut start_column = first_weekday;
         if date.month == 1 && date.day <= 7 - first_weekday {
-            let in_last_year = if self.first_weekday { first_weekday != 0 } else { first_weekday >= 4 };
+            let in_last_year = if self.first_weekday {
+                first_weekday != 0
+            } else {
+                first_weekday >= 4
+            };
             if !from_1 && in_last_year {
                 return (year, 0);
             }
@@ -178,8 +195,11 @@ impl WeekMode {
                 start_column = (first_weekday + 53 * 7 - length as u32) % 7;
             }
         }
-        let late_start =
-            if self.first_weekday { start_column != 0 } else { start_column >= 4 };
+        let late_start = if self.first_weekday {
+            start_column != 0
+        } else {
+            start_column >= 4
+        };
         let offset = if late_start {
             day - (start + (7 - start_column as i32))
         } else {
@@ -188,8 +208,11 @@ impl WeekMode {
         if from_1 && offset >= 52 * 7 {
             let length = if is_leap(year) { 366 } else { 365 };
             let next = (start_column + length) % 7;
-            let next_has_week =
-                if self.first_weekday { next == 0 } else { next < 4 };
+            let next_has_week = if self.first_weekday {
+                next == 0
+            } else {
+                next < 4
+            };
             if next_has_week {
                 return (year + 1, 1);
             }
@@ -199,7 +222,11 @@ impl WeekMode {
 
     /// Position of a day within its week.
     fn column(self, days: i32) -> u32 {
-        if self.monday_first { weekday(days) } else { (weekday(days) + 1) % 7 }
+        if self.monday_first {
+            weekday(days)
+        } else {
+            (weekday(days) + 1) % 7
+        }
     }
 }
 
@@ -216,7 +243,11 @@ mod tests {
         assert_eq!(day(0, 1, 1), DAY_MIN);
         assert_eq!(day(9999, 12, 31), DAY_MAX);
         assert_eq!(day(1970, 1, 1), 0);
-        let mut expected = Date { year: 0, month: 1, day: 1 };
+        let mut expected = Date {
+            year: 0,
+            month: 1,
+            day: 1,
+        };
         for days in DAY_MIN..=DAY_MAX {
             let date = Date::from_days(days);
             assert_eq!(date, expected);
@@ -236,7 +267,9 @@ mod tests {
     #[test]
     fn weeks_follow_the_mode() {
         let last = day(2024, 12, 30);
-        let weeks: Vec<u32> = (0..8).map(|mode| WeekMode::new(mode).week(last).1).collect();
+        let weeks: Vec<u32> = (0..8)
+            .map(|mode| WeekMode::new(mode).week(last).1)
+            .collect();
         assert_eq!(weeks, [52, 53, 52, 1, 53, 53, 1, 53]);
         let first = day(2008, 2, 20);
         assert_eq!(WeekMode::new(0).week(first).1, 7);
@@ -247,9 +280,27 @@ mod tests {
 
     #[test]
     fn months_end_at_their_last_day() {
-        let date = Date { year: 2024, month: 1, day: 31 };
-        assert_eq!(date.add_months(1), Some(Date { year: 2024, month: 2, day: 29 }));
-        assert_eq!(date.add_months(-11), Some(Date { year: 2023, month: 2, day: 28 }));
+        let date = Date {
+            year: 2024,
+            month: 1,
+            day: 31,
+        };
+        assert_eq!(
+            date.add_months(1),
+            Some(Date {
+                year: 2024,
+                month: 2,
+                day: 29
+            })
+        );
+        assert_eq!(
+            date.add_months(-11),
+            Some(Date {
+                year: 2023,
+                month: 2,
+                day: 28
+            })
+        );
         assert_eq!(date.add_months(12 * 8000), None);
     }
 }

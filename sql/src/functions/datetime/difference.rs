@@ -10,7 +10,7 @@ use datafusion::common::Result;
 use super::arithmetic::{TIME, day_in_calendar};
 use super::calendar::{DAY_MAX, Date, EPOCH_FROM_YEAR_0, TIME_MAX_US, split};
 use super::interval::Unit;
-use super::literal::{Moment, moment};
+use super::literal::{self, Moment, moment};
 use super::parts::{date, integer};
 use crate::functions::argument::Call;
 use crate::functions::builtin::{Declared, Definition, Shape};
@@ -24,38 +24,77 @@ fn datediff(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn time_type(shape: &Shape<'_>) -> Result<Declared> {
-    let fsp = match (shape.fsp(0), shape.fsp(1)) {
-        (Some(a), Some(b)) => Some(a.max(b)),
-        _ => None,
-    };
-    Ok(Declared { data_type: TIME, fsp })
+    Ok(Declared {
+        data_type: TIME,
+        fsp: shape.larger_fsp(0, 1),
+    })
 }
 
-/// Both arguments of TIMEDIFF as what they are: a difference of unlike kinds is NULL.
-fn moments(call: &Call<'_>, index: usize) -> Result<Box<dyn Fn(usize) -> Option<Moment>>> {
+/// An argument of TIMEDIFF; a difference of unlike kinds is NULL.
+#[derive(Debug, Clone, Copy)]
+enum Operand {
+    Date(i64),
+    DateTime(i64),
+    Time(i64),
+}
+
+/// Reads an argument. `dated`: the other one, or this one, is a DATE or DATETIME, so that text is read as
+/// a date too.
+fn operands(
+    call: &Call<'_>,
+    index: usize,
+    dated: bool,
+) -> Result<Box<dyn Fn(usize) -> Option<Operand>>> {
     Ok(match call.data_type(index) {
-        DataType::Timestamp(..) | DataType::Date32 => {
+        DataType::Date32 => {
             let values = call.datetime(index)?;
-            Box::new(move |row| values.get(row).map(Moment::DateTime))
+            Box::new(move |row| values.get(row).map(Operand::Date))
         }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+        DataType::Timestamp(..) => {
+            let values = call.datetime(index)?;
+            Box::new(move |row| values.get(row).map(Operand::DateTime))
+        }
+        t if t.is_string() && dated => {
             let values = call.text(index)?;
-            Box::new(move |row| values.get(row).and_then(moment))
+            Box::new(move |row| {
+                let text = values.get(row)?;
+                let micros = literal::datetime(text)?;
+                let kind = if literal::has_time(text) {
+                    Operand::DateTime
+                } else {
+                    Operand::Date
+                };
+                Some(kind(micros))
+            })
+        }
+        t if t.is_string() => {
+            let values = call.text(index)?;
+            Box::new(move |row| match moment(values.get(row)?)? {
+                Moment::DateTime(micros) => Some(Operand::DateTime(micros)),
+                Moment::Time(micros) => Some(Operand::Time(micros)),
+            })
         }
         _ => {
             let values = call.time(index)?;
-            Box::new(move |row| values.get(row).map(Moment::Time))
+            Box::new(move |row| values.get(row).map(Operand::Time))
         }
     })
 }
 
 fn timediff(call: &Call<'_>) -> Result<ArrayRef> {
-    let (a, b) = (moments(call, 0)?, moments(call, 1)?);
+    let dated = |index| {
+        matches!(
+            call.data_type(index),
+            DataType::Timestamp(..) | DataType::Date32
+        )
+    };
+    let dated = dated(0) || dated(1);
+    let (a, b) = (operands(call, 0, dated)?, operands(call, 1, dated)?);
     Ok(Arc::new(call.collect::<DurationMicrosecondType>(|row| {
         let difference = match (a(row)?, b(row)?) {
-            (Moment::DateTime(a), Moment::DateTime(b)) | (Moment::Time(a), Moment::Time(b)) => {
-                a.checked_sub(b)?
-            }
+            (Operand::DateTime(a), Operand::DateTime(b))
+            | (Operand::Date(a), Operand::Date(b))
+            | (Operand::Time(a), Operand::Time(b)) => a.checked_sub(b)?,
             _ => return None,
         };
         Some(difference.clamp(-TIME_MAX_US, TIME_MAX_US))
@@ -77,7 +116,10 @@ fn months_between(a: i64, b: i64) -> i64 {
 /// `timestampdiff('UNIT', a, b)`: b - a in whole units.
 fn timestampdiff(call: &Call<'_>) -> Result<ArrayRef> {
     let unit = call.text(0)?;
-    let unit = unit.get(0).and_then(Unit::parse).filter(|unit| !unit.is_composite());
+    let unit = unit
+        .get(0)
+        .and_then(Unit::parse)
+        .filter(|unit| !unit.is_composite());
     let unit = unit.ok_or_else(|| wrong_arguments("TIMESTAMPDIFF"))?;
     let (a, b) = (call.datetime(1)?, call.datetime(2)?);
     Ok(Arc::new(call.collect::<Int64Type>(|row| {
@@ -92,7 +134,9 @@ fn timestampdiff(call: &Call<'_>) -> Result<ArrayRef> {
 fn to_days(call: &Call<'_>) -> Result<ArrayRef> {
     let days = call.date(0)?;
     let number = |days: i32| i64::from(days) + EPOCH_FROM_YEAR_0;
-    Ok(Arc::new(call.collect::<Int64Type>(|row| days.get(row).map(number))))
+    Ok(Arc::new(
+        call.collect::<Int64Type>(|row| days.get(row).map(number)),
+    ))
 }
 
 fn to_seconds(call: &Call<'_>) -> Result<ArrayRef> {
@@ -122,19 +166,24 @@ fn makedate(call: &Call<'_>) -> Result<ArrayRef> {
             year @ 100..=9999 => year,
             _ => return None,
         };
-        let day = day.get(row).filter(|day| (1..=i64::from(DAY_MAX) * 2).contains(day))?;
-        let first = Date { year: year as i32, month: 1, day: 1 }.days();
+        let day = day
+            .get(row)
+            .filter(|day| (1..=i64::from(DAY_MAX) * 2).contains(day))?;
+        let first = Date {
+            year: year as i32,
+            month: 1,
+            day: 1,
+        }
+        .days();
         day_in_calendar(i64::from(first) + day - 1)
     })))
 }
 
 fn maketime_type(shape: &Shape<'_>) -> Result<Declared> {
-    let fsp = match shape.data_type(2) {
-        DataType::Decimal128(_, scale) => (*scale).clamp(0, 6) as u8,
-        t if t.is_integer() || t.is_null() => 0,
-        _ => 6,
-    };
-    Ok(Declared { data_type: TIME, fsp: Some(fsp) })
+    Ok(Declared {
+        data_type: TIME,
+        fsp: Some(shape.seconds_fsp(2)),
+    })
 }
 
 /// MAKETIME(hour, minute, second)
@@ -154,8 +203,8 @@ fn maketime(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// YYMM or YYYYMM as months since year 0.
 fn period_months(period: i64) -> Option<i64> {
-    if !(0..=999_912).contains(&period) || !(1..=12).contains(&(period % 100)) {
-        return if period == 0 { Some(0) } else { None };
+    if !(1..=999_912).contains(&period) || !(1..=12).contains(&(period % 100)) {
+        return None;
     }
     let year = match period / 100 {
         year @ 0..=69 => year + 2000,
@@ -188,14 +237,18 @@ fn period_add(call: &Call<'_>) -> Result<ArrayRef> {
             return Ok(None);
         };
         let from = period_months(period).ok_or_else(|| bad_period(call))?;
-        Ok(from.checked_add(months).map(|sum| months_period(sum.max(0))))
+        Ok(from
+            .checked_add(months)
+            .map(|sum| months_period(sum.max(0))))
     })?))
 }
 
 fn period_diff(call: &Call<'_>) -> Result<ArrayRef> {
     let (a, b) = (call.int(0)?, call.int(1)?);
     Ok(Arc::new(call.try_collect::<Int64Type>(|row| {
-        let (Some(a), Some(b)) = (a.get(row), b.get(row)) else { return Ok(None) };
+        let (Some(a), Some(b)) = (a.get(row), b.get(row)) else {
+            return Ok(None);
+        };
         let months = |period| period_months(period).ok_or_else(|| bad_period(call));
         Ok(Some(months(a)? - months(b)?))
     })?))

@@ -43,7 +43,7 @@ impl Format {
     pub(crate) fn new(format: &str) -> Self {
         let mut items = Vec::new();
         let mut grain_us = i64::MAX;
-        let mut push_text = |items: &mut Vec<Item>, c: char| match items.last_mut() {
+        let push_text = |items: &mut Vec<Item>, c: char| match items.last_mut() {
             Some(Item::Text(text)) => text.push(c),
             _ => items.push(Item::Text(c.into())),
         };
@@ -63,14 +63,24 @@ impl Format {
                 _ => push_text(&mut items, c),
             }
         }
-        Self { items, grain_us: if grain_us == i64::MAX { DAY_US } else { grain_us } }
+        Self {
+            items,
+            grain_us: if grain_us == i64::MAX {
+                DAY_US
+            } else {
+                grain_us
+            },
+        }
     }
 
     /// A DATETIME; every code prints something.
     pub(crate) fn push_datetime(&self, out: &mut String, micros: i64) {
         let (days, micros) = split(micros);
-        let moment =
-            Moment { days: Some(days), date: Date::from_days(days), clock: Clock::from_micros(micros) };
+        let moment = Moment {
+            days: Some(days),
+            date: Date::from_days(days),
+            clock: Clock::from_micros(micros),
+        };
         for item in &self.items {
             push_item(out, item, &moment);
         }
@@ -79,7 +89,15 @@ impl Format {
     /// A TIME; `false` when the format asks for what only a date has.
     fn push_time(&self, out: &mut String, micros: i64) -> bool {
         let clock = Clock::from_micros(micros.abs());
-        let moment = Moment { days: None, date: Date { year: 0, month: 0, day: 0 }, clock };
+        let moment = Moment {
+            days: None,
+            date: Date {
+                year: 0,
+                month: 0,
+                day: 0,
+            },
+            clock,
+        };
         if micros < 0 {
             out.push('-');
         }
@@ -122,7 +140,12 @@ fn push_item(out: &mut String, item: &Item, moment: &Moment) -> bool {
 }
 
 fn push_clock(out: &mut String, code: char, clock: Clock) {
-    let Clock { hour, minute, second, micro } = clock;
+    let Clock {
+        hour,
+        minute,
+        second,
+        micro,
+    } = clock;
     let hour_12 = (hour % 24 + 11) % 12 + 1;
     let half = if hour % 24 >= 12 { "PM" } else { "AM" };
     match code {
@@ -256,9 +279,15 @@ fn date_format(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn time_format(call: &Call<'_>) -> Result<ArrayRef> {
     let (time, formats) = (call.time(0)?, call.text(1)?);
-    let compiled = if formats.is_scalar() { formats.get(0).map(Format::new) } else { None };
+    let compiled = if formats.is_scalar() {
+        formats.get(0).map(Format::new)
+    } else {
+        None
+    };
     Ok(Arc::new(call.collect_text(|row, out| {
-        let (Some(micros), Some(format)) = (time.get(row), formats.get(row)) else { return false };
+        let (Some(micros), Some(format)) = (time.get(row), formats.get(row)) else {
+            return false;
+        };
         match &compiled {
             Some(format) => format.push_time(out, micros),
             None => Format::new(format).push_time(out, micros),

@@ -63,8 +63,16 @@ impl Unit {
         use Unit::*;
         matches!(
             self,
-            Microsecond | Second | Minute | Hour | SecondMicrosecond | MinuteMicrosecond
-                | MinuteSecond | HourMicrosecond | HourSecond | HourMinute
+            Microsecond
+                | Second
+                | Minute
+                | Hour
+                | SecondMicrosecond
+                | MinuteMicrosecond
+                | MinuteSecond
+                | HourMicrosecond
+                | HourSecond
+                | HourMinute
         )
     }
 
@@ -137,9 +145,15 @@ impl Unit {
         }
         let total = if negative { -total } else { total };
         Some(if self == Self::YearMonth {
-            Interval { months: total, micros: 0 }
+            Interval {
+                months: total,
+                micros: 0,
+            }
         } else {
-            Interval { months: 0, micros: total }
+            Interval {
+                months: 0,
+                micros: total,
+            }
         })
     }
 }
@@ -151,7 +165,7 @@ pub(crate) struct Interval {
     pub(crate) micros: i64,
 }
 
-/// Up to `count` numbers with anything between them. `fraction`: the last of `count` is a fraction of
+/// Up to `count` numbers with anything between them; `None` when there are more. `fraction`: the last of `count` is a fraction of
 /// a second and is scaled to microseconds by its digits.
 fn numbers(text: &str, count: usize, fraction: bool) -> Option<(bool, Vec<i64>)> {
     let text = text.trim_start();
@@ -164,7 +178,10 @@ fn numbers(text: &str, count: usize, fraction: bool) -> Option<(bool, Vec<i64>)>
     let mut pos = bytes.iter().take_while(|b| !b.is_ascii_digit()).count();
     let mut last_digits = 0;
     while numbers.len() < count && pos < bytes.len() {
-        let digits = bytes[pos..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits = bytes[pos..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
         let mut value = 0_i64;
         for byte in &bytes[pos..pos + digits] {
             value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
@@ -172,11 +189,16 @@ fn numbers(text: &str, count: usize, fraction: bool) -> Option<(bool, Vec<i64>)>
         numbers.push(value);
         last_digits = digits;
         pos += digits;
-        pos += bytes[pos..].iter().take_while(|b| !b.is_ascii_digit()).count();
+        pos += bytes[pos..]
+            .iter()
+            .take_while(|b| !b.is_ascii_digit())
+            .count();
     }
-    if fraction
-        && let Some(last) = numbers.last_mut()
-    {
+    // More numbers than the unit has parts: no interval.
+    if pos < bytes.len() {
+        return None;
+    }
+    if fraction && let Some(last) = numbers.last_mut() {
         for _ in last_digits..6 {
             *last *= 10;
         }

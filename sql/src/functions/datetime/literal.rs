@@ -19,7 +19,14 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(text: &'a [u8]) -> Self {
-        Self { text, pos: 0, values: [0; 7], fields: 0, year_digits: 0, round_up: false }
+        Self {
+            text,
+            pos: 0,
+            values: [0; 7],
+            fields: 0,
+            year_digits: 0,
+            round_up: false,
+        }
     }
 
     fn digit(&self) -> Option<u32> {
@@ -106,6 +113,24 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
+    /// The fields as microseconds since 1970; `None` for a day or time that does not exist.
+    fn micros(&self) -> Option<i64> {
+        let date = Date::new(self.year(), self.values[1], self.values[2])?;
+        let [_, _, _, hour, minute, second, micro] = self.values;
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let clock = Clock {
+            hour,
+            minute,
+            second,
+            micro,
+        };
+        let micros = join(date.days(), clock.micros()) + i64::from(self.round_up);
+        let micros = micros - offset_us(self)?;
+        in_calendar(micros).then_some(micros)
+    }
+
     fn year(&self) -> i32 {
         let year = self.values[0] as i32;
         match self.year_digits {
@@ -118,32 +143,44 @@ impl<'a> Scan<'a> {
 
 /// `"2024-01-31 12:30:45.123"` and its relatives to microseconds since 1970.
 pub(crate) fn datetime(text: &str) -> Option<i64> {
-    parse(text).map(|(micros, _)| micros)
+    match parse(text) {
+        Parsed::Value(micros, _) => Some(micros),
+        Parsed::Invalid | Parsed::NoDate => None,
+    }
 }
 
-/// The value and the number of fields that the text had (3: a date alone).
-fn parse(text: &str) -> Option<(i64, usize)> {
+/// A text read as a date.
+enum Parsed {
+    /// Microseconds, and the number of fields that the text had (3: a date alone).
+    Value(i64, usize),
+    /// The fields of a date, but no such date or time of day.
+    Invalid,
+    NoDate,
+}
+
+fn parse(text: &str) -> Parsed {
     let text = text.trim_start().as_bytes();
     let mut scan = Scan::new(text);
-    let digits = text.iter().take_while(|b| b.is_ascii_digit() || **b == b'T').count();
+    let digits = text
+        .iter()
+        .take_while(|b| b.is_ascii_digit() || **b == b'T')
+        .count();
     if digits == 0 {
-        return None;
+        return Parsed::NoDate;
     }
     let packed = digits == text.len() || text[digits] == b'.';
-    let year_width = if digits == 4 || digits == 8 || digits >= 14 { 4 } else { 2 };
-    scan.fields(packed.then_some(year_width))?;
-    if scan.fields < 3 {
-        return None;
+    let year_width = if digits == 4 || digits == 8 || digits >= 14 {
+        4
+    } else {
+        2
+    };
+    if scan.fields(packed.then_some(year_width)).is_none() || scan.fields < 3 {
+        return Parsed::NoDate;
     }
-    let date = Date::new(scan.year(), scan.values[1], scan.values[2])?;
-    let [_, _, _, hour, minute, second, micro] = scan.values;
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
+    match scan.micros() {
+        Some(micros) => Parsed::Value(micros, scan.fields),
+        None => Parsed::Invalid,
     }
-    let clock = Clock { hour, minute, second, micro };
-    let offset = offset_us(&scan)?;
-    let micros = join(date.days(), clock.micros()) + i64::from(scan.round_up) - offset;
-    in_calendar(micros).then_some((micros, scan.fields))
 }
 
 /// A time zone offset such as `+05:30` behind the time, in microseconds; 0 without one.
@@ -172,7 +209,7 @@ fn offset_us(scan: &Scan<'_>) -> Option<i64> {
 
 /// Whether a date text also names a time of day.
 pub(crate) fn has_time(text: &str) -> bool {
-    parse(text).is_some_and(|(_, fields)| fields > 3)
+    matches!(parse(text), Parsed::Value(_, fields) if fields > 3)
 }
 
 /// What a text names when either a DATETIME or a TIME will do.
@@ -184,19 +221,18 @@ pub(crate) enum Moment {
 
 /// A text long enough for a DATETIME is one if it can be, everything else is a TIME.
 pub(crate) fn moment(text: &str) -> Option<Moment> {
-    match long_datetime(text.trim_start()) {
-        Some(micros) => Some(Moment::DateTime(micros)),
-        None => time(text).map(Moment::Time),
+    let trimmed = text.trim_start();
+    if trimmed.len() >= 12 && !trimmed.starts_with('-') {
+        let packed = trimmed.as_bytes().iter().take(12).all(u8::is_ascii_digit);
+        match parse(trimmed) {
+            Parsed::Value(micros, fields) if fields > 3 || packed => {
+                return Some(Moment::DateTime(micros));
+            }
+            Parsed::Invalid if packed || trimmed.contains(char::is_whitespace) => return None,
+            _ => {}
+        }
     }
-}
-
-fn long_datetime(text: &str) -> Option<i64> {
-    if text.len() < 12 || text.starts_with('-') {
-        return None;
-    }
-    let (micros, fields) = parse(text)?;
-    let packed = text.as_bytes().iter().take(12).all(u8::is_ascii_digit);
-    (fields > 3 || packed).then_some(micros)
+    clock_time(trimmed).map(Moment::Time)
 }
 
 /// Numbers such as 20240131, 240131 or 20240131123045 to microseconds since 1970.
@@ -217,30 +253,39 @@ pub(crate) fn datetime_from_number(number: i64, micro: u32) -> Option<i64> {
     let (days, seconds) = (number / 1_000_000, (number % 1_000_000) as u32);
     let year = i32::try_from(days / 10_000).ok()?;
     let date = Date::new(year, (days / 100 % 100) as u32, (days % 100) as u32)?;
-    let clock =
-        Clock { hour: seconds / 10_000, minute: seconds / 100 % 100, second: seconds % 100, micro };
+    let clock = Clock {
+        hour: seconds / 10_000,
+        minute: seconds / 100 % 100,
+        second: seconds % 100,
+        micro,
+    };
     let valid = clock.hour <= 23 && clock.minute <= 59 && clock.second <= 59;
     valid.then(|| join(date.days(), clock.micros()))
 }
 
 /// `"[-][D ]HH:MM:SS.f"`, `"HHMMSS"` or a full datetime to the microseconds of a TIME.
 pub(crate) fn time(text: &str) -> Option<i64> {
-    let trimmed = text.trim_start();
-    let (negative, body) = match trimmed.strip_prefix('-') {
+    Some(match moment(text)? {
+        Moment::DateTime(micros) => micros.rem_euclid(DAY_US),
+        Moment::Time(micros) => micros,
+    })
+}
+
+fn clock_time(text: &str) -> Option<i64> {
+    let (negative, body) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
-        None => (false, trimmed),
+        None => (false, text),
     };
-    if let Some(micros) = long_datetime(trimmed) {
-        return Some(micros.rem_euclid(DAY_US));
-    }
-    let micros = time_body(body.as_bytes())?;
-    let micros = micros.min(TIME_MAX_US);
+    let micros = time_body(body.as_bytes())?.min(TIME_MAX_US);
     Some(if negative { -micros } else { micros })
 }
 
 fn time_body(text: &[u8]) -> Option<i64> {
     let number = |from: usize| -> Option<(i64, usize)> {
-        let digits = text[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits = text[from..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
         if digits == 0 {
             return None;
         }
@@ -251,7 +296,10 @@ fn time_body(text: &[u8]) -> Option<i64> {
         Some((value, from + digits))
     };
     let (first, mut pos) = number(0)?;
-    let spaces = text[pos..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let spaces = text[pos..]
+        .iter()
+        .take_while(|b| b.is_ascii_whitespace())
+        .count();
     let at = |pos: usize| text.get(pos).copied().unwrap_or(0);
     let (days, hours);
     let (mut minutes, mut seconds) = (0, 0);
@@ -277,30 +325,44 @@ fn time_body(text: &[u8]) -> Option<i64> {
     if minutes > 59 || seconds > 59 {
         return None;
     }
-    let (micro, round_up) = time_fraction(&text[pos..]);
-    let total = days.checked_mul(24)?.checked_add(hours)?.checked_mul(3600)?;
+    let (micro, round_up, rest) = time_fraction(&text[pos..]);
+    // MySQL takes no number with an exponent for a time.
+    if let [b'e' | b'E', b'0'..=b'9', ..] | [b'e' | b'E', b'+' | b'-', b'0'..=b'9', ..] = rest {
+        return None;
+    }
+    let total = days
+        .checked_mul(24)?
+        .checked_add(hours)?
+        .checked_mul(3600)?;
     let total = (total + minutes * 60 + seconds).checked_mul(1_000_000)?;
     Some(total + micro + i64::from(round_up))
 }
 
-fn time_fraction(text: &[u8]) -> (i64, bool) {
-    let Some((b'.', digits)) = text.split_first() else { return (0, false) };
-    let digits: Vec<u8> = digits.iter().copied().take_while(u8::is_ascii_digit).collect();
+/// (microseconds, whether the seventh digit rounds up, the text behind the fraction)
+fn time_fraction(text: &[u8]) -> (i64, bool, &[u8]) {
+    let Some((b'.', digits)) = text.split_first() else {
+        return (0, false, text);
+    };
+    let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+    let (digits, rest) = digits.split_at(count);
     let mut value = 0;
     for index in 0..6 {
         value = value * 10 + digits.get(index).map_or(0, |b| i64::from(b - b'0'));
     }
-    (value, digits.get(6).is_some_and(|b| *b >= b'5'))
+    (value, digits.get(6).is_some_and(|b| *b >= b'5'), rest)
 }
 
 /// Numbers such as 101112 (10:11:12) to the microseconds of a TIME; whole datetimes give their time.
-pub(crate) fn time_from_number(number: i64, micro: u32) -> Option<i64> {
+/// `micro` has the sign of the number.
+pub(crate) fn time_from_number(number: i64, micro: i32) -> Option<i64> {
+    let negative = number < 0 || micro < 0;
+    let micro = micro.unsigned_abs();
     let magnitude = number.unsigned_abs();
     if number > 9_999_999_999 {
         return datetime_from_number(number, micro).map(|us| us.rem_euclid(DAY_US));
     }
     if magnitude > 8_385_959 {
-        return Some(if number < 0 { -TIME_MAX_US } else { TIME_MAX_US });
+        return Some(if negative { -TIME_MAX_US } else { TIME_MAX_US });
     }
     let magnitude = magnitude as u32;
     let clock = Clock {
@@ -313,7 +375,7 @@ pub(crate) fn time_from_number(number: i64, micro: u32) -> Option<i64> {
         return None;
     }
     let micros = clock.micros().min(TIME_MAX_US);
-    Some(if number < 0 { -micros } else { micros })
+    Some(if negative { -micros } else { micros })
 }
 
 #[cfg(test)]
@@ -323,7 +385,16 @@ mod tests {
     fn at(year: i32, month: u32, day: u32, clock: (u32, u32, u32, u32)) -> Option<i64> {
         let (hour, minute, second, micro) = clock;
         let date = Date { year, month, day };
-        Some(join(date.days(), Clock { hour, minute, second, micro }.micros()))
+        Some(join(
+            date.days(),
+            Clock {
+                hour,
+                minute,
+                second,
+                micro,
+            }
+            .micros(),
+        ))
     }
 
     #[test]
@@ -345,14 +416,31 @@ mod tests {
         }
         assert_eq!(datetime("2024-02-29"), at(2024, 2, 29, (0, 0, 0, 0)));
         assert_eq!(datetime("2024-02-29 12"), at(2024, 2, 29, (12, 0, 0, 0)));
-        assert_eq!(datetime("2024-02-29 1:2:3.5"), at(2024, 2, 29, (1, 2, 3, 500_000)));
-        assert_eq!(datetime("2024-02-29 1:2:3.1234567"), at(2024, 2, 29, (1, 2, 3, 123_457)));
-        assert_eq!(datetime("2024-01-01 05:30:00+05:30"), at(2024, 1, 1, (0, 0, 0, 0)));
+        assert_eq!(
+            datetime("2024-02-29 1:2:3.5"),
+            at(2024, 2, 29, (1, 2, 3, 500_000))
+        );
+        assert_eq!(
+            datetime("2024-02-29 1:2:3.1234567"),
+            at(2024, 2, 29, (1, 2, 3, 123_457))
+        );
+        assert_eq!(
+            datetime("2024-01-01 05:30:00+05:30"),
+            at(2024, 1, 1, (0, 0, 0, 0))
+        );
     }
 
     #[test]
     fn invalid_datetimes_are_none() {
-        for text in ["", "abc", "2024-02-30", "2024-13-01", "2024-00-01", "0000-00-00", "2024-01"] {
+        for text in [
+            "",
+            "abc",
+            "2024-02-30",
+            "2024-13-01",
+            "2024-00-01",
+            "0000-00-00",
+            "2024-01",
+        ] {
             assert_eq!(datetime(text), None, "{text}");
         }
         assert_eq!(datetime("2024-01-01 25:00:00"), None);
@@ -360,9 +448,18 @@ mod tests {
 
     #[test]
     fn numbers_are_dates_by_their_digits() {
-        assert_eq!(datetime_from_number(20_240_229, 0), at(2024, 2, 29, (0, 0, 0, 0)));
-        assert_eq!(datetime_from_number(240_229, 0), at(2024, 2, 29, (0, 0, 0, 0)));
-        assert_eq!(datetime_from_number(991_231, 0), at(1999, 12, 31, (0, 0, 0, 0)));
+        assert_eq!(
+            datetime_from_number(20_240_229, 0),
+            at(2024, 2, 29, (0, 0, 0, 0))
+        );
+        assert_eq!(
+            datetime_from_number(240_229, 0),
+            at(2024, 2, 29, (0, 0, 0, 0))
+        );
+        assert_eq!(
+            datetime_from_number(991_231, 0),
+            at(1999, 12, 31, (0, 0, 0, 0))
+        );
         let late = at(2024, 2, 29, (23, 59, 58, 0));
         assert_eq!(datetime_from_number(20_240_229_235_958, 0), late);
         assert_eq!(datetime_from_number(20_240_230, 0), None);

@@ -6,7 +6,7 @@ mod difference;
 mod format;
 mod interval;
 pub(crate) mod literal;
-mod now;
+pub(crate) mod now;
 mod parts;
 mod str_to_date;
 mod zone;

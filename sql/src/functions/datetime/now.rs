@@ -32,7 +32,10 @@ enum Face {
 }
 
 fn fsp_of(fsp: i64) -> Result<u8> {
-    u8::try_from(fsp).ok().filter(|fsp| *fsp <= 6).ok_or_else(|| wrong_arguments("fsp"))
+    u8::try_from(fsp)
+        .ok()
+        .filter(|fsp| *fsp <= 6)
+        .ok_or_else(|| wrong_arguments("fsp"))
 }
 
 fn cut(micros: i64, fsp: u8) -> i64 {
@@ -75,29 +78,34 @@ fn simplify(
     let zone = info.config_options().execution.time_zone.as_deref();
     let value = literal(face, local_instant(instant, zone, utc)?, fsp);
     let metadata = match face {
-        Face::DateTime | Face::Time => {
-            Some(FieldMetadata::from(std::collections::BTreeMap::from([(
-                FSP_KEY.to_owned(),
-                fsp.to_string(),
-            )])))
-        }
+        Face::DateTime | Face::Time => Some(FieldMetadata::from(std::collections::BTreeMap::from(
+            [(FSP_KEY.to_owned(), fsp.to_string())],
+        ))),
         Face::Date | Face::UnixSeconds => None,
     };
-    Ok(ExprSimplifyResult::Simplified(Expr::Literal(value, metadata)))
+    Ok(ExprSimplifyResult::Simplified(Expr::Literal(
+        value, metadata,
+    )))
 }
 
 /// Without an optimiser, and for SYSDATE(): the clock now.
 fn read_clock(call: &Call<'_>, face: Face, utc: bool) -> Result<ArrayRef> {
-    let fsp = if call.len() == 0 { 0 } else { fsp_of(call.int(0)?.get(0).unwrap_or(0))? };
+    let fsp = if call.len() == 0 {
+        0
+    } else {
+        fsp_of(call.int(0)?.get(0).unwrap_or(0))?
+    };
     let local = local_instant(Utc::now(), call.time_zone(), utc)?;
     let micros = cut(local, fsp);
     let rows = call.rows;
     Ok(match face {
         Face::DateTime => Arc::new(TimestampMicrosecondArray::from(vec![micros; rows])),
         Face::Date => Arc::new(Date32Array::from(vec![split(micros).0; rows])),
-        Face::Time => {
-            Arc::new(DurationMicrosecondArray::from(vec![micros.rem_euclid(DAY_US); rows]))
-        }
+        Face::Time => Arc::new(DurationMicrosecondArray::from(vec![
+            micros
+                .rem_euclid(DAY_US);
+            rows
+        ])),
         Face::UnixSeconds => Arc::new(Int64Array::from(vec![micros.div_euclid(1_000_000); rows])),
     })
 }
@@ -109,28 +117,43 @@ fn fsp_argument(shape: &Shape<'_>) -> Result<Option<u8>> {
     }
 }
 
+/// Midnight of the current day in the session's zone, for a TIME that is used as a DATETIME.
+pub(crate) fn today_us(zone: Option<&str>) -> Result<i64> {
+    let local = local_instant(Utc::now(), zone, false)?;
+    Ok(local - local.rem_euclid(DAY_US))
+}
+
 fn datetime(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared { data_type: DATETIME, fsp: fsp_argument(shape)? })
+    Ok(Declared {
+        data_type: DATETIME,
+        fsp: fsp_argument(shape)?,
+    })
 }
 
 fn time(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared { data_type: TIME, fsp: fsp_argument(shape)? })
+    Ok(Declared {
+        data_type: TIME,
+        fsp: fsp_argument(shape)?,
+    })
 }
 
-const NOW: Definition =
-    Definition::new("now", (0, 1), datetime, |call| read_clock(call, Face::DateTime, false))
-        .stable()
-        .simplified_by(|args, info| simplify(args, info, Face::DateTime, false));
+const NOW: Definition = Definition::new("now", (0, 1), datetime, |call| {
+    read_clock(call, Face::DateTime, false)
+})
+.stable()
+.simplified_by(|args, info| simplify(args, info, Face::DateTime, false));
 
-const CURDATE: Definition =
-    Definition::new("curdate", (0, 0), date, |call| read_clock(call, Face::Date, false))
-        .stable()
-        .simplified_by(|args, info| simplify(args, info, Face::Date, false));
+const CURDATE: Definition = Definition::new("curdate", (0, 0), date, |call| {
+    read_clock(call, Face::Date, false)
+})
+.stable()
+.simplified_by(|args, info| simplify(args, info, Face::Date, false));
 
-const CURTIME: Definition =
-    Definition::new("curtime", (0, 1), time, |call| read_clock(call, Face::Time, false))
-        .stable()
-        .simplified_by(|args, info| simplify(args, info, Face::Time, false));
+const CURTIME: Definition = Definition::new("curtime", (0, 1), time, |call| {
+    read_clock(call, Face::Time, false)
+})
+.stable()
+.simplified_by(|args, info| simplify(args, info, Face::Time, false));
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
     NOW,
@@ -141,17 +164,25 @@ pub(crate) const FUNCTIONS: &[Definition] = &[
     CURDATE.named("current_date"),
     CURTIME,
     CURTIME.named("current_time"),
-    Definition::new("utc_timestamp", (0, 1), datetime, |c| read_clock(c, Face::DateTime, true))
-        .stable()
-        .simplified_by(|args, info| simplify(args, info, Face::DateTime, true)),
-    Definition::new("utc_date", (0, 0), date, |call| read_clock(call, Face::Date, true))
-        .stable()
-        .simplified_by(|args, info| simplify(args, info, Face::Date, true)),
-    Definition::new("utc_time", (0, 1), time, |call| read_clock(call, Face::Time, true))
-        .stable()
-        .simplified_by(|args, info| simplify(args, info, Face::Time, true)),
-    Definition::new("sysdate", (0, 1), datetime, |c| read_clock(c, Face::DateTime, false))
-        .volatile(),
+    Definition::new("utc_timestamp", (0, 1), datetime, |c| {
+        read_clock(c, Face::DateTime, true)
+    })
+    .stable()
+    .simplified_by(|args, info| simplify(args, info, Face::DateTime, true)),
+    Definition::new("utc_date", (0, 0), date, |call| {
+        read_clock(call, Face::Date, true)
+    })
+    .stable()
+    .simplified_by(|args, info| simplify(args, info, Face::Date, true)),
+    Definition::new("utc_time", (0, 1), time, |call| {
+        read_clock(call, Face::Time, true)
+    })
+    .stable()
+    .simplified_by(|args, info| simplify(args, info, Face::Time, true)),
+    Definition::new("sysdate", (0, 1), datetime, |c| {
+        read_clock(c, Face::DateTime, false)
+    })
+    .volatile(),
 ];
 
 /// UNIX_TIMESTAMP() when no optimiser has made it a literal.

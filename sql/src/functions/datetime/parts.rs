@@ -8,6 +8,7 @@ use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, Date32Type, DurationMicrosecondType, Int64Type};
 use datafusion::common::Result;
 
+use super::arithmetic::TIME;
 use super::calendar::{Clock, DAY_US, Date, WeekMode, days_in_month, split, weekday};
 use super::interval::Unit;
 use crate::functions::argument::Call;
@@ -16,12 +17,29 @@ use crate::functions::convert::temporal;
 use crate::functions::failure::wrong_arguments;
 
 pub(crate) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 /// Monday first.
-pub(crate) const WEEKDAYS: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+pub(crate) const WEEKDAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 pub(crate) fn integer(_: &Shape<'_>) -> Result<Declared> {
     Ok(DataType::Int64.into())
@@ -90,12 +108,16 @@ fn nulls(call: &Call<'_>) -> ArrayRef {
 }
 
 fn week(call: &Call<'_>) -> Result<ArrayRef> {
-    let Some(mode) = week_mode(call)? else { return Ok(nulls(call)) };
+    let Some(mode) = week_mode(call)? else {
+        return Ok(nulls(call));
+    };
     of_day(call, |days| WeekMode::new(mode).week(days).1.into())
 }
 
 fn year_week(call: &Call<'_>) -> Result<ArrayRef> {
-    let Some(mode) = week_mode(call)? else { return Ok(nulls(call)) };
+    let Some(mode) = week_mode(call)? else {
+        return Ok(nulls(call));
+    };
     of_day(call, |days| {
         // Every week has a year here: the bit that allows week 0 is ignored.
         let (year, week) = WeekMode::new(mode | 2).week(days);
@@ -105,7 +127,9 @@ fn year_week(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn day_name(call: &Call<'_>) -> Result<ArrayRef> {
     let days = call.date(0)?;
-    Ok(Arc::new(call.collect_str(|row| Some(WEEKDAYS[weekday(days.get(row)?) as usize]))))
+    Ok(Arc::new(call.collect_str(|row| {
+        Some(WEEKDAYS[weekday(days.get(row)?) as usize])
+    })))
 }
 
 fn month_name(call: &Call<'_>) -> Result<ArrayRef> {
@@ -127,8 +151,8 @@ fn time_of(call: &Call<'_>) -> Result<ArrayRef> {
 /// TIME keeps the fractional digits of its argument.
 pub(crate) fn time_like(shape: &Shape<'_>) -> Result<Declared> {
     Ok(Declared {
-        data_type: DataType::Duration(arrow::datatypes::TimeUnit::Microsecond),
-        fsp: shape.fsp(0),
+        data_type: TIME,
+        fsp: shape.temporal_fsp(0),
     })
 }
 
@@ -136,7 +160,13 @@ fn last_day(call: &Call<'_>) -> Result<ArrayRef> {
     let days = call.date(0)?;
     Ok(Arc::new(call.collect::<Date32Type>(|row| {
         let date = Date::from_days(days.get(row)?);
-        Some(Date { day: days_in_month(date.year, date.month), ..date }.days())
+        Some(
+            Date {
+                day: days_in_month(date.year, date.month),
+                ..date
+            }
+            .days(),
+        )
     })))
 }
 
@@ -162,7 +192,12 @@ fn extract(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn extract_clock(unit: Unit, clock: Clock) -> i64 {
-    let Clock { hour, minute, second, micro } = clock;
+    let Clock {
+        hour,
+        minute,
+        second,
+        micro,
+    } = clock;
     let [hour, minute, second, micro] = [hour, minute, second, micro].map(i64::from);
     match unit {
         Unit::Hour => hour,
@@ -180,8 +215,11 @@ fn extract_clock(unit: Unit, clock: Clock) -> i64 {
 
 fn extract_date(unit: Unit, days: i32, clock: Clock) -> i64 {
     let date = Date::from_days(days);
-    let (year, month, day) =
-        (i64::from(date.year), i64::from(date.month), i64::from(date.day));
+    let (year, month, day) = (
+        i64::from(date.year),
+        i64::from(date.month),
+        i64::from(date.day),
+    );
     match unit {
         Unit::Year => year,
         Unit::YearMonth => year * 100 + month,
@@ -200,18 +238,15 @@ fn extract_date(unit: Unit, days: i32, clock: Clock) -> i64 {
 
 fn time_to_sec(call: &Call<'_>) -> Result<ArrayRef> {
     let time = call.time(0)?;
-    Ok(Arc::new(call.collect::<Int64Type>(|row| time.get(row).map(|micros| micros / 1_000_000))))
+    Ok(Arc::new(call.collect::<Int64Type>(|row| {
+        time.get(row).map(|micros| micros / 1_000_000)
+    })))
 }
 
 fn sec_to_time_type(shape: &Shape<'_>) -> Result<Declared> {
-    let fsp = match shape.data_type(0) {
-        DataType::Decimal128(_, scale) => (*scale).clamp(0, 6) as u8,
-        t if t.is_integer() || t.is_null() => 0,
-        _ => 6,
-    };
     Ok(Declared {
-        data_type: DataType::Duration(arrow::datatypes::TimeUnit::Microsecond),
-        fsp: Some(fsp),
+        data_type: TIME,
+        fsp: Some(shape.seconds_fsp(0)),
     })
 }
 
@@ -219,7 +254,9 @@ fn sec_to_time(call: &Call<'_>) -> Result<ArrayRef> {
     let seconds = call.decimal(0, 38, 6)?;
     let max = i128::from(super::calendar::TIME_MAX_US);
     Ok(Arc::new(call.collect::<DurationMicrosecondType>(|row| {
-        seconds.get(row).map(|micros| micros.clamp(-max, max) as i64)
+        seconds
+            .get(row)
+            .map(|micros| micros.clamp(-max, max) as i64)
     })))
 }
 
@@ -229,13 +266,21 @@ pub(crate) const FUNCTIONS: &[Definition] = &[
     Definition::new("year", (1, 1), integer, |c| of_date(c, |d| d.year.into())),
     Definition::new("month", (1, 1), integer, |c| of_date(c, |d| d.month.into())),
     Definition::new("day", (1, 1), integer, |c| of_date(c, |d| d.day.into())),
-    Definition::new("dayofmonth", (1, 1), integer, |c| of_date(c, |d| d.day.into())),
+    Definition::new("dayofmonth", (1, 1), integer, |c| {
+        of_date(c, |d| d.day.into())
+    }),
     Definition::new("dayofweek", (1, 1), integer, |c| {
         of_day(c, |days| i64::from(weekday(days) + 1) % 7 + 1)
     }),
-    Definition::new("weekday", (1, 1), integer, |c| of_day(c, |days| weekday(days).into())),
-    Definition::new("dayofyear", (1, 1), integer, |c| of_date(c, |d| d.day_of_year().into())),
-    Definition::new("quarter", (1, 1), integer, |c| of_date(c, |d| i64::from(d.month + 2) / 3)),
+    Definition::new("weekday", (1, 1), integer, |c| {
+        of_day(c, |days| weekday(days).into())
+    }),
+    Definition::new("dayofyear", (1, 1), integer, |c| {
+        of_date(c, |d| d.day_of_year().into())
+    }),
+    Definition::new("quarter", (1, 1), integer, |c| {
+        of_date(c, |d| i64::from(d.month + 2) / 3)
+    }),
     Definition::new("week", (1, 2), integer, week),
     Definition::new("weekofyear", (1, 1), integer, |c| {
         of_day(c, |days| WeekMode::new(3).week(days).1.into())

@@ -48,7 +48,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn digits(&mut self, most: usize) -> Option<(u32, usize)> {
-        let count = self.text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+        let count = self
+            .text
+            .bytes()
+            .take(most)
+            .take_while(u8::is_ascii_digit)
+            .count();
         let (digits, rest) = self.text.split_at(count);
         let value = digits.parse().ok()?;
         self.text = rest;
@@ -73,7 +78,9 @@ impl Reader<'_> {
     fn word(&mut self, names: &[&str], letters: usize) -> Option<u32> {
         let begins = |name: &&str| {
             let name = &name[..name.len().min(letters)];
-            self.text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
+            self.text
+                .get(..name.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(name))
         };
         let index = names.iter().position(|name| begins(&name))?;
         self.text = &self.text[names[index].len().min(letters)..];
@@ -144,7 +151,11 @@ impl Reader<'_> {
                 let valid = |week: &u32| *week <= 53 && !(strict && *week == 0);
                 let number = self.number(2).filter(valid)?;
                 let sunday_first = matches!(code, 'U' | 'V');
-                self.parts.week = Some(Week { number, sunday_first, strict });
+                self.parts.week = Some(Week {
+                    number,
+                    sunday_first,
+                    strict,
+                });
             }
             'X' | 'x' => {
                 let (year, _) = self.digits(4)?;
@@ -171,7 +182,12 @@ impl Parts {
             hour = hour % 12 + self.half;
         }
         let valid = hour <= 23 && minute <= 59 && second <= 59;
-        valid.then_some(Clock { hour, minute, second, micro })
+        valid.then_some(Clock {
+            hour,
+            minute,
+            second,
+            micro,
+        })
     }
 
     /// The day by month and day, by the day of the year, or by week and weekday.
@@ -206,7 +222,10 @@ impl Parts {
 }
 
 fn read(text: &str, format: &str) -> Option<Parts> {
-    let mut reader = Reader { text, parts: Parts::default() };
+    let mut reader = Reader {
+        text,
+        parts: Parts::default(),
+    };
     reader.read(format)?;
     Some(reader.parts)
 }
@@ -231,13 +250,24 @@ fn named_parts(format: &str) -> (bool, bool, bool) {
 fn result_type(shape: &Shape<'_>) -> Result<Declared> {
     let format = match shape.literals.get(1).copied().flatten() {
         Some(ScalarValue::Utf8(Some(t)) | ScalarValue::Utf8View(Some(t))) => t,
-        _ => return Ok(Declared { data_type: DATETIME, fsp: Some(6) }),
+        _ => {
+            return Ok(Declared {
+                data_type: DATETIME,
+                fsp: Some(6),
+            });
+        }
     };
     let (date, time, micro) = named_parts(format);
     let fsp = Some(if micro { 6 } else { 0 });
     Ok(match (date, time) {
-        (true, true) => Declared { data_type: DATETIME, fsp },
-        (false, true) => Declared { data_type: TIME, fsp },
+        (true, true) => Declared {
+            data_type: DATETIME,
+            fsp,
+        },
+        (false, true) => Declared {
+            data_type: TIME,
+            fsp,
+        },
         _ => DataType::Date32.into(),
     })
 }
@@ -261,5 +291,9 @@ fn str_to_date(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-pub(crate) const FUNCTIONS: &[Definition] =
-    &[Definition::new("str_to_date", (2, 2), result_type, str_to_date)];
+pub(crate) const FUNCTIONS: &[Definition] = &[Definition::new(
+    "str_to_date",
+    (2, 2),
+    result_type,
+    str_to_date,
+)];

@@ -11,11 +11,11 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::Result;
 
 use super::arithmetic::DATETIME;
-use super::{format, now};
 use super::parts::text;
+use super::{format, now};
 use crate::functions::argument::Call;
 use crate::functions::builtin::{Declared, Definition, Shape};
 use crate::functions::failure::raise;
@@ -28,7 +28,10 @@ const QUARTER_US: i64 = 900_000_000;
 
 /// Zones by their lower-case name.
 static NAMES: LazyLock<HashMap<String, Tz>> = LazyLock::new(|| {
-    chrono_tz::TZ_VARIANTS.iter().map(|tz| (tz.name().to_ascii_lowercase(), *tz)).collect()
+    chrono_tz::TZ_VARIANTS
+        .iter()
+        .map(|tz| (tz.name().to_ascii_lowercase(), *tz))
+        .collect()
 });
 
 /// A time zone that MySQL can name.
@@ -48,13 +51,22 @@ impl Zone {
             [b'+', digits @ ..] => (1, digits),
             [b'-', digits @ ..] => (-1, digits),
             _ if name.eq_ignore_ascii_case("SYSTEM") => return Some(Self::UTC),
-            _ => return NAMES.get(&name.to_ascii_lowercase()).copied().map(Self::Named),
+            _ => {
+                return NAMES
+                    .get(&name.to_ascii_lowercase())
+                    .copied()
+                    .map(Self::Named);
+            }
         };
         let digits = std::str::from_utf8(digits).ok()?;
         let (hours, minutes) = digits.split_once(':')?;
         let number = |text: &str| {
             let plain = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-            if plain { i64::from_str(text).ok() } else { None }
+            if plain {
+                i64::from_str(text).ok()
+            } else {
+                None
+            }
         };
         let (hours, minutes) = (number(hours)?, number(minutes)?);
         let total = sign * (hours * 60 + minutes);
@@ -64,7 +76,9 @@ impl Zone {
 
     /// The session's zone.
     pub(crate) fn session(name: Option<&str>) -> Result<Self> {
-        let Some(name) = name else { return Ok(Self::UTC) };
+        let Some(name) = name else {
+            return Ok(Self::UTC);
+        };
         Self::parse(name).ok_or_else(|| {
             let message = format!("Unknown or incorrect time zone: '{name}'");
             raise(crate::error::SqlError::new(1298, "HY000", message))
@@ -94,7 +108,9 @@ impl Zone {
     /// The zone's wall clock to UTC. A time that occurs twice is the earlier one; a time that a clock
     /// change skips is the instant of the change.
     pub(crate) fn to_utc(self, local: i64) -> Option<i64> {
-        let Self::Named(tz) = self else { return local.checked_sub(self.offset_at(local)?) };
+        let Self::Named(tz) = self else {
+            return local.checked_sub(self.offset_at(local)?);
+        };
         let naive = Self::naive(local)?;
         match tz.offset_from_local_datetime(&naive).earliest() {
             Some(offset) => Some(local - i64::from(offset.fix().local_minus_utc()) * 1_000_000),
@@ -160,7 +176,9 @@ fn convertible(utc: i64) -> bool {
 /// Reads the zone arguments once when they are literals.
 fn zones(call: &Call<'_>, index: usize) -> Result<impl Fn(usize) -> Option<Zone>> {
     let names = call.text(index)?;
-    let literal = names.is_scalar().then(|| names.get(0).and_then(Zone::parse));
+    let literal = names
+        .is_scalar()
+        .then(|| names.get(0).and_then(Zone::parse));
     Ok(move |row: usize| match literal {
         Some(zone) => zone,
         None => names.get(row).and_then(Zone::parse),
@@ -178,38 +196,24 @@ fn convert_tz(call: &Call<'_>) -> Result<ArrayRef> {
             clock = LocalClock::new(to);
         }
         let utc = from.to_utc(local)?;
-        if convertible(utc) { clock.to_local(utc) } else { Some(local) }
+        // The first second of 1970 too is outside MySQL's range here.
+        if convertible(utc) && utc >= 1_000_000 {
+            clock.to_local(utc)
+        } else {
+            Some(local)
+        }
     })))
 }
 
 fn convert_tz_type(shape: &Shape<'_>) -> Result<Declared> {
-    let fsp = match shape.data_type(0) {
-        DataType::Date32 => Some(0),
-        _ => shape.fsp(0),
-    };
-    Ok(Declared { data_type: DATETIME, fsp })
-}
-
-/// Digits behind the point of UNIX_TIMESTAMP's result.
-fn timestamp_scale(shape: &Shape<'_>) -> u8 {
-    let literal = shape.literals.first().copied().flatten();
-    match shape.data_type(0) {
-        DataType::Date32 | DataType::Null => 0,
-        DataType::Timestamp(..) => shape.fsp(0).unwrap_or(0),
-        t if t.is_integer() => 0,
-        DataType::Decimal128(_, scale) => (*scale).clamp(0, 6) as u8,
-        _ => match literal {
-            Some(ScalarValue::Utf8(Some(t)) | ScalarValue::Utf8View(Some(t))) => {
-                let digits = |tail: &str| tail.bytes().take_while(u8::is_ascii_digit).count();
-                t.rsplit_once('.').map_or(0, |(_, tail)| digits(tail).min(6) as u8)
-            }
-            _ => 6,
-        },
-    }
+    Ok(Declared {
+        data_type: DATETIME,
+        fsp: shape.temporal_fsp(0),
+    })
 }
 
 fn unix_timestamp_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(match timestamp_scale(shape) {
+    Ok(match shape.temporal_fsp(0).unwrap_or(0) {
         0 => DataType::Int64,
         scale => DataType::Decimal128(11 + scale, scale as i8),
     }
@@ -223,14 +227,22 @@ fn unix_timestamp(call: &Call<'_>) -> Result<ArrayRef> {
     let zone = Zone::session(call.time_zone())?;
     let datetime = call.datetime(0)?;
     // Before 1970 and after 3001 the answer is 0.
-    let utc = |local: i64| zone.to_utc(local).filter(|utc| convertible(*utc)).unwrap_or(0);
+    let utc = |local: i64| {
+        zone.to_utc(local)
+            .filter(|utc| convertible(*utc))
+            .unwrap_or(0)
+    };
     match call.return_type() {
         DataType::Decimal128(precision, scale) => {
             let divisor = 10_i64.pow(6 - u32::from(scale.unsigned_abs()));
             let array = call.collect::<Decimal128Type>(|row| {
-                datetime.get(row).map(|local| i128::from(utc(local) / divisor))
+                datetime
+                    .get(row)
+                    .map(|local| i128::from(utc(local) / divisor))
             });
-            Ok(Arc::new(array.with_precision_and_scale(*precision, *scale)?))
+            Ok(Arc::new(
+                array.with_precision_and_scale(*precision, *scale)?,
+            ))
         }
         _ => Ok(Arc::new(call.collect::<Int64Type>(|row| {
             datetime.get(row).map(|local| utc(local) / 1_000_000)
@@ -242,12 +254,10 @@ fn from_unixtime_type(shape: &Shape<'_>) -> Result<Declared> {
     if shape.len() == 2 {
         return text(shape);
     }
-    let fsp = match shape.data_type(0) {
-        DataType::Decimal128(_, scale) => (*scale).clamp(0, 6) as u8,
-        t if t.is_integer() || t.is_null() => 0,
-        _ => 6,
-    };
-    Ok(Declared { data_type: DATETIME, fsp: Some(fsp) })
+    Ok(Declared {
+        data_type: DATETIME,
+        fsp: Some(shape.seconds_fsp(0)),
+    })
 }
 
 fn from_unixtime(call: &Call<'_>) -> Result<ArrayRef> {
@@ -255,13 +265,17 @@ fn from_unixtime(call: &Call<'_>) -> Result<ArrayRef> {
     let seconds = call.decimal(0, 38, 6)?;
     let local = |row: usize, clock: &mut LocalClock| {
         let utc = i64::try_from(seconds.get(row)?).ok()?;
-        if utc >= 0 && convertible(utc) { clock.to_local(utc) } else { None }
+        if utc >= 0 && convertible(utc) {
+            clock.to_local(utc)
+        } else {
+            None
+        }
     };
     let mut clock = LocalClock::new(zone);
     if call.len() == 1 {
-        return Ok(Arc::new(
-            call.collect::<TimestampMicrosecondType>(|row| local(row, &mut clock)),
-        ));
+        return Ok(Arc::new(call.collect::<TimestampMicrosecondType>(|row| {
+            local(row, &mut clock)
+        })));
     }
     let values: Vec<Option<i64>> = (0..call.rows).map(|row| local(row, &mut clock)).collect();
     format::print(call, |row| values[row])
@@ -269,9 +283,14 @@ fn from_unixtime(call: &Call<'_>) -> Result<ArrayRef> {
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
     Definition::new("convert_tz", (3, 3), convert_tz_type, convert_tz),
-    Definition::new("unix_timestamp", (0, 1), unix_timestamp_type, unix_timestamp)
-        .stable()
-        .simplified_by(now::simplify_unix_timestamp),
+    Definition::new(
+        "unix_timestamp",
+        (0, 1),
+        unix_timestamp_type,
+        unix_timestamp,
+    )
+    .stable()
+    .simplified_by(now::simplify_unix_timestamp),
     Definition::new("from_unixtime", (1, 2), from_unixtime_type, from_unixtime).stable(),
 ];
 
@@ -286,7 +305,10 @@ mod tests {
         assert_eq!(Zone::parse("-00:00"), Some(Zone::UTC));
         assert_eq!(Zone::parse("+14:01"), None);
         assert_eq!(Zone::parse("5:30"), None);
-        assert_eq!(Zone::parse("europe/berlin"), Some(Zone::Named(Tz::Europe__Berlin)));
+        assert_eq!(
+            Zone::parse("europe/berlin"),
+            Some(Zone::Named(Tz::Europe__Berlin))
+        );
         assert_eq!(Zone::parse("Nope/Zone"), None);
     }
 

@@ -35,7 +35,9 @@ fn unary(call: &Call<'_>, f: impl Fn(f64) -> Option<f64>) -> Result<ArrayRef> {
 fn binary(call: &Call<'_>, f: impl Fn(f64, f64) -> Option<f64>) -> Result<ArrayRef> {
     let (a, b) = (call.double(0)?, call.double(1)?);
     Ok(Arc::new(call.try_collect::<Float64Type>(|row| {
-        let (Some(a), Some(b)) = (a.get(row), b.get(row)) else { return Ok(None) };
+        let (Some(a), Some(b)) = (a.get(row), b.get(row)) else {
+            return Ok(None);
+        };
         checked(call, f(a, b))
     })?))
 }
@@ -79,7 +81,10 @@ impl SeededRandom {
         let seed = seed as u32;
         let seed1 = seed.wrapping_mul(0x1_0001).wrapping_add(55_555_555);
         let seed2 = seed.wrapping_mul(0x1000_0001);
-        Self { seed1: u64::from(seed1) % Self::MAX, seed2: u64::from(seed2) % Self::MAX }
+        Self {
+            seed1: u64::from(seed1) % Self::MAX,
+            seed2: u64::from(seed2) % Self::MAX,
+        }
     }
 
     fn next(&mut self) -> f64 {
@@ -101,36 +106,59 @@ fn rand(call: &Call<'_>) -> Result<ArrayRef> {
     let seeds = call.int(0)?;
     if seeds.is_scalar() {
         let mut random = SeededRandom::new(seeds.get(0).unwrap_or(0));
-        return Ok(Arc::new(Float64Array::from_iter_values((0..rows).map(|_| random.next()))));
+        return Ok(Arc::new(Float64Array::from_iter_values(
+            (0..rows).map(|_| random.next()),
+        )));
     }
     let first = |row: usize| SeededRandom::new(seeds.get(row).unwrap_or(0)).next();
-    Ok(Arc::new(Float64Array::from_iter_values((0..rows).map(first))))
+    Ok(Arc::new(Float64Array::from_iter_values(
+        (0..rows).map(first),
+    )))
 }
 
-const POWER: Definition =
-    Definition::new("power", (2, 2), double, |call| binary(call, |x, y| Some(x.powf(y))));
+const POWER: Definition = Definition::new("power", (2, 2), double, |call| {
+    binary(call, |x, y| Some(x.powf(y)))
+});
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
     POWER,
     POWER.named("pow"),
-    Definition::new("sqrt", (1, 1), double, |c| unary(c, |x| (x >= 0.0).then(|| x.sqrt()))),
+    Definition::new("sqrt", (1, 1), double, |c| {
+        unary(c, |x| (x >= 0.0).then(|| x.sqrt()))
+    }),
     Definition::new("exp", (1, 1), double, |c| unary(c, |x| Some(x.exp()))),
     Definition::new("ln", (1, 1), double, |c| unary(c, |x| positive(x, f64::ln))),
     Definition::new("log", (1, 2), double, log),
-    Definition::new("log2", (1, 1), double, |c| unary(c, |x| positive(x, f64::log2))),
-    Definition::new("log10", (1, 1), double, |c| unary(c, |x| positive(x, f64::log10))),
+    Definition::new("log2", (1, 1), double, |c| {
+        // As MySQL divides, not f64::log2, whose last digit differs.
+        unary(c, |x| positive(x, |x| x.ln() / std::f64::consts::LN_2))
+    }),
+    Definition::new("log10", (1, 1), double, |c| {
+        unary(c, |x| positive(x, f64::log10))
+    }),
     Definition::new("pi", (0, 0), double, |call| {
-        Ok(Arc::new(Float64Array::from(vec![std::f64::consts::PI; call.rows])))
+        Ok(Arc::new(Float64Array::from(vec![
+            std::f64::consts::PI;
+            call.rows
+        ])))
     }),
     Definition::new("sin", (1, 1), double, |c| unary(c, |x| Some(x.sin()))),
     Definition::new("cos", (1, 1), double, |c| unary(c, |x| Some(x.cos()))),
     Definition::new("tan", (1, 1), double, |c| unary(c, |x| Some(x.tan()))),
     Definition::new("cot", (1, 1), double, |c| unary(c, |x| Some(1.0 / x.tan()))),
-    Definition::new("asin", (1, 1), double, |c| unary(c, |x| within_one(x, f64::asin))),
-    Definition::new("acos", (1, 1), double, |c| unary(c, |x| within_one(x, f64::acos))),
+    Definition::new("asin", (1, 1), double, |c| {
+        unary(c, |x| within_one(x, f64::asin))
+    }),
+    Definition::new("acos", (1, 1), double, |c| {
+        unary(c, |x| within_one(x, f64::acos))
+    }),
     Definition::new("atan", (1, 2), double, atan),
     Definition::new("atan2", (2, 2), double, atan),
-    Definition::new("degrees", (1, 1), double, |c| unary(c, |x| Some(x.to_degrees()))),
-    Definition::new("radians", (1, 1), double, |c| unary(c, |x| Some(x.to_radians()))),
+    Definition::new("degrees", (1, 1), double, |c| {
+        unary(c, |x| Some(x.to_degrees()))
+    }),
+    Definition::new("radians", (1, 1), double, |c| {
+        unary(c, |x| Some(x.to_radians()))
+    }),
     Definition::new("rand", (0, 1), double, rand).volatile(),
 ];

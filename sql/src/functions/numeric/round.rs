@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{
-    DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type,
-};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type};
 use datafusion::common::Result;
 
 use crate::functions::argument::Call;
@@ -24,7 +22,9 @@ fn same_kind(shape: &Shape<'_>) -> Result<Declared> {
     Ok(match kind(shape) {
         Kind::Int { .. } => DataType::Int64,
         Kind::UInt { .. } => DataType::UInt64,
-        Kind::Decimal { precision, scale, .. } => DataType::Decimal128(precision, scale),
+        Kind::Decimal {
+            precision, scale, ..
+        } => DataType::Decimal128(precision, scale),
         Kind::Double => DataType::Float64,
     }
     .into())
@@ -32,16 +32,38 @@ fn same_kind(shape: &Shape<'_>) -> Result<Declared> {
 
 /// The second argument decides the scale when it is a literal.
 fn round_type(shape: &Shape<'_>) -> Result<Declared> {
-    let Kind::Decimal { precision, scale, .. } = kind(shape) else { return same_kind(shape) };
-    let digits = if shape.len() == 1 { Some(0) } else { shape.literal_int(1) };
+    let digits = if shape.len() == 1 {
+        Some(0)
+    } else {
+        shape.literal_int(1)
+    };
+    let Kind::Decimal {
+        precision, scale, ..
+    } = kind(shape)
+    else {
+        return fixed(same_kind(shape)?, digits);
+    };
     let new_scale = match digits {
         Some(digits) => digits.clamp(0, SCALE_MAX.into()) as i8,
         None => scale,
     };
     let integer = i16::from(precision) - i16::from(scale) + i16::from(new_scale < scale);
+    // With more digits than a decimal has here, those behind the point go.
+    let room = (i16::from(PRECISION_MAX) - integer).max(i16::from(scale.min(new_scale)));
+    let new_scale = i16::from(new_scale).min(room) as i8;
     let precision = (integer + i16::from(new_scale)).clamp(1, PRECISION_MAX.into()) as u8;
-    let new_scale = new_scale.min(precision as i8);
     Ok(DataType::Decimal128(precision.max(new_scale.unsigned_abs()), new_scale).into())
+}
+
+/// Doubles rounded to a literal number of digits are printed with exactly these.
+fn fixed(declared: Declared, digits: Option<i64>) -> Result<Declared> {
+    let double = declared.data_type == DataType::Float64;
+    let fsp = digits.map(|digits| digits.clamp(0, SCALE_MAX.into()) as u8);
+    Ok(if double {
+        Declared { fsp, ..declared }
+    } else {
+        declared
+    })
 }
 
 /// 10^digits as a double, the way that MySQL's tables give it.
@@ -52,15 +74,27 @@ fn power(digits: i64) -> f64 {
 /// A double rounded (or cut off) at `digits` behind the point.
 pub(crate) fn round_double(value: f64, digits: i64, truncate: bool) -> f64 {
     let step = power(digits.unsigned_abs().min(400) as i64);
-    let scaled = if digits < 0 { value / step } else { value * step };
+    let scaled = if digits < 0 {
+        value / step
+    } else {
+        value * step
+    };
     if digits < 0 && step.is_infinite() {
         return 0.0;
     }
     if digits >= 0 && (!step.is_finite() || !scaled.is_finite()) {
         return value;
     }
-    let whole = if truncate { scaled.trunc() } else { scaled.round_ties_even() };
-    if digits < 0 { whole * step } else { whole / step }
+    let whole = if truncate {
+        scaled.trunc()
+    } else {
+        scaled.round_ties_even()
+    };
+    if digits < 0 {
+        whole * step
+    } else {
+        whole / step
+    }
 }
 
 /// An integer rounded at a power of ten; `None` beyond i128's reach.
@@ -72,25 +106,42 @@ fn round_integer(value: i128, digits: i64, truncate: bool) -> i128 {
         return 0;
     }
     let step = pow10(digits.unsigned_abs() as u32);
-    if truncate { value / step * step } else { divide_half_up(value, step) * step }
+    if truncate {
+        value / step * step
+    } else {
+        divide_half_up(value, step) * step
+    }
 }
 
 /// A decimal of `scale` rounded at `digits`, held with `result` digits behind the point.
-fn round_decimal(value: i128, scale: i8, digits: i64, (result, truncate): (i8, bool)) -> Option<i128> {
+fn round_decimal(
+    value: i128,
+    scale: i8,
+    digits: i64,
+    (result, truncate): (i8, bool),
+) -> Option<i128> {
     let digits = digits.clamp(-38, i64::from(scale));
     let drop = i64::from(scale) - digits;
     let rounded = if drop > 38 {
         0
     } else {
         let step = pow10(drop as u32);
-        let whole = if truncate { value / step } else { divide_half_up(value, step) };
+        let whole = if truncate {
+            value / step
+        } else {
+            divide_half_up(value, step)
+        };
         whole.checked_mul(step)?
     };
     rescale(rounded, scale, result).filter(|v| v.unsigned_abs() <= DECIMAL_MAX.unsigned_abs())
 }
 
 fn round(call: &Call<'_>, truncate: bool) -> Result<ArrayRef> {
-    let digits = if call.len() > 1 { Some(call.int(1)?) } else { None };
+    let digits = if call.len() > 1 {
+        Some(call.int(1)?)
+    } else {
+        None
+    };
     let digits = |row: usize| match &digits {
         Some(digits) => digits.get(row),
         None => Some(0),
@@ -104,7 +155,9 @@ fn round(call: &Call<'_>, truncate: bool) -> Result<ArrayRef> {
                     return Ok(None);
                 };
                 let rounded = round_integer(value.into(), digits, truncate);
-                i64::try_from(rounded).map(Some).map_err(|_| overflow("BIGINT"))
+                i64::try_from(rounded)
+                    .map(Some)
+                    .map_err(|_| overflow("BIGINT"))
             })?)
         }
         DataType::UInt64 => {
@@ -114,7 +167,9 @@ fn round(call: &Call<'_>, truncate: bool) -> Result<ArrayRef> {
                     return Ok(None);
                 };
                 let rounded = round_integer(value.into(), digits, truncate);
-                u64::try_from(rounded).map(Some).map_err(|_| overflow("BIGINT UNSIGNED"))
+                u64::try_from(rounded)
+                    .map(Some)
+                    .map_err(|_| overflow("BIGINT UNSIGNED"))
             })?)
         }
         DataType::Decimal128(precision, scale) => {
@@ -150,7 +205,12 @@ fn decimal_scale(call: &Call<'_>) -> Result<i8> {
 
 /// FLOOR and CEILING of decimals are integers while those hold them.
 fn whole_type(shape: &Shape<'_>) -> Result<Declared> {
-    let Kind::Decimal { precision, scale, .. } = kind(shape) else { return same_kind(shape) };
+    let Kind::Decimal {
+        precision, scale, ..
+    } = kind(shape)
+    else {
+        return fixed(same_kind(shape)?, Some(0));
+    };
     let integer = (i16::from(precision) - i16::from(scale)).max(0) as u8;
     Ok(if integer < 18 {
         DataType::Int64
@@ -164,10 +224,17 @@ fn whole(call: &Call<'_>, up: bool) -> Result<ArrayRef> {
     if *call.return_type() == DataType::Float64 {
         let values = call.double(0)?;
         let whole = |v: f64| if up { v.ceil() } else { v.floor() };
-        return Ok(Arc::new(call.collect::<Float64Type>(|row| values.get(row).map(whole))));
+        return Ok(Arc::new(
+            call.collect::<Float64Type>(|row| values.get(row).map(whole)),
+        ));
     }
     let array = call.array(0)?;
-    if !array.data_type().is_decimal() && !matches!(array.data_type(), DataType::Timestamp(..) | DataType::Duration(_)) {
+    if !array.data_type().is_decimal()
+        && !matches!(
+            array.data_type(),
+            DataType::Timestamp(..) | DataType::Duration(_)
+        )
+    {
         return round(call, false);
     }
     let scale = decimal_scale(call)?;
@@ -180,7 +247,9 @@ fn whole(call: &Call<'_>, up: bool) -> Result<ArrayRef> {
             Arc::new(array.with_precision_and_scale(*precision, *scale)?)
         }
         _ => Arc::new(call.try_collect::<Int64Type>(|row| {
-            let Some(value) = values.get(row) else { return Ok(None) };
+            let Some(value) = values.get(row) else {
+                return Ok(None);
+            };
             let overflow = |_| out_of_range("BIGINT", &call.text_of_call());
             i64::try_from(whole(value)).map(Some).map_err(overflow)
         })?),
@@ -193,7 +262,9 @@ fn abs(call: &Call<'_>) -> Result<ArrayRef> {
             let values = call.int(0)?;
             let overflow = || out_of_range("BIGINT", &call.text_of_call());
             Arc::new(call.try_collect::<Int64Type>(|row| {
-                let Some(value) = values.get(row) else { return Ok(None) };
+                let Some(value) = values.get(row) else {
+                    return Ok(None);
+                };
                 value.checked_abs().map(Some).ok_or_else(overflow)
             })?)
         }
@@ -216,7 +287,9 @@ fn abs(call: &Call<'_>) -> Result<ArrayRef> {
 fn sign(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.double(0)?;
     let sign = |v: f64| i64::from(v > 0.0) - i64::from(v < 0.0);
-    Ok(Arc::new(call.collect::<Int64Type>(|row| values.get(row).map(sign))))
+    Ok(Arc::new(
+        call.collect::<Int64Type>(|row| values.get(row).map(sign)),
+    ))
 }
 
 const CEILING: Definition =

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Decimal128Array, Float64Array};
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
@@ -16,7 +16,7 @@ use super::decimal::{Scales, calculate};
 use super::expression_text::{binary_text, name_of};
 use super::integer::{Operand, Pair};
 use super::types::{Digits, Kind, Op, field, result};
-use crate::functions::argument::{Call, Column};
+use crate::functions::argument::Call;
 use crate::functions::builtin::columnar;
 use crate::functions::convert::arrays::{self, Source, source};
 use crate::functions::convert::number::double_to_decimal;
@@ -35,13 +35,23 @@ impl Arithmetic {
     /// `name`: how the operator is written.
     pub(crate) fn new(op: Op, name: &'static str) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self { op, digits: Digits::Declared, name, signature }
+        Self {
+            op,
+            digits: Digits::Declared,
+            name,
+            signature,
+        }
     }
 
     /// The same operator, its decimals kept with the digits that MySQL calculates with.
     pub(crate) fn with_internal_digits(&self) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self { op: self.op, digits: Digits::Internal, name: self.name, signature }
+        Self {
+            op: self.op,
+            digits: Digits::Internal,
+            name: self.name,
+            signature,
+        }
     }
 
     pub(crate) fn udf(self) -> Arc<ScalarUDF> {
@@ -49,7 +59,9 @@ impl Arithmetic {
     }
 
     fn kinds(fields: &[FieldRef], literals: &[Option<&ScalarValue>]) -> Result<[Kind; 2]> {
-        let [left, right] = fields else { return Err(wrong_argument_count("operator")) };
+        let [left, right] = fields else {
+            return Err(wrong_argument_count("operator"));
+        };
         let literal = |index: usize| literals.get(index).copied().flatten();
         Ok([Kind::of(left, literal(0)), Kind::of(right, literal(1))])
     }
@@ -60,7 +72,9 @@ impl Arithmetic {
             _ => None,
         };
         let name = |index: usize| {
-            args.arg_fields.get(index).map_or_else(String::new, |f| name_of(f, scalar(index)))
+            args.arg_fields
+                .get(index)
+                .map_or_else(String::new, |f| name_of(f, scalar(index)))
         };
         binary_text(&name(0), self.name, &name(1))
     }
@@ -68,8 +82,14 @@ impl Arithmetic {
     fn integers(&self, call: &Call<'_>, unsigned: bool) -> Result<Option<ArrayRef>> {
         let left = integer_operand(&call.array(0)?)?;
         let right = integer_operand(&call.array(1)?)?;
-        let (Some(left), Some(right)) = (left, right) else { return Ok(None) };
-        let pair = Pair { left: &left, right: &right, rows: call.rows };
+        let (Some(left), Some(right)) = (left, right) else {
+            return Ok(None);
+        };
+        let pair = Pair {
+            left: &left,
+            right: &right,
+            rows: call.rows,
+        };
         match pair.evaluate(self.op, unsigned) {
             Ok(array) => Ok(Some(array)),
             Err(_) => Err(DataFusionError::Internal(String::new())),
@@ -80,10 +100,11 @@ impl Arithmetic {
         let left = call.decimal(0, 38, scales.left)?;
         let right = call.decimal(1, 38, scales.right)?;
         let overflow = |_| DataFusionError::Internal(String::new());
-        let array: Decimal128Array = call.try_collect(|row| match (left.get(row), right.get(row)) {
-            (Some(x), Some(y)) => calculate(self.op, x, y, scales).map_err(overflow),
-            _ => Ok(None),
-        })?;
+        let array: Decimal128Array =
+            call.try_collect(|row| match (left.get(row), right.get(row)) {
+                (Some(x), Some(y)) => calculate(self.op, x, y, scales).map_err(overflow),
+                _ => Ok(None),
+            })?;
         Ok(array)
     }
 
@@ -97,21 +118,19 @@ impl Arithmetic {
 
     /// DIV of operands that are no integers.
     fn integer_quotients(&self, call: &Call<'_>, unsigned: bool) -> Result<ArrayRef> {
-        let (left, right) = (exact(call, 0)?, exact(call, 1)?);
+        let quotient = integer_quotient(call)?;
         let overflow = || DataFusionError::Internal(String::new());
-        let quotient = |row: usize| -> Result<Option<i128>> {
-            let (Some(x), Some(y)) = (left.get(row), right.get(row)) else { return Ok(None) };
-            let scales =
-                Scales { left: left.scale(), right: right.scale(), result: 0, truncate: true };
-            calculate(Op::IntDiv, x, y, scales).map_err(|_| overflow())
-        };
         Ok(if unsigned {
-            Arc::new(call.try_collect::<arrow::datatypes::UInt64Type>(|row| {
-                quotient(row)?.map(|v| u64::try_from(v).map_err(|_| overflow())).transpose()
+            Arc::new(call.try_collect::<UInt64Type>(|row| {
+                quotient(row)?
+                    .map(|v| u64::try_from(v).map_err(|_| overflow()))
+                    .transpose()
             })?)
         } else {
-            Arc::new(call.try_collect::<arrow::datatypes::Int64Type>(|row| {
-                quotient(row)?.map(|v| i64::try_from(v).map_err(|_| overflow())).transpose()
+            Arc::new(call.try_collect::<Int64Type>(|row| {
+                quotient(row)?
+                    .map(|v| i64::try_from(v).map_err(|_| overflow()))
+                    .transpose()
             })?)
         })
     }
@@ -130,7 +149,9 @@ impl Arithmetic {
                     truncate,
                 };
                 let array = self.decimals(call, scales)?;
-                Ok(Arc::new(array.with_precision_and_scale(*precision, *scale)?))
+                Ok(Arc::new(
+                    array.with_precision_and_scale(*precision, *scale)?,
+                ))
             }
             integer => {
                 let unsigned = *integer == DataType::UInt64;
@@ -174,39 +195,67 @@ fn integer_operand(array: &ArrayRef) -> Result<Option<Operand>> {
     })
 }
 
-/// An operand of DIV as exact decimals.
-struct Exact {
-    values: Column<Decimal128Array>,
-    scale: i8,
-}
-
-impl Exact {
-    fn get(&self, row: usize) -> Option<i128> {
-        self.values.get(row)
-    }
-
-    fn scale(&self) -> i8 {
-        self.scale
-    }
-}
-
-fn exact(call: &Call<'_>, index: usize) -> Result<Exact> {
-    let array = call.array(index)?;
-    let scale = match array.data_type() {
-        DataType::Decimal128(_, scale) => *scale,
-        t if t.is_integer() || t.is_null() || *t == DataType::Boolean => 0,
-        _ => {
-            let scale = 12;
-            let doubles = arrays::to_double(&array)?;
-            let too_large = |v: f64| double_to_decimal(v, scale).is_none();
-            if doubles.iter().flatten().any(too_large) {
-                return Err(DataFusionError::Internal(String::new()));
-            }
-            scale
-        }
+/// Whole quotients of decimals, or of doubles where one operand is a double or text.
+fn integer_quotient<'a>(
+    call: &'a Call<'_>,
+) -> Result<Box<dyn Fn(usize) -> Result<Option<i128>> + 'a>> {
+    let overflow = || DataFusionError::Internal(String::new());
+    let exact_scale = |index: usize| match call.data_type(index) {
+        DataType::Decimal128(_, scale) => Some(scale),
+        t if t.is_integer() || t.is_null() || t == DataType::Boolean => Some(0),
+        _ => None,
     };
-    Ok(Exact { values: call.decimal(index, 38, scale)?, scale })
+    if let (Some(left_scale), Some(right_scale)) = (exact_scale(0), exact_scale(1)) {
+        let scales = Scales {
+            left: left_scale,
+            right: right_scale,
+            result: 0,
+            truncate: true,
+        };
+        let (left, right) = (
+            call.decimal(0, 38, left_scale)?,
+            call.decimal(1, 38, right_scale)?,
+        );
+        return Ok(Box::new(move |row| {
+            let (Some(x), Some(y)) = (left.get(row), right.get(row)) else {
+                return Ok(None);
+            };
+            calculate(Op::IntDiv, x, y, scales).map_err(|_| overflow())
+        }));
+    }
+    let (left, right) = (call.double(0)?, call.double(1)?);
+    Ok(Box::new(move |row| {
+        let (Some(x), Some(y)) = (left.get(row), right.get(row)) else {
+            return Ok(None);
+        };
+        if y == 0.0 {
+            return Ok(None);
+        }
+        // MySQL divides decimals here: 0.3 DIV 0.1 is 3, which doubles would miss.
+        let scales = Scales {
+            left: DIV_SCALE,
+            right: DIV_SCALE,
+            result: 0,
+            truncate: true,
+        };
+        let decimal = |v: f64| {
+            let decimal = double_to_decimal(v, DIV_SCALE)?;
+            (arrays::decimal_to_double(decimal, DIV_SCALE) == v).then_some(decimal)
+        };
+        if let (Some(x), Some(y)) = (decimal(x), decimal(y)) {
+            return calculate(Op::IntDiv, x, y, scales).map_err(|_| overflow());
+        }
+        let quotient = (x / y).trunc();
+        if quotient.abs() < 1e38 {
+            Ok(Some(quotient as i128))
+        } else {
+            Err(overflow())
+        }
+    }))
 }
+
+/// Digits behind the point with which DIV reads doubles as decimals.
+const DIV_SCALE: i8 = 15;
 
 fn double_result(op: Op, x: f64, y: f64) -> Result<Option<f64>> {
     let value = match op {
@@ -217,7 +266,12 @@ fn double_result(op: Op, x: f64, y: f64) -> Result<Option<f64>> {
         Op::Div | Op::IntDiv => x / y,
         Op::Mod => x % y,
     };
-    if value.is_finite() { Ok(Some(value)) } else { Err(DataFusionError::Internal(String::new())) }
+    // Adding 0 makes positive what is -0.
+    if value.is_finite() {
+        Ok(Some(value + 0.0))
+    } else {
+        Err(DataFusionError::Internal(String::new()))
+    }
 }
 
 impl ScalarUDFImpl for Arithmetic {
@@ -227,7 +281,8 @@ impl ScalarUDFImpl for Arithmetic {
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         let name = |index: usize| {
-            args.get(index).map_or_else(String::new, |arg| arg.schema_name().to_string())
+            args.get(index)
+                .map_or_else(String::new, |arg| arg.schema_name().to_string())
         };
         Ok(format!("{} {} {}", name(0), self.name, name(1)))
     }
@@ -244,10 +299,14 @@ impl ScalarUDFImpl for Arithmetic {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        let fields: Vec<FieldRef> =
-            arg_types.iter().map(|t| Arc::new(Field::new("", t.clone(), true))).collect();
+        let fields: Vec<FieldRef> = arg_types
+            .iter()
+            .map(|t| Arc::new(Field::new("", t.clone(), true)))
+            .collect();
         let [left, right] = Self::kinds(&fields, &[])?;
-        Ok(field("", result(self.op, left, right, self.digits)).data_type().clone())
+        Ok(field("", result(self.op, left, right, self.digits))
+            .data_type()
+            .clone())
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
@@ -261,7 +320,10 @@ impl ScalarUDFImpl for Arithmetic {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let call = Call::new(self.name, &args);
         match self.evaluate(&call, &args) {
-            Ok(array) => columnar(array, call.rows == 1 && call.is_scalar(0) && call.is_scalar(1)),
+            Ok(array) => columnar(
+                array,
+                call.rows == 1 && call.is_scalar(0) && call.is_scalar(1),
+            ),
             // The kernels report overflow without a text; it is made here, once.
             Err(DataFusionError::Internal(text)) if text.is_empty() => Err(self.overflow(&args)),
             Err(other) => Err(other),

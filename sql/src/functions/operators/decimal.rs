@@ -20,8 +20,18 @@ pub(crate) struct Scales {
 pub(crate) struct TooLarge;
 
 /// One value; `Ok(None)` is division by zero.
-pub(crate) fn calculate(op: Op, x: i128, y: i128, scales: Scales) -> Result<Option<i128>, TooLarge> {
-    let Scales { left, right, result, .. } = scales;
+pub(crate) fn calculate(
+    op: Op,
+    x: i128,
+    y: i128,
+    scales: Scales,
+) -> Result<Option<i128>, TooLarge> {
+    let Scales {
+        left,
+        right,
+        result,
+        ..
+    } = scales;
     match op {
         Op::Add | Op::Sub => {
             let scale = left.max(right);
@@ -41,7 +51,11 @@ pub(crate) fn calculate(op: Op, x: i128, y: i128, scales: Scales) -> Result<Opti
         Op::Div => fit(divide(x, y, scales)),
         Op::IntDiv if y == 0 => Ok(None),
         Op::IntDiv => {
-            let scales = Scales { result: 0, truncate: true, ..scales };
+            let scales = Scales {
+                result: 0,
+                truncate: true,
+                ..scales
+            };
             fit(divide(x, y, scales))
         }
         Op::Mod if y == 0 => Ok(None),
@@ -75,7 +89,11 @@ fn divide(x: i128, y: i128, scales: Scales) -> Option<i128> {
     {
         return Some(quotient64(x, y, scales.truncate));
     }
-    let scaled = if shift <= 38 { x.checked_mul(pow10(shift.unsigned_abs())) } else { None };
+    let scaled = if shift <= 38 {
+        x.checked_mul(pow10(shift.unsigned_abs()))
+    } else {
+        None
+    };
     match scaled {
         Some(x) => Some(quotient(x, y, scales.truncate)),
         None => divide_wide(x, y, shift.unsigned_abs(), scales.truncate),
@@ -120,7 +138,11 @@ fn divide_wide(x: i128, y: i128, shift: u32, truncate: bool) -> Option<i128> {
     let rest = scaled.checked_rem(divisor)?.wrapping_abs();
     let up = !truncate && rest >= divisor.wrapping_abs() - rest;
     let one = i256::from_i128(if (x < 0) == (y < 0) { 1 } else { -1 });
-    let quotient = if up { quotient.checked_add(one)? } else { quotient };
+    let quotient = if up {
+        quotient.checked_add(one)?
+    } else {
+        quotient
+    };
     quotient.to_i128()
 }
 
@@ -134,7 +156,12 @@ fn narrow(product: i256, drop: i8) -> Option<i128> {
     let rest = product.checked_rem(divisor)?.wrapping_abs();
     let one = i256::from_i128(if product.is_negative() { -1 } else { 1 });
     let up = rest >= divisor - rest;
-    (if up { quotient.checked_add(one)? } else { quotient }).to_i128()
+    (if up {
+        quotient.checked_add(one)?
+    } else {
+        quotient
+    })
+    .to_i128()
 }
 
 #[cfg(test)]
@@ -142,7 +169,12 @@ mod tests {
     use super::*;
 
     fn scales(left: i8, right: i8, result: i8) -> Scales {
-        Scales { left, right, result, truncate: false }
+        Scales {
+            left,
+            right,
+            result,
+            truncate: false,
+        }
     }
 
     #[test]
@@ -151,7 +183,10 @@ mod tests {
         assert_eq!(calculate(Op::Add, 11, 125, scales(1, 2, 2)), Ok(Some(235)));
         assert_eq!(calculate(Op::Sub, 11, 125, scales(1, 2, 2)), Ok(Some(-15)));
         assert_eq!(calculate(Op::Mul, 11, 125, scales(1, 2, 3)), Ok(Some(1375)));
-        assert_eq!(calculate(Op::Add, DECIMAL_MAX, 1, scales(0, 0, 0)), Err(TooLarge));
+        assert_eq!(
+            calculate(Op::Add, DECIMAL_MAX, 1, scales(0, 0, 0)),
+            Err(TooLarge)
+        );
     }
 
     #[test]
@@ -169,11 +204,20 @@ mod tests {
         assert_eq!(calculate(Op::Div, -2, 3, scales(0, 0, 4)), Ok(Some(-6667)));
         assert_eq!(calculate(Op::Div, 2, -3, scales(0, 0, 4)), Ok(Some(-6667)));
         assert_eq!(calculate(Op::Div, 1, 0, scales(0, 0, 4)), Ok(None));
-        let cut = Scales { truncate: true, ..scales(0, 0, 9) };
+        let cut = Scales {
+            truncate: true,
+            ..scales(0, 0, 9)
+        };
         assert_eq!(calculate(Op::Div, 2, 3, cut), Ok(Some(666_666_666)));
         let large = 10_i128.pow(37);
-        assert_eq!(calculate(Op::Div, large, 10_i128.pow(5), scales(0, 0, 4)), Ok(Some(10_i128.pow(36))));
-        assert_eq!(calculate(Op::Div, i64::MIN.into(), -1, scales(0, 0, 0)), Ok(Some(1 << 63)));
+        assert_eq!(
+            calculate(Op::Div, large, 10_i128.pow(5), scales(0, 0, 4)),
+            Ok(Some(10_i128.pow(36)))
+        );
+        assert_eq!(
+            calculate(Op::Div, i64::MIN.into(), -1, scales(0, 0, 0)),
+            Ok(Some(1 << 63))
+        );
     }
 
     #[test]

@@ -34,7 +34,10 @@ fn literal_text(value: &ScalarValue) -> String {
 pub(crate) fn binary_text(left: &str, operator: &str, right: &str) -> String {
     let mut text = format!("({left} {operator} {right})");
     if text.len() > TEXT_MAX {
-        let end = (0..=TEXT_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let end = (0..=TEXT_MAX)
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or(0);
         text.truncate(end);
         text.push_str("...");
     }

@@ -73,7 +73,10 @@ impl Pair<'_> {
             && matches!(op, Op::Add | Op::Sub | Op::Mul)
             && let Some(values) = self.signed(op, left, right)
         {
-            return Ok(std::sync::Arc::new(Int64Array::new(values.into(), self.nulls())));
+            return Ok(std::sync::Arc::new(Int64Array::new(
+                values.into(),
+                self.nulls(),
+            )));
         }
         Ok(if unsigned {
             std::sync::Arc::new(self.wide::<UInt64Type>(op, |v| u64::try_from(v).ok())?)
@@ -104,7 +107,11 @@ impl Pair<'_> {
             value
         };
         let values: Vec<i64> = match self.steps() {
-            (1, 1) => left.iter().zip(right.iter()).map(|(x, y)| apply(*x, *y)).collect(),
+            (1, 1) => left
+                .iter()
+                .zip(right.iter())
+                .map(|(x, y)| apply(*x, *y))
+                .collect(),
             (1, 0) => {
                 let y = right[0];
                 left.iter().map(|x| apply(*x, y)).collect()
@@ -166,11 +173,22 @@ mod tests {
     fn nulls_and_scalars_spread_over_the_rows() {
         let left = signed(vec![Some(1), None, Some(3)]);
         let right = signed(vec![Some(10)]);
-        let pair = Pair { left: &left, right: &right, rows: 3 };
+        let pair = Pair {
+            left: &left,
+            right: &right,
+            rows: 3,
+        };
         let sum = pair.evaluate(Op::Add, false).unwrap();
-        assert_eq!(*sum.as_primitive(), Int64Array::from(vec![Some(11), None, Some(13)]));
+        assert_eq!(
+            *sum.as_primitive(),
+            Int64Array::from(vec![Some(11), None, Some(13)])
+        );
         let right = signed(vec![None]);
-        let pair = Pair { left: &left, right: &right, rows: 3 };
+        let pair = Pair {
+            left: &left,
+            right: &right,
+            rows: 3,
+        };
         assert_eq!(pair.evaluate(Op::Add, false).unwrap().null_count(), 3);
     }
 
@@ -179,7 +197,11 @@ mod tests {
         let values = ScalarBuffer::from(vec![i64::MAX, 1]);
         let left = Operand::Signed(Int64Array::new(values, Some(vec![false, true].into())));
         let right = signed(vec![Some(1)]);
-        let pair = Pair { left: &left, right: &right, rows: 2 };
+        let pair = Pair {
+            left: &left,
+            right: &right,
+            rows: 2,
+        };
         let sum = pair.evaluate(Op::Add, false).unwrap();
         assert_eq!(*sum.as_primitive(), Int64Array::from(vec![None, Some(2)]));
     }
@@ -188,14 +210,26 @@ mod tests {
     fn overflow_is_reported_for_either_sign() {
         let left = signed(vec![Some(i64::MAX)]);
         let one = signed(vec![Some(1)]);
-        let pair = Pair { left: &left, right: &one, rows: 1 };
+        let pair = Pair {
+            left: &left,
+            right: &one,
+            rows: 1,
+        };
         assert_eq!(pair.evaluate(Op::Add, false).unwrap_err(), Overflow);
         let small = Operand::Unsigned(vec![1_u64].into());
         let two = signed(vec![Some(2)]);
-        let pair = Pair { left: &small, right: &two, rows: 1 };
+        let pair = Pair {
+            left: &small,
+            right: &two,
+            rows: 1,
+        };
         assert_eq!(pair.evaluate(Op::Sub, true).unwrap_err(), Overflow);
         let large = Operand::Unsigned(vec![u64::MAX].into());
-        let pair = Pair { left: &large, right: &large, rows: 1 };
+        let pair = Pair {
+            left: &large,
+            right: &large,
+            rows: 1,
+        };
         assert_eq!(pair.evaluate(Op::Mul, true).unwrap_err(), Overflow);
     }
 
@@ -203,10 +237,17 @@ mod tests {
     fn division_by_zero_is_null_and_the_rest_takes_the_dividends_sign() {
         let left = signed(vec![Some(-7), Some(7)]);
         let right = signed(vec![Some(3), Some(0)]);
-        let pair = Pair { left: &left, right: &right, rows: 2 };
+        let pair = Pair {
+            left: &left,
+            right: &right,
+            rows: 2,
+        };
         let rest = pair.evaluate(Op::Mod, false).unwrap();
         assert_eq!(*rest.as_primitive(), Int64Array::from(vec![Some(-1), None]));
         let quotient = pair.evaluate(Op::IntDiv, false).unwrap();
-        assert_eq!(*quotient.as_primitive(), Int64Array::from(vec![Some(-2), None]));
+        assert_eq!(
+            *quotient.as_primitive(),
+            Int64Array::from(vec![Some(-2), None])
+        );
     }
 }

@@ -14,8 +14,8 @@ use datafusion::sql::sqlparser::ast::{BinaryOperator, UnaryOperator};
 
 use super::arithmetic::Arithmetic;
 use super::types::Op;
-use crate::functions::{aggregates, scalar};
 use crate::functions::failure::internal;
+use crate::functions::{aggregates, scalar};
 
 /// Register it first among the context provider's expression planners.
 #[derive(Debug, Default)]
@@ -99,12 +99,18 @@ fn logical(
 ) -> Result<PlannerResult<RawBinaryExpr>> {
     let left = Box::new(truth(expr.left, schema)?);
     let right = Box::new(truth(expr.right, schema)?);
-    Ok(PlannerResult::Planned(Expr::BinaryExpr(BinaryExpr::new(left, op, right))))
+    Ok(PlannerResult::Planned(Expr::BinaryExpr(BinaryExpr::new(
+        left, op, right,
+    ))))
 }
 
 /// An expression as a condition: as it is when it is boolean, else compared with 0.
 pub fn truth(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    Ok(if is_boolean(&expr, schema) { expr } else { known("truth")?.call(vec![expr]) })
+    Ok(if is_boolean(&expr, schema) {
+        expr
+    } else {
+        known("truth")?.call(vec![expr])
+    })
 }
 
 fn is_boolean(expr: &Expr, schema: &DFSchema) -> bool {
@@ -112,8 +118,19 @@ fn is_boolean(expr: &Expr, schema: &DFSchema) -> bool {
     match expr {
         Expr::BinaryExpr(binary) => matches!(
             binary.op,
-            Eq | NotEq | Lt | LtEq | Gt | GtEq | And | Or | IsDistinctFrom | IsNotDistinctFrom
-                | LikeMatch | NotLikeMatch | RegexMatch | RegexIMatch
+            Eq | NotEq
+                | Lt
+                | LtEq
+                | Gt
+                | GtEq
+                | And
+                | Or
+                | IsDistinctFrom
+                | IsNotDistinctFrom
+                | LikeMatch
+                | NotLikeMatch
+                | RegexMatch
+                | RegexIMatch
         ),
         Expr::Like(_)
         | Expr::SimilarTo(_)
@@ -124,7 +141,10 @@ fn is_boolean(expr: &Expr, schema: &DFSchema) -> bool {
         | Expr::InList(_)
         | Expr::InSubquery(_)
         | Expr::Exists(_) => true,
-        _ => matches!(expr.get_type(schema), Ok(arrow::datatypes::DataType::Boolean)),
+        _ => matches!(
+            expr.get_type(schema),
+            Ok(arrow::datatypes::DataType::Boolean)
+        ),
     }
 }
 
@@ -137,7 +157,9 @@ fn number_literal(expr: Expr) -> Expr {
     if bytes.len() > 8 {
         return expr;
     }
-    let value = bytes.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = bytes
+        .iter()
+        .fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
     Expr::Literal(ScalarValue::UInt64(Some(value)), None)
 }
 

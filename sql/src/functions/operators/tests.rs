@@ -15,7 +15,12 @@ fn check(cases: &[(&str, &str)]) {
 
 #[test]
 fn division_of_integers_is_decimal_with_four_digits() {
-    check(&[("7/2", "3.5000"), ("1/3", "0.3333"), ("1/0", "NULL"), ("-2/3", "-0.6667")]);
+    check(&[
+        ("7/2", "3.5000"),
+        ("1/3", "0.3333"),
+        ("1/0", "NULL"),
+        ("-2/3", "-0.6667"),
+    ]);
     assert_eq!(type_of("7/2"), DataType::Decimal128(5, 4));
 }
 
@@ -32,7 +37,10 @@ fn integer_division_and_rest() {
         ("7 DIV 0", "NULL"),
         ("mod(10,3.3)", "0.1"),
         ("5.5e0 % 2", "1.5"),
-        ("1e300 DIV 1", "ERROR 1690 BIGINT value is out of range in '(1e300 DIV 1)'"),
+        (
+            "1e300 DIV 1",
+            "ERROR 1690 BIGINT value is out of range in '(1e300 DIV 1)'",
+        ),
     ]);
 }
 
@@ -65,7 +73,10 @@ fn overflow_is_error_1690() {
             "18446744073709551615 + 1",
             "ERROR 1690 BIGINT UNSIGNED value is out of range in '(18446744073709551615 + 1)'",
         ),
-        ("1e300*1e300", "ERROR 1690 DOUBLE value is out of range in '(1e300 * 1e300)'"),
+        (
+            "1e300*1e300",
+            "ERROR 1690 DOUBLE value is out of range in '(1e300 * 1e300)'",
+        ),
     ]);
 }
 
@@ -124,7 +135,12 @@ fn bits_are_unsigned() {
 
 #[test]
 fn unary_minus_keeps_the_kind() {
-    check(&[("-(1+1)", "-2"), ("-(1.5)", "-1.5"), ("-('2x')", "-2"), ("-(-5)", "5")]);
+    check(&[
+        ("-(1+1)", "-2"),
+        ("-(1.5)", "-1.5"),
+        ("-('2x')", "-2"),
+        ("-(-5)", "5"),
+    ]);
     assert_eq!(
         eval("-(-9223372036854775807-1)"),
         "ERROR 1690 BIGINT value is out of range in '-(-9223372036854775808)'"

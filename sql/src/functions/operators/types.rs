@@ -18,16 +18,25 @@ pub(crate) const SCALE_MAX: i8 = 30;
 /// Most digits of a decimal here.
 pub(crate) const PRECISION_MAX: u8 = 38;
 
-/// Field metadata: the scale that MySQL declares for a decimal which is kept with more digits.
+/// Field metadata: the scale that MySQL declares for a decimal which is kept with more digits, or the
+/// digits behind the point that a double is printed with (ROUND).
 pub const DECIMALS_KEY: &str = "storno.decimals";
 
 /// What an operand is to arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Int { digits: u8 },
-    UInt { digits: u8 },
+    Int {
+        digits: u8,
+    },
+    UInt {
+        digits: u8,
+    },
     /// `scale`: digits held; `decimals`: digits that MySQL declares, fewer within a division chain.
-    Decimal { precision: u8, scale: i8, decimals: i8 },
+    Decimal {
+        precision: u8,
+        scale: i8,
+        decimals: i8,
+    },
     Double,
 }
 
@@ -50,9 +59,16 @@ impl Kind {
             DataType::UInt32 => Self::UInt { digits: digits(10) },
             DataType::UInt64 => Self::UInt { digits: digits(20) },
             DataType::Decimal128(precision, scale) => {
-                let decimals = field.metadata().get(DECIMALS_KEY).and_then(|d| d.parse().ok());
+                let decimals = field
+                    .metadata()
+                    .get(DECIMALS_KEY)
+                    .and_then(|d| d.parse().ok());
                 let decimals = decimals.unwrap_or(*scale);
-                Self::Decimal { precision: *precision, scale: *scale, decimals }
+                Self::Decimal {
+                    precision: *precision,
+                    scale: *scale,
+                    decimals,
+                }
             }
             DataType::Decimal256(_, scale) => Self::decimal(PRECISION_MAX, *scale),
             DataType::Date32 => Self::Int { digits: 8 },
@@ -63,7 +79,11 @@ impl Kind {
     }
 
     fn decimal(precision: u8, scale: i8) -> Self {
-        Self::Decimal { precision, scale, decimals: scale }
+        Self::Decimal {
+            precision,
+            scale,
+            decimals: scale,
+        }
     }
 
     pub(crate) fn is_unsigned(self) -> bool {
@@ -74,9 +94,11 @@ impl Kind {
     fn digits(self) -> (i16, i8, i8) {
         match self {
             Self::Int { digits } | Self::UInt { digits } => (digits.into(), 0, 0),
-            Self::Decimal { precision, scale, decimals } => {
-                (i16::from(precision) - i16::from(scale), decimals, scale)
-            }
+            Self::Decimal {
+                precision,
+                scale,
+                decimals,
+            } => (i16::from(precision) - i16::from(scale), decimals, scale),
             Self::Double => (0, 0, 0),
         }
     }
@@ -120,10 +142,13 @@ pub(crate) enum Digits {
 pub(crate) fn result(op: Op, left: Kind, right: Kind, digits: Digits) -> Kind {
     let double = left == Kind::Double || right == Kind::Double;
     let integer = |unsigned: bool| {
-        if unsigned { Kind::UInt { digits: 20 } } else { Kind::Int { digits: 19 } }
+        if unsigned {
+            Kind::UInt { digits: 20 }
+        } else {
+            Kind::Int { digits: 19 }
+        }
     };
-    let decimal =
-        matches!(left, Kind::Decimal { .. }) || matches!(right, Kind::Decimal { .. });
+    let decimal = matches!(left, Kind::Decimal { .. }) || matches!(right, Kind::Decimal { .. });
     match op {
         Op::IntDiv => integer(left.is_unsigned() || right.is_unsigned()),
         _ if double => Kind::Double,
@@ -140,7 +165,11 @@ fn decimal_result(op: Op, left: Kind, right: Kind, digits: Digits) -> Kind {
     let (integer, decimals, scale) = match op {
         Op::Mul => {
             let sum = left_scale.saturating_add(right_scale);
-            (left_integer + right_integer, left_decimals + right_decimals, sum.min(18))
+            (
+                left_integer + right_integer,
+                left_decimals + right_decimals,
+                sum.min(18),
+            )
         }
         Op::Div => (
             left_integer + i16::from(right_decimals),
@@ -164,7 +193,11 @@ fn decimal_result(op: Op, left: Kind, right: Kind, digits: Digits) -> Kind {
         Digits::Internal => scale.max(decimals),
     };
     let precision = (integer + i16::from(scale)).clamp(1, PRECISION_MAX.into()) as u8;
-    Kind::Decimal { precision: precision.max(scale.unsigned_abs()), scale, decimals }
+    Kind::Decimal {
+        precision: precision.max(scale.unsigned_abs()),
+        scale,
+        decimals,
+    }
 }
 
 /// Digits behind the point that MySQL's division calculates: whole words of nine digits.
@@ -182,12 +215,16 @@ pub(crate) fn field(name: &str, kind: Kind) -> FieldRef {
     let data_type = match kind {
         Kind::Int { .. } => DataType::Int64,
         Kind::UInt { .. } => DataType::UInt64,
-        Kind::Decimal { precision, scale, .. } => DataType::Decimal128(precision, scale),
+        Kind::Decimal {
+            precision, scale, ..
+        } => DataType::Decimal128(precision, scale),
         Kind::Double => DataType::Float64,
     };
     let field = Field::new(name, data_type, true);
     match kind {
-        Kind::Decimal { scale, decimals, .. } if decimals != scale => {
+        Kind::Decimal {
+            scale, decimals, ..
+        } if decimals != scale => {
             Arc::new(field.with_metadata([(DECIMALS_KEY.to_owned(), decimals.to_string())].into()))
         }
         _ => Arc::new(field),
@@ -207,9 +244,15 @@ mod tests {
 
     #[test]
     fn integers_stay_integers_except_under_division() {
-        assert_eq!(result(Op::Add, INT, INT, Digits::Declared), Kind::Int { digits: 19 });
+        assert_eq!(
+            result(Op::Add, INT, INT, Digits::Declared),
+            Kind::Int { digits: 19 }
+        );
         assert_eq!(result(Op::Sub, INT, UINT, Digits::Declared), UINT);
-        assert_eq!(result(Op::Mod, INT, UINT, Digits::Declared), Kind::Int { digits: 19 });
+        assert_eq!(
+            result(Op::Mod, INT, UINT, Digits::Declared),
+            Kind::Int { digits: 19 }
+        );
         assert_eq!(result(Op::IntDiv, INT, UINT, Digits::Declared), UINT);
         assert_eq!(result(Op::Div, INT, INT, Digits::Declared), decimal(14, 4));
     }
@@ -221,13 +264,23 @@ mod tests {
         assert_eq!(result(Op::Mul, a, b, Digits::Declared), decimal(11, 5));
         assert_eq!(result(Op::Div, a, b, Digits::Declared), decimal(12, 6));
         assert_eq!(result(Op::Mod, a, b, Digits::Declared), decimal(6, 3));
-        assert_eq!(result(Op::Mul, decimal(38, 2), a, Digits::Declared), decimal(38, 4));
+        assert_eq!(
+            result(Op::Mul, decimal(38, 2), a, Digits::Declared),
+            decimal(38, 4)
+        );
     }
 
     #[test]
     fn operands_of_division_chains_keep_whole_words_of_digits() {
         let third = result(Op::Div, INT, INT, Digits::Internal);
-        assert_eq!(third, Kind::Decimal { precision: 19, scale: 9, decimals: 4 });
+        assert_eq!(
+            third,
+            Kind::Decimal {
+                precision: 19,
+                scale: 9,
+                decimals: 4
+            }
+        );
         let percent = result(Op::Mul, third, INT, Digits::Declared);
         assert_eq!(percent, decimal(24, 4));
     }

@@ -14,23 +14,39 @@ use crate::functions::builtin::{ANY, Definition};
 
 fn concat(call: &Call<'_>) -> Result<ArrayRef> {
     if *call.return_type() == DataType::BinaryView {
-        let parts = (0..call.len()).map(|i| call.bytes(i)).collect::<Result<Vec<_>>>()?;
+        let parts = (0..call.len())
+            .map(|i| call.bytes(i))
+            .collect::<Result<Vec<_>>>()?;
         return Ok(Arc::new(call.bounded_bytes(|row, out| {
-            parts.iter().all(|part| part.get(row).map(|p| out.extend_from_slice(p)).is_some())
+            parts
+                .iter()
+                .all(|part| part.get(row).map(|p| out.extend_from_slice(p)).is_some())
         })?));
     }
-    let parts = (0..call.len()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;
+    let parts = (0..call.len())
+        .map(|i| call.text(i))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(call.bounded_text(|row, out| {
-        parts.iter().all(|part| part.get(row).map(|p| out.push_str(p)).is_some())
+        parts
+            .iter()
+            .all(|part| part.get(row).map(|p| out.push_str(p)).is_some())
     })?))
 }
 
 /// NULL arguments are left out; a NULL separator makes the result NULL.
 fn concat_ws(call: &Call<'_>) -> Result<ArrayRef> {
-    let parts = (0..call.len()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;
+    let parts = (0..call.len())
+        .map(|i| call.text(i))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(call.bounded_text(|row, out| {
-        let Some(separator) = parts[0].get(row) else { return false };
-        for (index, part) in parts[1..].iter().filter_map(|part| part.get(row)).enumerate() {
+        let Some(separator) = parts[0].get(row) else {
+            return false;
+        };
+        for (index, part) in parts[1..]
+            .iter()
+            .filter_map(|part| part.get(row))
+            .enumerate()
+        {
             if index > 0 {
                 out.push_str(separator);
             }
@@ -43,12 +59,17 @@ fn concat_ws(call: &Call<'_>) -> Result<ArrayRef> {
 fn repeat(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, counts) = (call.text(0)?, call.int(1)?);
     Ok(Arc::new(call.bounded_text(|row, out| {
-        let (Some(text), Some(count)) = (texts.get(row), counts.get(row)) else { return false };
+        let (Some(text), Some(count)) = (texts.get(row), counts.get(row)) else {
+            return false;
+        };
         let count = usize::try_from(count).unwrap_or(0);
         if !fits(text.len().saturating_mul(count)) {
             return false;
         }
-        out.extend(std::iter::repeat_n(text, if text.is_empty() { 0 } else { count }));
+        out.extend(std::iter::repeat_n(
+            text,
+            if text.is_empty() { 0 } else { count },
+        ));
         true
     })?))
 }
@@ -56,7 +77,9 @@ fn repeat(call: &Call<'_>) -> Result<ArrayRef> {
 fn space(call: &Call<'_>) -> Result<ArrayRef> {
     let counts = call.int(0)?;
     Ok(Arc::new(call.bounded_text(|row, out| {
-        let Some(count) = counts.get(row) else { return false };
+        let Some(count) = counts.get(row) else {
+            return false;
+        };
         let count = usize::try_from(count).unwrap_or(0);
         if !fits(count) {
             return false;
@@ -69,9 +92,15 @@ fn space(call: &Call<'_>) -> Result<ArrayRef> {
 fn pad(call: &Call<'_>, leading: bool) -> Result<ArrayRef> {
     let (texts, widths, pads) = (call.text(0)?, call.int(1)?, call.text(2)?);
     Ok(Arc::new(call.bounded_text(|row, out| {
-        let (Some(text), Some(width)) = (texts.get(row), widths.get(row)) else { return false };
-        let Some(pad) = pads.get(row) else { return false };
-        let Ok(width) = usize::try_from(width) else { return false };
+        let (Some(text), Some(width)) = (texts.get(row), widths.get(row)) else {
+            return false;
+        };
+        let Some(pad) = pads.get(row) else {
+            return false;
+        };
+        let Ok(width) = usize::try_from(width) else {
+            return false;
+        };
         let have = length(text);
         if width <= have {
             out.push_str(&text[..offset(text, width)]);
@@ -125,14 +154,20 @@ fn insert(call: &Call<'_>) -> Result<ArrayRef> {
         let (Some(text), Some(position)) = (texts.get(row), positions.get(row)) else {
             return false;
         };
-        let (Some(count), Some(new)) = (counts.get(row), news.get(row)) else { return false };
+        let (Some(count), Some(new)) = (counts.get(row), news.get(row)) else {
+            return false;
+        };
         let chars = length(text) as i64;
         if !(1..=chars).contains(&position) {
             out.push_str(text);
             return true;
         }
         let left = chars - position + 1;
-        let count = if (0..=left).contains(&count) { count } else { left };
+        let count = if (0..=left).contains(&count) {
+            count
+        } else {
+            left
+        };
         let from = offset(text, position as usize - 1);
         let to = from + offset(&text[from..], count as usize);
         out.push_str(&text[..from]);
@@ -144,13 +179,15 @@ fn insert(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn reverse(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0)?;
-    Ok(Arc::new(call.collect_text(|row, out| match texts.get(row) {
-        Some(text) => {
-            out.extend(text.chars().rev());
-            true
-        }
-        None => false,
-    })))
+    Ok(Arc::new(call.collect_text(
+        |row, out| match texts.get(row) {
+            Some(text) => {
+                out.extend(text.chars().rev());
+                true
+            }
+            None => false,
+        },
+    )))
 }
 
 /// Letters one by one: a letter whose other case needs two (ß) stays, as in MySQL.
@@ -158,17 +195,22 @@ fn change_case(call: &Call<'_>, change: fn(char) -> char) -> Result<ArrayRef> {
     if is_binary(&call.data_type(0)) {
         let bytes = call.bytes(0)?;
         return Ok(Arc::new(call.bounded_bytes(|row, out| {
-            bytes.get(row).map(|bytes| out.extend_from_slice(bytes)).is_some()
+            bytes
+                .get(row)
+                .map(|bytes| out.extend_from_slice(bytes))
+                .is_some()
         })?));
     }
     let texts = call.text(0)?;
-    Ok(Arc::new(call.collect_text(|row, out| match texts.get(row) {
-        Some(text) => {
-            out.extend(text.chars().map(change));
-            true
-        }
-        None => false,
-    })))
+    Ok(Arc::new(call.collect_text(
+        |row, out| match texts.get(row) {
+            Some(text) => {
+                out.extend(text.chars().map(change));
+                true
+            }
+            None => false,
+        },
+    )))
 }
 
 fn one_to_one(mut changed: impl Iterator<Item = char>, original: char) -> char {
@@ -179,18 +221,26 @@ fn one_to_one(mut changed: impl Iterator<Item = char>, original: char) -> char {
 }
 
 fn lower(c: char) -> char {
-    if c.is_ascii() { c.to_ascii_lowercase() } else { one_to_one(c.to_lowercase(), c) }
+    if c.is_ascii() {
+        c.to_ascii_lowercase()
+    } else {
+        one_to_one(c.to_lowercase(), c)
+    }
 }
 
 fn upper(c: char) -> char {
-    if c.is_ascii() { c.to_ascii_uppercase() } else { one_to_one(c.to_uppercase(), c) }
+    if c.is_ascii() {
+        c.to_ascii_uppercase()
+    } else {
+        one_to_one(c.to_uppercase(), c)
+    }
 }
 
 fn byte_length(call: &Call<'_>, factor: i64) -> Result<ArrayRef> {
     let values = call.bytes(0)?;
-    Ok(Arc::new(
-        call.collect::<Int64Type>(|row| values.get(row).map(|v| v.len() as i64 * factor)),
-    ))
+    Ok(Arc::new(call.collect::<Int64Type>(|row| {
+        values.get(row).map(|v| v.len() as i64 * factor)
+    })))
 }
 
 fn char_length(call: &Call<'_>) -> Result<ArrayRef> {
@@ -198,7 +248,9 @@ fn char_length(call: &Call<'_>) -> Result<ArrayRef> {
         return byte_length(call, 1);
     }
     let values = call.text(0)?;
-    Ok(Arc::new(call.collect::<Int64Type>(|row| values.get(row).map(|v| length(v) as i64))))
+    Ok(Arc::new(call.collect::<Int64Type>(|row| {
+        values.get(row).map(|v| length(v) as i64)
+    })))
 }
 
 fn quote(call: &Call<'_>) -> Result<ArrayRef> {
@@ -224,10 +276,12 @@ fn quote(call: &Call<'_>) -> Result<ArrayRef> {
 
 const LENGTH: Definition = Definition::new("length", (1, 1), integer, |c| byte_length(c, 1));
 const CHAR_LENGTH: Definition = Definition::new("char_length", (1, 1), integer, char_length);
-const LOWER: Definition =
-    Definition::new("lower", (1, 1), text_or_bytes, |call| change_case(call, lower));
-const UPPER: Definition =
-    Definition::new("upper", (1, 1), text_or_bytes, |call| change_case(call, upper));
+const LOWER: Definition = Definition::new("lower", (1, 1), text_or_bytes, |call| {
+    change_case(call, lower)
+});
+const UPPER: Definition = Definition::new("upper", (1, 1), text_or_bytes, |call| {
+    change_case(call, upper)
+});
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
     Definition::new("concat", (1, ANY), text_or_bytes, concat),
@@ -252,14 +306,20 @@ pub(crate) const FUNCTIONS: &[Definition] = &[
     Definition::new("ascii", (1, 1), integer, |call| {
         let values = call.bytes(0)?;
         let first = |bytes: &[u8]| bytes.first().map_or(0, |byte| i64::from(*byte));
-        Ok(Arc::new(call.collect::<Int64Type>(|row| values.get(row).map(first))))
+        Ok(Arc::new(
+            call.collect::<Int64Type>(|row| values.get(row).map(first)),
+        ))
     }),
     Definition::new("ord", (1, 1), integer_of_text, |call| {
         let values = call.text(0)?;
         let code = |text: &str| {
             let bytes = text.chars().next().map_or(0, char::len_utf8);
-            text.bytes().take(bytes).fold(0, |code, byte| code * 256 + i64::from(byte))
+            text.bytes()
+                .take(bytes)
+                .fold(0, |code, byte| code * 256 + i64::from(byte))
         };
-        Ok(Arc::new(call.collect::<Int64Type>(|row| values.get(row).map(code))))
+        Ok(Arc::new(
+            call.collect::<Int64Type>(|row| values.get(row).map(code)),
+        ))
     }),
 ];

@@ -13,7 +13,7 @@ use super::types::{bytes, text, text_of_bytes};
 use crate::functions::argument::Call;
 use crate::functions::builtin::{ANY, Definition};
 use crate::functions::convert::number::{clamp_i64, divide_half_up, pow10};
-use crate::functions::convert::text::push_decimal;
+use crate::functions::convert::text::{push_decimal, push_fixed};
 use crate::functions::failure::not_supported;
 use crate::functions::numeric::round_double;
 
@@ -28,7 +28,10 @@ fn hex(call: &Call<'_>) -> Result<ArrayRef> {
     if call.data_type(0).is_numeric() || call.data_type(0) == DataType::Boolean {
         let numbers = call.bits(0)?;
         return Ok(Arc::new(call.collect_text(|row, out| {
-            numbers.get(row).map(|number| write!(out, "{number:X}")).is_some()
+            numbers
+                .get(row)
+                .map(|number| write!(out, "{number:X}"))
+                .is_some()
         })));
     }
     let values = call.bytes(0)?;
@@ -40,7 +43,9 @@ fn hex(call: &Call<'_>) -> Result<ArrayRef> {
 fn unhex(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.bytes(0)?;
     Ok(Arc::new(call.bounded_bytes(|row, out| {
-        let Some(text) = texts.get(row) else { return false };
+        let Some(text) = texts.get(row) else {
+            return false;
+        };
         let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
         let Some(digits) = text.iter().map(digit).collect::<Option<Vec<u8>>>() else {
             return false;
@@ -76,7 +81,9 @@ fn parse_base(text: &str, base: i64) -> u64 {
     let radix = base.unsigned_abs() as u32;
     let mut value = 0_u128;
     for c in digits.chars() {
-        let Some(digit) = c.to_digit(radix) else { break };
+        let Some(digit) = c.to_digit(radix) else {
+            break;
+        };
         value = (value * u128::from(radix) + u128::from(digit)).min(u128::from(u64::MAX) + 1);
     }
     if base < 0 {
@@ -119,13 +126,17 @@ fn conv(call: &Call<'_>) -> Result<ArrayRef> {
 fn in_base(call: &Call<'_>, base: i64) -> Result<ArrayRef> {
     let texts = call.text(0)?;
     Ok(Arc::new(call.collect_text(|row, out| {
-        texts.get(row).is_some_and(|text| push_converted(out, text, 10, base))
+        texts
+            .get(row)
+            .is_some_and(|text| push_converted(out, text, 10, base))
     })))
 }
 
 /// CHAR(n ...): each number as up to four bytes; NULLs are left out.
 fn char_bytes(call: &Call<'_>) -> Result<ArrayRef> {
-    let numbers = (0..call.len()).map(|i| call.bits(i)).collect::<Result<Vec<_>>>()?;
+    let numbers = (0..call.len())
+        .map(|i| call.bits(i))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(call.bounded_bytes(|row, out| {
         for number in numbers.iter().filter_map(|number| number.get(row)) {
             let bytes = (number as u32).to_be_bytes();
@@ -139,7 +150,9 @@ fn char_bytes(call: &Call<'_>) -> Result<ArrayRef> {
 fn to_base64(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.bytes(0)?;
     Ok(Arc::new(call.bounded_text(|row, out| {
-        let Some(value) = values.get(row) else { return false };
+        let Some(value) = values.get(row) else {
+            return false;
+        };
         // Lines of 76 characters: 57 bytes each.
         for (index, line) in value.chunks(57).enumerate() {
             if index > 0 {
@@ -154,9 +167,14 @@ fn to_base64(call: &Call<'_>) -> Result<ArrayRef> {
 fn from_base64(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.bytes(0)?;
     Ok(Arc::new(call.bounded_bytes(|row, out| {
-        let Some(value) = values.get(row) else { return false };
-        let digits: Vec<u8> =
-            value.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let Some(value) = values.get(row) else {
+            return false;
+        };
+        let digits: Vec<u8> = value
+            .iter()
+            .copied()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect();
         STANDARD.decode_vec(digits, out).is_ok()
     })?))
 }
@@ -165,7 +183,9 @@ fn from_base64(call: &Call<'_>) -> Result<ArrayRef> {
 fn format(call: &Call<'_>) -> Result<ArrayRef> {
     if call.len() > 2 {
         let locales = call.text(2)?;
-        let english = locales.get(0).is_none_or(|name| name.to_ascii_lowercase().starts_with("en_"));
+        let english = locales
+            .get(0)
+            .is_none_or(|name| name.to_ascii_lowercase().starts_with("en_"));
         if !locales.is_scalar() || !english {
             return Err(not_supported("FORMAT with another locale than en_US"));
         }
@@ -174,7 +194,11 @@ fn format(call: &Call<'_>) -> Result<ArrayRef> {
     let data_type = call.data_type(0);
     let exact = data_type.is_integer() || data_type == DataType::Boolean || data_type.is_decimal();
     if exact {
-        let scale = if let DataType::Decimal128(_, scale) = data_type { scale } else { 0 };
+        let scale = if let DataType::Decimal128(_, scale) = data_type {
+            scale
+        } else {
+            0
+        };
         let values = call.decimal(0, 38, scale)?;
         return Ok(Arc::new(call.collect_text(|row, out| {
             let (Some(value), Some(digits)) = (values.get(row), digits.get(row)) else {
@@ -189,9 +213,12 @@ fn format(call: &Call<'_>) -> Result<ArrayRef> {
     }
     let values = call.double(0)?;
     Ok(Arc::new(call.collect_text(|row, out| {
-        let (Some(value), Some(digits)) = (values.get(row), digits.get(row)) else { return false };
+        let (Some(value), Some(digits)) = (values.get(row), digits.get(row)) else {
+            return false;
+        };
         let digits = digits.clamp(0, 30);
-        let text = format!("{:.*}", digits as usize, round_double(value, digits, false));
+        let mut text = String::new();
+        push_fixed(&mut text, round_double(value, digits, false), digits as u8);
         group_thousands(out, &text);
         true
     })))
@@ -204,7 +231,10 @@ fn push_grouped(out: &mut String, value: i128, scale: i8, digits: i8) {
         if scale == 0 {
             text.push('.');
         }
-        text.extend(std::iter::repeat_n('0', (digits - scale).unsigned_abs().into()));
+        text.extend(std::iter::repeat_n(
+            '0',
+            (digits - scale).unsigned_abs().into(),
+        ));
     }
     group_thousands(out, &text);
 }
@@ -233,9 +263,13 @@ fn group_thousands(out: &mut String, number: &str) {
 fn soundex(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0)?;
     Ok(Arc::new(call.bounded_text(|row, out| {
-        let Some(text) = texts.get(row) else { return false };
+        let Some(text) = texts.get(row) else {
+            return false;
+        };
         let mut letters = text.chars().filter(|c| c.is_alphabetic());
-        let Some(first) = letters.next() else { return true };
+        let Some(first) = letters.next() else {
+            return true;
+        };
         out.extend(first.to_uppercase());
         let mut last = sound(first);
         for letter in letters {
@@ -260,14 +294,24 @@ fn sound(letter: char) -> Option<char> {
     if !letter.is_ascii_uppercase() {
         return Some('0');
     }
-    CODES.get(letter as usize - 'A' as usize).map(|code| char::from(*code))
+    CODES
+        .get(letter as usize - 'A' as usize)
+        .map(|code| char::from(*code))
 }
 
 /// EXPORT_SET(bits, on, off, separator, count)
 fn export_set(call: &Call<'_>) -> Result<ArrayRef> {
     let (bits, on, off) = (call.bits(0)?, call.text(1)?, call.text(2)?);
-    let separator = if call.len() > 3 { Some(call.text(3)?) } else { None };
-    let count = if call.len() > 4 { Some(call.int(4)?) } else { None };
+    let separator = if call.len() > 3 {
+        Some(call.text(3)?)
+    } else {
+        None
+    };
+    let count = if call.len() > 4 {
+        Some(call.int(4)?)
+    } else {
+        None
+    };
     Ok(Arc::new(call.bounded_text(|row, out| {
         let (Some(bits), Some(on), Some(off)) = (bits.get(row), on.get(row), off.get(row)) else {
             return false;
@@ -277,7 +321,9 @@ fn export_set(call: &Call<'_>) -> Result<ArrayRef> {
             None => Some(","),
         };
         let count = count.as_ref().map_or(Some(64), |count| count.get(row));
-        let (Some(separator), Some(count)) = (separator, count) else { return false };
+        let (Some(separator), Some(count)) = (separator, count) else {
+            return false;
+        };
         let count = if (0..=64).contains(&count) { count } else { 64 };
         for bit in 0..count {
             if bit > 0 {
@@ -292,13 +338,20 @@ fn export_set(call: &Call<'_>) -> Result<ArrayRef> {
 /// The charset of CHAR(n USING charset) and CONVERT(x USING charset): text if the bytes are.
 fn bytes_as_text(call: &Call<'_>) -> Result<ArrayRef> {
     if let Some(ScalarValue::Utf8(Some(name)) | ScalarValue::Utf8View(Some(name))) = call.scalar(1)
-        && !matches!(name.to_ascii_lowercase().as_str(), "utf8mb4" | "utf8" | "utf8mb3" | "ascii")
+        && !matches!(
+            name.to_ascii_lowercase().as_str(),
+            "utf8mb4" | "utf8" | "utf8mb3" | "ascii"
+        )
     {
-        return Err(not_supported(&format!("conversion to character set {name}")));
+        return Err(not_supported(&format!(
+            "conversion to character set {name}"
+        )));
     }
     let values = call.bytes(0)?;
     Ok(Arc::new(call.bounded_text(|row, out| {
-        let text = values.get(row).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let text = values
+            .get(row)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok());
         text.map(|text| out.push_str(text)).is_some()
     })?))
 }

@@ -26,7 +26,10 @@ fn push_lower_hex(out: &mut String, bytes: &[u8]) {
 fn digest<D: Digest>(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.bytes(0)?;
     Ok(Arc::new(call.collect_text(|row, out| {
-        values.get(row).map(|bytes| push_lower_hex(out, &D::digest(bytes))).is_some()
+        values
+            .get(row)
+            .map(|bytes| push_lower_hex(out, &D::digest(bytes)))
+            .is_some()
     })))
 }
 
@@ -49,7 +52,9 @@ fn sha2(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn crc32(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.bytes(0)?;
-    Ok(Arc::new(call.collect::<UInt32Type>(|row| values.get(row).map(crc32fast::hash))))
+    Ok(Arc::new(call.collect::<UInt32Type>(|row| {
+        values.get(row).map(crc32fast::hash)
+    })))
 }
 
 /// A version 1 UUID as MySQL makes them, with a random node: time first, so that they sort by it when
@@ -62,7 +67,14 @@ fn uuid(call: &Call<'_>) -> Result<ArrayRef> {
     let random = Uuid::new_v4().into_bytes();
     let sequence = u16::from_be_bytes([random[0], random[1]]) & 0x3fff | 0x8000;
     // The multicast bit says that the node is no hardware address.
-    let node = [random[2] | 1, random[3], random[4], random[5], random[10], random[11]];
+    let node = [
+        random[2] | 1,
+        random[3],
+        random[4],
+        random[5],
+        random[10],
+        random[11],
+    ];
     Ok(Arc::new(call.collect_text(|_, out| {
         ticks += 1;
         let (low, middle) = (ticks as u32, (ticks >> 32) as u16);
@@ -98,8 +110,16 @@ fn unswap(bytes: [u8; 16]) -> [u8; 16] {
 
 /// UUID_TO_BIN and BIN_TO_UUID's second argument.
 fn swaps(call: &Call<'_>) -> Result<impl Fn(usize) -> bool> {
-    let flag = if call.len() > 1 { Some(call.truth(1)?) } else { None };
-    Ok(move |row: usize| flag.as_ref().and_then(|flag| flag.get(row)).unwrap_or(false))
+    let flag = if call.len() > 1 {
+        Some(call.truth(1)?)
+    } else {
+        None
+    };
+    Ok(move |row: usize| {
+        flag.as_ref()
+            .and_then(|flag| flag.get(row))
+            .unwrap_or(false)
+    })
 }
 
 fn wrong_uuid(text: &str, function: &str) -> datafusion::common::DataFusionError {
@@ -111,7 +131,9 @@ fn uuid_to_bin(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, swaps) = (call.text(0)?, swaps(call)?);
     let mut wrong = None;
     let array = call.bounded_bytes(|row, out| {
-        let Some(text) = texts.get(row) else { return false };
+        let Some(text) = texts.get(row) else {
+            return false;
+        };
         let Some(uuid) = parse_uuid(text) else {
             wrong = Some(text.to_owned());
             return false;
@@ -130,7 +152,9 @@ fn bin_to_uuid(call: &Call<'_>) -> Result<ArrayRef> {
     let (values, swaps) = (call.bytes(0)?, swaps(call)?);
     let mut wrong = None;
     let array = call.bounded_text(|row, out| {
-        let Some(value) = values.get(row) else { return false };
+        let Some(value) = values.get(row) else {
+            return false;
+        };
         let Ok(bytes) = <[u8; 16]>::try_from(value) else {
             wrong = Some(String::from_utf8_lossy(value).into_owned());
             return false;
@@ -148,49 +172,73 @@ fn bin_to_uuid(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn is_uuid(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0)?;
-    Ok(Arc::new(
-        call.collect_bool(|row| texts.get(row).map(|text| parse_uuid(text).is_some())),
-    ))
+    Ok(Arc::new(call.collect_bool(|row| {
+        texts.get(row).map(|text| parse_uuid(text).is_some())
+    })))
 }
 
-/// Dotted numbers; `a.b` and `a.b.c` are short for zeros in between.
+/// Dotted numbers, read as loosely as MySQL does: `a.b` and `a.b.c` are short for zeros before the last
+/// number, an empty number is 0.
 fn inet_number(text: &str) -> Option<i64> {
-    let parts: Vec<&str> = text.split('.').collect();
-    let number = |part: &&str| -> Option<i64> {
-        let plain = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-        if plain { part.parse().ok().filter(|n| *n <= 255) } else { None }
-    };
-    let numbers: Vec<i64> = parts.iter().map(number).collect::<Option<_>>()?;
-    let (last, leading) = numbers.split_last()?;
-    if leading.len() > 3 {
-        return None;
+    let (mut result, mut number, mut dots) = (0_i64, 0_i64, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                number = number * 10 + i64::from(byte - b'0');
+                if number > 255 {
+                    return None;
+                }
+            }
+            b'.' => {
+                dots += 1;
+                result = result.checked_mul(256)?.checked_add(number)?;
+                number = 0;
+            }
+            _ => return None,
+        }
     }
-    let high = leading.iter().enumerate().map(|(index, n)| n << (24 - 8 * index)).sum::<i64>();
-    Some(high + last)
+    // The text must end in a number.
+    text.bytes().last().filter(|byte| *byte != b'.')?;
+    let zeros = match dots {
+        1 => 16,
+        2 => 8,
+        _ => 0,
+    };
+    (result << zeros).checked_mul(256)?.checked_add(number)
 }
 
 fn inet_aton(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0)?;
-    Ok(Arc::new(call.collect::<Int64Type>(|row| inet_number(texts.get(row)?))))
+    Ok(Arc::new(
+        call.collect::<Int64Type>(|row| inet_number(texts.get(row)?)),
+    ))
 }
 
 fn inet_ntoa(call: &Call<'_>) -> Result<ArrayRef> {
     let numbers = call.bits(0)?;
     Ok(Arc::new(call.collect_text(|row, out| {
-        let number = numbers.get(row).and_then(|number| u32::try_from(number).ok());
-        number.map(|number| out.push_str(&Ipv4Addr::from(number).to_string())).is_some()
+        let number = numbers
+            .get(row)
+            .and_then(|number| u32::try_from(number).ok());
+        number
+            .map(|number| out.push_str(&Ipv4Addr::from(number).to_string()))
+            .is_some()
     })))
 }
 
 fn inet6_aton(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0)?;
     Ok(Arc::new(call.bounded_bytes(|row, out| {
-        let Some(text) = texts.get(row) else { return false };
+        let Some(text) = texts.get(row) else {
+            return false;
+        };
         if let Ok(v4) = text.parse::<Ipv4Addr>() {
             out.extend_from_slice(&v4.octets());
             return true;
         }
-        let Ok(v6) = text.parse::<Ipv6Addr>() else { return false };
+        let Ok(v6) = text.parse::<Ipv6Addr>() else {
+            return false;
+        };
         out.extend_from_slice(&v6.octets());
         true
     })?))
@@ -199,13 +247,24 @@ fn inet6_aton(call: &Call<'_>) -> Result<ArrayRef> {
 fn inet6_ntoa(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.bytes(0)?;
     Ok(Arc::new(call.collect_text(|row, out| {
-        let Some(value) = values.get(row) else { return false };
+        let Some(value) = values.get(row) else {
+            return false;
+        };
         if let Ok(v4) = <[u8; 4]>::try_from(value) {
             out.push_str(&Ipv4Addr::from(v4).to_string());
             return true;
         }
-        let Ok(v6) = <[u8; 16]>::try_from(value) else { return false };
-        out.push_str(&Ipv6Addr::from(v6).to_string());
+        let Ok(v6) = <[u8; 16]>::try_from(value) else {
+            return false;
+        };
+        let v6 = Ipv6Addr::from(v6);
+        match v6.segments() {
+            [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
+                let [.., a, b, c, d] = v6.octets();
+                out.push_str(&format!("::{}", Ipv4Addr::new(a, b, c, d)));
+            }
+            _ => out.push_str(&v6.to_string()),
+        }
         true
     })))
 }
@@ -213,7 +272,9 @@ fn inet6_ntoa(call: &Call<'_>) -> Result<ArrayRef> {
 fn is_address(call: &Call<'_>, valid: fn(&str) -> bool) -> Result<ArrayRef> {
     let texts = call.text(0)?;
     // NULL is no address.
-    Ok(Arc::new(call.collect_bool(|row| Some(texts.get(row).is_some_and(valid)))))
+    Ok(Arc::new(call.collect_bool(|row| {
+        Some(texts.get(row).is_some_and(valid))
+    })))
 }
 
 const SHA1: Definition = Definition::new("sha1", (1, 1), text_of_bytes, digest::<Sha1>);

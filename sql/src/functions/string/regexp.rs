@@ -4,6 +4,7 @@
 //! look-around and no back-references: such patterns are refused. Letters match in their own case
 //! unless the match type says `i`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringViewArray};
@@ -27,14 +28,23 @@ struct Patterns {
 
 impl Patterns {
     fn new(call: &Call<'_>, match_type: usize) -> Result<Self> {
-        let match_types =
-            if call.len() > match_type { Some(call.text(match_type)?) } else { None };
-        Ok(Self { patterns: call.text(1)?, match_types, last: None })
+        let match_types = if call.len() > match_type {
+            Some(call.text(match_type)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            patterns: call.text(1)?,
+            match_types,
+            last: None,
+        })
     }
 
     /// The row's expression; `None` for a NULL pattern or match type.
     fn get(&mut self, row: usize) -> Result<Option<&Regex>> {
-        let Some(pattern) = self.patterns.get(row) else { return Ok(None) };
+        let Some(pattern) = self.patterns.get(row) else {
+            return Ok(None);
+        };
         let match_type = match &self.match_types {
             Some(types) => match types.get(row) {
                 Some(match_type) => match_type,
@@ -56,7 +66,7 @@ fn compile(pattern: &str, match_type: &str) -> Result<Regex> {
         let message = "Illegal argument to a regular expression.";
         return Err(raise(SqlError::new(3685, "HY000", message)));
     }
-    let mut builder = RegexBuilder::new(pattern);
+    let mut builder = RegexBuilder::new(&unicode_classes(pattern));
     for option in match_type.chars() {
         match option {
             'c' => builder.case_insensitive(false),
@@ -70,20 +80,52 @@ fn compile(pattern: &str, match_type: &str) -> Result<Regex> {
     builder.build().map_err(|error| unusable(&error))
 }
 
+/// ICU's POSIX classes hold the letters of every script, this crate's only ASCII's.
+fn unicode_classes(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains("[:") {
+        return Cow::Borrowed(pattern);
+    }
+    let classes = [
+        ("[:alpha:]", r"\p{Alphabetic}"),
+        ("[:digit:]", r"\p{Nd}"),
+        ("[:alnum:]", r"\p{Alphabetic}\p{Nd}"),
+        ("[:upper:]", r"\p{Uppercase}"),
+        ("[:lower:]", r"\p{Lowercase}"),
+        ("[:space:]", r"\s"),
+        ("[:punct:]", r"\p{P}"),
+    ];
+    let replaced = classes
+        .iter()
+        .fold(pattern.to_owned(), |text, (posix, class)| {
+            text.replace(posix, class)
+        });
+    Cow::Owned(replaced)
+}
+
 fn unusable(error: &regex::Error) -> DataFusionError {
     let text = error.to_string();
     if text.contains("look-around") || text.contains("backreference") {
         return not_supported("look-around and back-references in regular expressions");
     }
-    let reason = text.lines().last().unwrap_or("").trim_start_matches("error: ");
-    raise(SqlError::new(1139, "42000", format!("Got error '{reason}' from regexp")))
+    let reason = text
+        .lines()
+        .last()
+        .unwrap_or("")
+        .trim_start_matches("error: ");
+    raise(SqlError::new(
+        1139,
+        "42000",
+        format!("Got error '{reason}' from regexp"),
+    ))
 }
 
 fn regexp_like(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, mut patterns) = (call.text(0)?, Patterns::new(call, 2)?);
     let matches = (0..call.rows)
         .map(|row| {
-            let Some(text) = texts.get(row) else { return Ok(None) };
+            let Some(text) = texts.get(row) else {
+                return Ok(None);
+            };
             Ok(patterns.get(row)?.map(|regex| regex.is_match(text)))
         })
         .collect::<Result<arrow::array::BooleanArray>>()?;
@@ -100,7 +142,11 @@ struct Start {
 impl Start {
     fn new(call: &Call<'_>, first: usize, default_occurrence: i64) -> Result<Self> {
         let argument = |index: usize| -> Result<Option<Column<arrow::array::Int64Array>>> {
-            if call.len() > index { Ok(Some(call.int(index)?)) } else { Ok(None) }
+            if call.len() > index {
+                Ok(Some(call.int(index)?))
+            } else {
+                Ok(None)
+            }
         };
         Ok(Self {
             position: argument(first)?,
@@ -117,7 +163,9 @@ impl Start {
         };
         let position = read(&self.position, 1);
         let occurrence = read(&self.occurrence, self.default_occurrence);
-        let (Some(position), Some(occurrence)) = (position, occurrence) else { return Ok(None) };
+        let (Some(position), Some(occurrence)) = (position, occurrence) else {
+            return Ok(None);
+        };
         let skipped = usize::try_from(position - 1).ok();
         match skipped.filter(|skipped| *skipped <= length(text)) {
             Some(skipped) => Ok(Some((offset(text, skipped), occurrence))),
@@ -172,7 +220,11 @@ fn regexp_substr(call: &Call<'_>) -> Result<ArrayRef> {
 fn regexp_instr(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, start) = (call.text(0)?, Start::new(call, 2, 1)?);
     let mut patterns = Patterns::new(call, 5)?;
-    let ends = if call.len() > 4 { Some(call.int(4)?) } else { None };
+    let ends = if call.len() > 4 {
+        Some(call.int(4)?)
+    } else {
+        None
+    };
     Ok(Arc::new(call.try_collect::<Int64Type>(|row| {
         let (Some(text), Some(regex)) = (texts.get(row), patterns.get(row)?) else {
             return Ok(None);
@@ -184,7 +236,9 @@ fn regexp_instr(call: &Call<'_>) -> Result<ArrayRef> {
             },
             None => false,
         };
-        let Some((from, occurrence)) = start.get(text, row)? else { return Ok(None) };
+        let Some((from, occurrence)) = start.get(text, row)? else {
+            return Ok(None);
+        };
         let found = nth_match(regex, text, from, occurrence);
         let position = |(from, to)| length(&text[..if end { to } else { from }]) as i64 + 1;
         Ok(Some(found.map_or(0, position)))
@@ -202,8 +256,19 @@ fn regexp_replace(call: &Call<'_>) -> Result<ArrayRef> {
         };
         let replaced = patterns.get(row).and_then(|regex| {
             let Some(regex) = regex else { return Ok(false) };
-            let Some((from, occurrence)) = start.get(text, row)? else { return Ok(false) };
-            replace(out, regex, text, Replacement { text: replacement, from, occurrence })?;
+            let Some((from, occurrence)) = start.get(text, row)? else {
+                return Ok(false);
+            };
+            replace(
+                out,
+                regex,
+                text,
+                Replacement {
+                    text: replacement,
+                    from,
+                    occurrence,
+                },
+            )?;
             Ok(true)
         });
         replaced.unwrap_or_else(|e| {

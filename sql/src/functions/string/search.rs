@@ -17,7 +17,9 @@ use crate::functions::control::unified_type;
 
 /// Position (from 1, in characters) of `part` at or behind `position`; 0 when it is not there.
 fn position_of(part: &str, text: &str, position: i64) -> i64 {
-    let Ok(skipped) = usize::try_from(position - 1) else { return 0 };
+    let Ok(skipped) = usize::try_from(position - 1) else {
+        return 0;
+    };
     if skipped > length(text) {
         return 0;
     }
@@ -30,7 +32,11 @@ fn position_of(part: &str, text: &str, position: i64) -> i64 {
 
 fn locate(call: &Call<'_>) -> Result<ArrayRef> {
     let (parts, texts) = (call.text(0)?, call.text(1)?);
-    let positions = if call.len() > 2 { Some(call.int(2)?) } else { None };
+    let positions = if call.len() > 2 {
+        Some(call.int(2)?)
+    } else {
+        None
+    };
     Ok(Arc::new(call.collect::<Int64Type>(|row| {
         let position = match &positions {
             Some(positions) => positions.get(row)?,
@@ -42,9 +48,9 @@ fn locate(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn instr(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, parts) = (call.text(0)?, call.text(1)?);
-    Ok(Arc::new(
-        call.collect::<Int64Type>(|row| Some(position_of(parts.get(row)?, texts.get(row)?, 1))),
-    ))
+    Ok(Arc::new(call.collect::<Int64Type>(|row| {
+        Some(position_of(parts.get(row)?, texts.get(row)?, 1))
+    })))
 }
 
 fn find_in_set(call: &Call<'_>) -> Result<ArrayRef> {
@@ -66,32 +72,52 @@ fn field(call: &Call<'_>) -> Result<ArrayRef> {
         t.is_string() || super::types::is_binary(t) || t.is_null() || t.is_temporal()
     };
     if types.iter().all(is_text) {
-        let values = (0..call.len()).map(|i| call.bytes(i)).collect::<Result<Vec<_>>>()?;
+        let values = (0..call.len())
+            .map(|i| call.bytes(i))
+            .collect::<Result<Vec<_>>>()?;
         return Ok(Arc::new(call.collect::<Int64Type>(|row| {
-            let Some(wanted) = values[0].get(row) else { return Some(0) };
-            let found = values[1..].iter().position(|value| value.get(row) == Some(wanted));
+            let Some(wanted) = values[0].get(row) else {
+                return Some(0);
+            };
+            let found = values[1..]
+                .iter()
+                .position(|value| value.get(row) == Some(wanted));
             Some(found.map_or(0, |index| index as i64 + 1))
         })));
     }
     if let DataType::Decimal128(_, scale) = unified_type(&types) {
-        let values = (0..call.len()).map(|i| call.decimal(i, 38, scale)).collect::<Result<Vec<_>>>()?;
+        let values = (0..call.len())
+            .map(|i| call.decimal(i, 38, scale))
+            .collect::<Result<Vec<_>>>()?;
         return Ok(Arc::new(call.collect::<Int64Type>(|row| {
-            let Some(wanted) = values[0].get(row) else { return Some(0) };
-            let found = values[1..].iter().position(|value| value.get(row) == Some(wanted));
+            let Some(wanted) = values[0].get(row) else {
+                return Some(0);
+            };
+            let found = values[1..]
+                .iter()
+                .position(|value| value.get(row) == Some(wanted));
             Some(found.map_or(0, |index| index as i64 + 1))
         })));
     }
-    let values = (0..call.len()).map(|i| call.double(i)).collect::<Result<Vec<_>>>()?;
+    let values = (0..call.len())
+        .map(|i| call.double(i))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(call.collect::<Int64Type>(|row| {
-        let Some(wanted) = values[0].get(row) else { return Some(0) };
-        let found = values[1..].iter().position(|value| value.get(row) == Some(wanted));
+        let Some(wanted) = values[0].get(row) else {
+            return Some(0);
+        };
+        let found = values[1..]
+            .iter()
+            .position(|value| value.get(row) == Some(wanted));
         Some(found.map_or(0, |index| index as i64 + 1))
     })))
 }
 
 fn elt(call: &Call<'_>) -> Result<ArrayRef> {
     let numbers = call.int(0)?;
-    let values = (1..call.len()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;
+    let values = (1..call.len())
+        .map(|i| call.text(i))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(call.collect_str(|row| {
         let number = usize::try_from(numbers.get(row)?).ok()?;
         values.get(number.checked_sub(1)?)?.get(row)
@@ -101,9 +127,13 @@ fn elt(call: &Call<'_>) -> Result<ArrayRef> {
 /// MAKE_SET(bits, a, b ...): the strings whose bit is set, NULL ones left out.
 fn make_set(call: &Call<'_>) -> Result<ArrayRef> {
     let numbers = call.bits(0)?;
-    let values = (1..call.len()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;
+    let values = (1..call.len())
+        .map(|i| call.text(i))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(call.bounded_text(|row, out| {
-        let Some(bits) = numbers.get(row) else { return false };
+        let Some(bits) = numbers.get(row) else {
+            return false;
+        };
         let mut first = true;
         for (bit, value) in values.iter().enumerate().take(64) {
             if let (1, Some(value)) = (bits >> bit & 1, value.get(row)) {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BinaryViewBuilder};
+use arrow::array::{ArrayRef, BinaryViewBuilder};
 use datafusion::common::Result;
 
 use super::types::{is_binary, text, text_or_bytes};
@@ -15,17 +15,27 @@ pub(crate) fn offset(text: &str, chars: usize) -> usize {
     if text.is_ascii() {
         return chars.min(text.len());
     }
-    text.char_indices().nth(chars).map_or(text.len(), |(offset, _)| offset)
+    text.char_indices()
+        .nth(chars)
+        .map_or(text.len(), |(offset, _)| offset)
 }
 
 pub(crate) fn length(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.chars().count() }
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.chars().count()
+    }
 }
 
 /// The range of characters that `(position, count)` of SUBSTRING names in a string of `length`.
 fn substring_range(length: usize, position: i64, count: Option<i64>) -> (usize, usize) {
     let length = length as i64;
-    let start = if position > 0 { position - 1 } else { length + position };
+    let start = if position > 0 {
+        position - 1
+    } else {
+        length + position
+    };
     if position == 0 || start < 0 || start >= length {
         return (0, 0);
     }
@@ -60,19 +70,28 @@ fn cut(
 
 fn left(call: &Call<'_>) -> Result<ArrayRef> {
     let count = call.int(1)?;
-    cut(call, |row, length| Some((0, count.get(row)?.clamp(0, length as i64) as usize)))
+    cut(call, |row, length| {
+        Some((0, count.get(row)?.clamp(0, length as i64) as usize))
+    })
 }
 
 fn right(call: &Call<'_>) -> Result<ArrayRef> {
     let count = call.int(1)?;
     cut(call, |row, length| {
-        Some((length - count.get(row)?.clamp(0, length as i64) as usize, length))
+        Some((
+            length - count.get(row)?.clamp(0, length as i64) as usize,
+            length,
+        ))
     })
 }
 
 fn substring(call: &Call<'_>) -> Result<ArrayRef> {
     let position = call.int(1)?;
-    let count = if call.len() > 2 { Some(call.int(2)?) } else { None };
+    let count = if call.len() > 2 {
+        Some(call.int(2)?)
+    } else {
+        None
+    };
     cut(call, |row, length| {
         let position = position.get(row)?;
         let count = match &count {
@@ -93,7 +112,9 @@ fn substring_index(call: &Call<'_>) -> Result<ArrayRef> {
         }
         let nth = usize::try_from(count.unsigned_abs() - 1).unwrap_or(usize::MAX);
         Some(if count > 0 {
-            text.match_indices(delimiter).nth(nth).map_or(text, |(at, _)| &text[..at])
+            text.match_indices(delimiter)
+                .nth(nth)
+                .map_or(text, |(at, _)| &text[..at])
         } else {
             text.rmatch_indices(delimiter)
                 .nth(nth)
@@ -109,13 +130,26 @@ struct Ends {
     trailing: bool,
 }
 
-const BOTH: Ends = Ends { leading: true, trailing: true };
-const LEADING: Ends = Ends { leading: true, trailing: false };
-const TRAILING: Ends = Ends { leading: false, trailing: true };
+const BOTH: Ends = Ends {
+    leading: true,
+    trailing: true,
+};
+const LEADING: Ends = Ends {
+    leading: true,
+    trailing: false,
+};
+const TRAILING: Ends = Ends {
+    leading: false,
+    trailing: true,
+};
 
 fn trim(call: &Call<'_>, ends: Ends) -> Result<ArrayRef> {
     let texts = call.text(0)?;
-    let removed = if call.len() > 1 { Some(call.text(1)?) } else { None };
+    let removed = if call.len() > 1 {
+        Some(call.text(1)?)
+    } else {
+        None
+    };
     Ok(Arc::new(call.collect_str(|row| {
         let mut text = texts.get(row)?;
         let removed = match &removed {

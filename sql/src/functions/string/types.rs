@@ -8,7 +8,10 @@ use crate::functions::failure::not_supported;
 
 pub(crate) fn is_binary(data_type: &DataType) -> bool {
     use DataType::*;
-    matches!(data_type, Binary | LargeBinary | BinaryView | FixedSizeBinary(_))
+    matches!(
+        data_type,
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_)
+    )
 }
 
 /// Text; binary strings, whose bytes need not be text, are refused.
@@ -28,7 +31,12 @@ pub(crate) fn text_of_bytes(_: &Shape<'_>) -> Result<Declared> {
 /// A binary string when any argument is one, else text.
 pub(crate) fn text_or_bytes(shape: &Shape<'_>) -> Result<Declared> {
     let binary = shape.types().any(is_binary);
-    Ok(if binary { DataType::BinaryView } else { DataType::Utf8View }.into())
+    Ok(if binary {
+        DataType::BinaryView
+    } else {
+        DataType::Utf8View
+    }
+    .into())
 }
 
 pub(crate) fn bytes(_: &Shape<'_>) -> Result<Declared> {

@@ -77,12 +77,16 @@ fn invalid(text: &str, error: &serde_json::Error, cell: &Cell<'_>) -> SqlError {
     if found.starts_with("recursion limit") {
         return SqlError::json_too_deep();
     }
+    let position = position(text, error);
+    let in_array = text.as_bytes().get(position) == Some(&b']');
     let what = if text.trim_ascii().is_empty() {
         "The document is empty."
     } else if found.starts_with("trailing characters") {
         "The document root must not be followed by other values."
     } else if found.starts_with("EOF while parsing a string") {
         "Missing a closing quotation mark in string."
+    } else if found.starts_with("trailing comma") && in_array {
+        "Invalid value."
     } else if found.starts_with("key must be a string") || found.starts_with("trailing comma") {
         "Missing a name for object member."
     } else if found.starts_with("expected `:`") {
@@ -103,7 +107,7 @@ fn invalid(text: &str, error: &serde_json::Error, cell: &Cell<'_>) -> SqlError {
         "Invalid value."
     };
     let column = format!("{}.{}", cell.table, cell.column);
-    SqlError::invalid_json(what, position(text, error), &column)
+    SqlError::invalid_json(what, position, &column)
 }
 
 /// serde_json counts lines and columns; MySQL counts bytes.

@@ -5,17 +5,20 @@
 
 mod choice;
 mod json;
+mod moment;
 mod number;
 mod numeral;
+mod span;
 mod temporal;
-mod temporal_text;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(super) use choice::{Choice, enum_value, set_value};
 pub(super) use json::json;
 pub(super) use number::{decimal, double, integer, year};
 pub(super) use numeral::canonical_decimal;
-pub(super) use temporal::{date, datetime, time, timestamp};
+pub(super) use temporal::{date, datetime, time, timestamp, typed_literal};
 pub(super) use text::{binary, character, limit_blob, limit_text};
 
 use super::{Diagnostics, Settings};

@@ -241,6 +241,8 @@ fn bounded(
             (max, rounded)
         }
     };
+    // No negative zero where nothing is negative.
+    let value = if unsigned && value == 0.0 { 0.0 } else { value };
     let min = if unsigned { 0.0 } else { -max };
     if value.is_nan() || value < min || value > max {
         cell.out_of_range()?;
@@ -256,27 +258,31 @@ fn bounded(
 /// For YEAR: 0 or 1901 to 2155.
 pub(in crate::insert) fn year(datum: Datum<'_>, cell: &mut Cell<'_>) -> Result<u16> {
     const ALL: (i128, i128) = (i64::MIN as i128, i64::MAX as i128);
-    let (number, four_digits) = match datum {
+    let (number, zero_is_2000) = match datum {
         Datum::Text(bytes) | Datum::Bytes(bytes) => {
             let number = integer_of_text(bytes, ALL, cell)?;
-            // '0' and '00' are 2000, '0000' is no year.
-            (number, bytes.trim_ascii().len() == 4)
+            // '0' and '00' are 2000; '0000' is no year, nor is what is no number.
+            let digits = bytes.trim_ascii();
+            (
+                number,
+                digits.len() != 4 && digits.first().is_some_and(u8::is_ascii_digit),
+            )
         }
-        Datum::Date(days) => (Ok(i128::from(civil_from_days(days).0)), true),
+        Datum::Date(days) => (Ok(i128::from(civil_from_days(days).0)), false),
         Datum::DateTime { micros, .. } => (
             Ok(i128::from(temporal::datetime_number(micros)) / 10_000_000_000),
-            true,
+            false,
         ),
         Datum::Decimal(text) => (
             Numeral::prefix(text.as_bytes()).map_or(Ok(0), |n| whole_numeral(&n)),
-            true,
+            false,
         ),
-        Datum::Int(value) => (Ok(value), true),
-        Datum::Double(value) => (Ok(whole_double(value)), true),
-        other => (whole(other), true),
+        Datum::Int(value) => (Ok(value), false),
+        Datum::Double(value) => (Ok(whole_double(value)), false),
+        other => (whole(other), false),
     };
     let year = match number {
-        Ok(0) if four_digits => 0,
+        Ok(0) if !zero_is_2000 => 0,
         Ok(year @ 0..=69) => year + 2000,
         Ok(year @ 70..=99) => year + 1900,
         Ok(year @ 1901..=2155) => year,

@@ -4,11 +4,12 @@
 //! it (lenient modes), NULL is stored; where the column takes no NULL, the value is an error in any mode.
 //! A TIME has a zero.
 
+use super::moment::{Moment, Unreadable};
 use super::numeral::Numeral;
-use super::temporal_text::{Moment, Span, TIME_MAX_MICROS, Unreadable};
+use super::span::{Span, TIME_MAX_MICROS};
 use super::{Cell, shown};
 use crate::error::{Result, SqlError};
-use crate::insert::Datum;
+use crate::insert::{Datum, Scalar};
 use crate::types::{
     LocalTime, MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, date_text, datetime_text,
     double_text, time_text,
@@ -210,7 +211,7 @@ fn moment_of_decimal(text: &str) -> std::result::Result<Moment, Unreadable> {
 }
 
 fn double_decimal(value: f64) -> String {
-    format!("{value:e}")
+    format!("{value:.6}")
 }
 
 fn read_span(datum: Datum<'_>) -> std::result::Result<Span, Unreadable> {
@@ -252,6 +253,34 @@ fn span_of_decimal(text: &str) -> std::result::Result<Span, Unreadable> {
         span.micros = -span.micros;
     }
     Ok(span)
+}
+
+/// The value of `DATE '..'`, `TIMESTAMP '..'` or `TIME '..'`; `None` when there is none.
+pub(in crate::insert) fn typed_literal(kind: &str, text: &str) -> Option<Scalar> {
+    let digits = text
+        .trim_end()
+        .rsplit_once('.')
+        .map_or(0, |(_, fraction)| fraction.len().min(6));
+    let fsp = u8::try_from(digits).unwrap_or(6);
+    if kind == "TIME" {
+        let span = Span::parse(text.as_bytes())
+            .ok()
+            .filter(|span| !span.trailing)?;
+        return Some(Scalar::Time {
+            micros: span.micros,
+            fsp,
+        });
+    }
+    let moment = Moment::parse(text.as_bytes())
+        .ok()
+        .filter(|moment| !moment.trailing)?;
+    if kind == "DATE" {
+        return (moment.micros == 0).then_some(Scalar::Date(moment.days));
+    }
+    moment.offset.is_none().then(|| Scalar::DateTime {
+        micros: moment.wall_clock(),
+        fsp,
+    })
 }
 
 /// No value: an error, or NULL with a warning where the mode and the column allow it.
