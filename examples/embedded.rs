@@ -12,7 +12,9 @@ use storno::{Engine, Scalar, Server, ServerOptions};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let temporary = tempfile::tempdir()?;
-    let dir = std::env::args_os().nth(1).map_or(temporary.path().join("data"), PathBuf::from);
+    let dir = std::env::args_os()
+        .nth(1)
+        .map_or(temporary.path().join("data"), PathBuf::from);
 
     let engine = Engine::open(&dir)?;
     let mut session = engine.session();
@@ -58,8 +60,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("{count} rows");
 
     // The same engine for MySQL clients, on a port that the system chooses.
-    let options =
-        ServerOptions { listen: Some("127.0.0.1:0".parse()?), ..ServerOptions::default() };
+    let options = ServerOptions {
+        listen: Some("127.0.0.1:0".parse()?),
+        ..ServerOptions::default()
+    };
     let server = Server::start(engine, options).await?;
     println!("MySQL clients would connect to {}", server.local_addr());
     server.shutdown().await?;

@@ -105,6 +105,7 @@ fn server_options(settings: &Settings) -> ServerOptions {
     ServerOptions {
         listen: settings.listen.map(|listen| listen.0),
         max_connections: settings.max_connections as usize,
+        tls: settings.tls.clone(),
         ..ServerOptions::default()
     }
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::cli::CommonArgs;
 use crate::error::Result;
+use crate::server::TlsFiles;
 
 pub use listen::Listen;
 
@@ -35,6 +36,8 @@ pub struct Settings {
     pub threads: Option<usize>,
     /// Bytes that all running queries together may take. `None`: the engine's default.
     pub memory_bytes: Option<usize>,
+    /// Certificate and key for TLS, and whether clients must use it.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Default for Settings {
@@ -49,6 +52,7 @@ impl Default for Settings {
             segment_rows: storage.segment_rows,
             threads: None,
             memory_bytes: None,
+            tls: None,
         }
     }
 }
@@ -65,6 +69,9 @@ struct Layer {
     segment_rows: Option<usize>,
     threads: Option<usize>,
     memory_bytes: Option<usize>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_required: Option<bool>,
 }
 
 impl Layer {
@@ -88,6 +95,9 @@ impl Layer {
             segment_rows: self.segment_rows.or(below.segment_rows),
             threads: self.threads.or(below.threads),
             memory_bytes: self.memory_bytes.or(below.memory_bytes),
+            tls_cert: self.tls_cert.or(below.tls_cert),
+            tls_key: self.tls_key.or(below.tls_key),
+            tls_required: self.tls_required.or(below.tls_required),
         }
     }
 }
@@ -114,6 +124,14 @@ pub fn load(
     let chosen = Layer::from_flags(args).over(environment.layer).over(file);
     check(&chosen)?;
     let default = Settings::default();
+    let tls = match (chosen.tls_cert, chosen.tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles {
+            certificate,
+            key,
+            required: chosen.tls_required.unwrap_or(false),
+        }),
+        _ => None,
+    };
     let settings = Settings {
         data_dir: chosen.data_dir.unwrap_or(default.data_dir),
         listen: chosen.listen,
@@ -123,6 +141,7 @@ pub fn load(
         segment_rows: chosen.segment_rows.unwrap_or(default.segment_rows),
         threads: chosen.threads,
         memory_bytes: chosen.memory_bytes,
+        tls,
     };
     Ok(Loaded {
         settings,
@@ -158,6 +177,12 @@ fn check(layer: &Layer) -> Result<()> {
     }
     if layer.threads.is_some_and(|n| !(1..=1024).contains(&n)) {
         return refuse("threads", "from 1 to 1024");
+    }
+    if layer.tls_cert.is_some() != layer.tls_key.is_some() {
+        return refuse("tls_cert", "given together with tls_key");
+    }
+    if layer.tls_required == Some(true) && layer.tls_cert.is_none() {
+        return refuse("tls_required", "given together with tls_cert and tls_key");
     }
     if layer.memory_bytes.is_some_and(|n| n < 64 << 20) {
         return refuse("memory_bytes", "67108864 (64 MiB) or more");
@@ -227,11 +252,28 @@ mod tests {
             ("STORNO_SEGMENT_ROWS", "3"),
             ("STORNO_THREADS", "0"),
             ("STORNO_MEMORY_BYTES", "65536"),
+            ("STORNO_TLS_CERT", "cert.pem"),
+            ("STORNO_TLS_REQUIRED", "true"),
         ] {
             let error = load(&CommonArgs::default(), env(&[(key, value)])).unwrap_err();
             let name = key.trim_start_matches("STORNO_").to_lowercase();
             assert!(error.to_string().starts_with(&name), "{error}");
             assert_eq!(error.exit_code(), 3);
         }
+    }
+
+    #[test]
+    fn certificate_and_key_together_mean_tls() {
+        let vars = env(&[("STORNO_TLS_CERT", "c.pem"), ("STORNO_TLS_KEY", "k.pem")]);
+        let tls = load(&CommonArgs::default(), vars)
+            .unwrap()
+            .settings
+            .tls
+            .unwrap();
+        assert_eq!((tls.certificate, tls.key), ("c.pem".into(), "k.pem".into()));
+        assert!(
+            !tls.required,
+            "encryption is offered, not demanded, unless asked for"
+        );
     }
 }

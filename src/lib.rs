@@ -25,7 +25,7 @@ pub mod demo;
 
 pub use engine::{Engine, EngineOptions, QueryResult, RowStream, Session};
 pub use error::{Error, Result};
-pub use server::{Server, ServerOptions};
+pub use server::{Server, ServerOptions, TlsFiles};
 pub use storno_sql::{Scalar, SqlError};
 
 /// Storno's version.

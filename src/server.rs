@@ -3,6 +3,7 @@
 mod port;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,33 @@ pub struct ServerOptions {
     pub max_allowed_packet: usize,
     /// How long `Server::shutdown` waits for running statements before it ends them.
     pub shutdown_grace: Duration,
+    /// `None`: clients cannot encrypt.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where the certificate for TLS lies. Read once, at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// Refuse clients that do not encrypt, with error 3159.
+    pub required: bool,
+}
+
+impl TlsFiles {
+    fn read(&self) -> Result<storno_wire::Tls> {
+        let read = |path: &Path| {
+            std::fs::read(path)
+                .map_err(|why| Error::Config(format!("cannot read {}: {why}", path.display())))
+        };
+        let (certificate, key) = (read(&self.certificate)?, read(&self.key)?);
+        storno_wire::Tls::from_pem(&certificate, &key, self.required).map_err(|why| {
+            let (certificate, key) = (self.certificate.display(), self.key.display());
+            Error::Config(format!("cannot use {certificate} and {key} for TLS: {why}"))
+        })
+    }
 }
 
 impl Default for ServerOptions {
@@ -34,6 +62,7 @@ impl Default for ServerOptions {
             max_connections: limits.max_connections,
             max_allowed_packet: limits.max_allowed_packet,
             shutdown_grace: limits.shutdown_grace,
+            tls: None,
         }
     }
 }
@@ -52,8 +81,9 @@ impl Server {
     ///
     /// # Errors
     /// `AddressInUse` when `options.listen` names a port that is taken, `Listen` for any other
-    /// reason not to get it.
+    /// reason not to get it, `Config` when the files for TLS cannot be used.
     pub async fn start(engine: Engine, options: ServerOptions) -> Result<Self> {
+        let tls = options.tls.as_ref().map(TlsFiles::read).transpose()?;
         let listener = port::listen(options.listen)?;
         let address = listener
             .local_addr()
@@ -64,7 +94,7 @@ impl Server {
             shutdown_grace: options.shutdown_grace,
             ..storno_wire::Limits::default()
         };
-        let server = storno_wire::Server::new(Arc::new(SqlBackend::new(engine)), limits, None)
+        let server = storno_wire::Server::new(Arc::new(SqlBackend::new(engine)), limits, tls)
             .map_err(|why| Error::Server(why.to_string()))?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {

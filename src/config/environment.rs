@@ -34,6 +34,9 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             "SEGMENT_ROWS" => layer.segment_rows = Some(parse(&name, &value)?),
             "THREADS" => layer.threads = Some(parse(&name, &value)?),
             "MEMORY_BYTES" => layer.memory_bytes = Some(parse(&name, &value)?),
+            "TLS_CERT" => layer.tls_cert = Some(PathBuf::from(value)),
+            "TLS_KEY" => layer.tls_key = Some(PathBuf::from(value)),
+            "TLS_REQUIRED" => layer.tls_required = Some(parse(&name, &value)?),
             _ => warnings.push(format!(
                 "environment variable {name} is not a setting of Storno"
             )),

@@ -7,8 +7,8 @@ use std::path::Path;
 use super::Layer;
 use crate::error::{Error, Result};
 
-/// Reads `path`. A relative `data_dir` in it is relative to the file's own directory, so that it
-/// means the same wherever the server is started from.
+/// Reads `path`. A relative path in it is relative to the file's own directory, so that it means the
+/// same wherever the server is started from.
 pub(super) fn read(path: &Path) -> Result<Layer> {
     let text = std::fs::read_to_string(path).map_err(|why| {
         Error::Config(format!(
@@ -18,10 +18,14 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     })?;
     let mut layer = parse(&text)
         .map_err(|what| Error::Config(format!("configuration file {}{what}", path.display())))?;
-    if let (Some(dir), Some(parent)) = (&mut layer.data_dir, path.parent())
-        && dir.as_os_str() != ""
+    let parent = path.parent().unwrap_or(Path::new(""));
+    let paths = [&mut layer.data_dir, &mut layer.tls_cert, &mut layer.tls_key];
+    for named in paths
+        .into_iter()
+        .flatten()
+        .filter(|named| named.as_os_str() != "")
     {
-        *dir = parent.join(&dir);
+        *named = parent.join(&named);
     }
     Ok(layer)
 }
@@ -101,10 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn a_relative_data_dir_is_relative_to_the_file() {
+    fn relative_paths_are_relative_to_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("storno.toml");
-        std::fs::write(&path, "data_dir = 'db'\n").unwrap();
-        assert_eq!(read(&path).unwrap().data_dir, Some(dir.path().join("db")));
+        std::fs::write(&path, "data_dir = 'db'\ntls_key = 'k'\ntls_cert = '/c'\n").unwrap();
+        let layer = read(&path).unwrap();
+        assert_eq!(layer.data_dir, Some(dir.path().join("db")));
+        assert_eq!(layer.tls_key, Some(dir.path().join("k")));
+        assert_eq!(layer.tls_cert, Some("/c".into()));
     }
 }

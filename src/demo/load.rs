@@ -147,9 +147,10 @@ async fn load_days(
             .await
             .map_err(|why| Error::Demo(why.to_string()))?;
         for (sql, rows) in statements {
-            conn.query_drop(sql).await.map_err(failed)?;
-            if conn.affected_rows() != rows {
-                let stored = conn.affected_rows();
+            let answer = conn.query_iter(sql).await.map_err(failed)?;
+            let stored = answer.affected_rows();
+            answer.drop_result().await.map_err(failed)?;
+            if stored != rows {
                 return Err(Error::Demo(format!(
                     "sent {rows} rows, {stored} were stored"
                 )));
