@@ -166,8 +166,8 @@ fn check(layer: &Layer) -> Result<()> {
     {
         return refuse("max_connections", "from 1 to 100000");
     }
-    if layer.memtable_bytes.is_some_and(|n| n < 1 << 20) {
-        return refuse("memtable_bytes", "1048576 (1 MiB) or more");
+    if layer.memtable_bytes.is_some_and(|n| n < 1 << 12) {
+        return refuse("memtable_bytes", "4096 or more");
     }
     if layer
         .segment_rows

@@ -101,7 +101,9 @@ impl Engine {
             sessions: AtomicUsize::new(0),
             started: Instant::now(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Opens a session. The caller has authenticated the user.
@@ -121,7 +123,9 @@ impl Engine {
 
     /// VERSION().
     pub fn version(&self) -> String {
-        variables::find("version").map(|v| self.globals().get(v)).unwrap_or_default()
+        variables::find("version")
+            .map(|v| self.globals().get(v))
+            .unwrap_or_default()
     }
 
     /// Sessions open now.
@@ -153,7 +157,11 @@ impl Engine {
     /// Where plans and blocking calls run.
     pub(crate) fn pool(&self) -> Result<&Handle> {
         let stopped = || SqlError::new(1053, "08S01", "Server shutdown in progress");
-        self.inner.pool.as_ref().map(Runtime::handle).ok_or_else(stopped)
+        self.inner
+            .pool
+            .as_ref()
+            .map(Runtime::handle)
+            .ok_or_else(stopped)
     }
 
     /// DataFusion's state for one statement; its clock starts now.
@@ -166,7 +174,10 @@ impl Engine {
     /// When a commit is acknowledged (innodb_flush_log_at_trx_commit).
     pub(crate) fn sync_mode(&self) -> SyncMode {
         let name = "innodb_flush_log_at_trx_commit";
-        match variables::find(name).map(|v| self.globals().get(v)).as_deref() {
+        match variables::find(name)
+            .map(|v| self.globals().get(v))
+            .as_deref()
+        {
             Ok("0") => SyncMode::Buffered,
             Ok("2") => SyncMode::Written,
             _ => SyncMode::Durable,
@@ -195,7 +206,9 @@ impl Engine {
 /// No catalog, no file formats, no object stores: only rules and limits.
 fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionState> {
     let pool = Arc::new(GreedyMemoryPool::new(options.memory_bytes));
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(pool)
+        .build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(options.threads.max(1))
         .with_create_default_catalog_and_schema(false)

@@ -35,7 +35,9 @@ pub struct Rows {
 
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rows").field("columns", &self.columns).finish_non_exhaustive()
+        f.debug_struct("Rows")
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,7 +71,11 @@ impl Rows {
     /// A result set that is there already, as SHOW gives it.
     pub fn of_batch(columns: Vec<ResultColumn>, batch: RecordBatch) -> Self {
         let schema = batch.schema();
-        Self { columns, schema, batches: stream::iter([Ok(batch)]).boxed() }
+        Self {
+            columns,
+            schema,
+            batches: stream::iter([Ok(batch)]).boxed(),
+        }
     }
 
     /// A table of texts under the given headings; `None` is NULL.
@@ -79,13 +85,18 @@ impl Rows {
             Arc::new(values.collect::<StringViewArray>()) as ArrayRef
         });
         let arrays: Vec<ArrayRef> = arrays.collect();
-        let fields: Vec<Field> =
-            names.iter().map(|n| Field::new(*n, DataType::Utf8View, true)).collect();
+        let fields: Vec<Field> = names
+            .iter()
+            .map(|n| Field::new(*n, DataType::Utf8View, true))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(schema, arrays)
             .map_err(|e| crate::SqlError::internal(e.to_string()))?;
         let field = FieldType::of_expression(&DataType::Utf8View, true);
-        let columns = names.iter().map(|n| ResultColumn::computed(*n, field)).collect();
+        let columns = names
+            .iter()
+            .map(|n| ResultColumn::computed(*n, field))
+            .collect();
         Ok(Self::of_batch(columns, batch))
     }
 }

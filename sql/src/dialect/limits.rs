@@ -18,6 +18,12 @@ const NESTING_MAX: usize = 200;
 const CHAIN_MAX: usize = 1_000;
 /// SELECTs of one statement, over all its unions and sub-queries.
 const SELECTS_MAX: usize = 500;
+/// SELECTs inside one another, as in MySQL.
+const SELECT_NESTING_MAX: usize = 63;
+/// Terms of AND and OR in one statement: the optimizer compares them with each other.
+const TERMS_MAX: usize = 4_000;
+/// Digits of a number; the widest type has far fewer.
+const DIGITS_MAX: usize = 1_000;
 /// sqlparser's own recursion budget; its frames are large, so statements parse on a large stack.
 const RECURSION_MAX: usize = 2_000;
 
@@ -31,21 +37,39 @@ fn too_deep(what: &str, limit: usize) -> SqlError {
 }
 
 fn check_nesting(lexed: &Lexed) -> Result<()> {
-    let mut depth = 0usize;
-    for token in &lexed.tokens {
-        if token.kind != Kind::Symbol {
-            continue;
-        }
-        match lexed.slice(*token) {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
+    // For every open parenthesis: does a SELECT follow?
+    let mut open: Vec<bool> = Vec::new();
+    let (mut selects, mut terms) = (0usize, 0usize);
+    for (i, token) in lexed.tokens.iter().enumerate() {
+        let text = lexed.slice(*token);
+        match (token.kind, text) {
+            (Kind::Symbol, "(") => {
+                let select = lexed.is(i + 1, "SELECT") || lexed.is(i + 1, "WITH");
+                selects += usize::from(select);
+                open.push(select);
+            }
+            (Kind::Symbol, ")") => selects -= usize::from(open.pop().unwrap_or(false)),
+            (Kind::Symbol, "&&" | "||") => terms += 1,
+            (Kind::Word, word) if is_term(word) => terms += 1,
+            (Kind::Number, digits) if digits.len() > DIGITS_MAX => return Err(lexed.error_at(i)),
             _ => {}
         }
-        if depth > NESTING_MAX {
+        if open.len() > NESTING_MAX {
             return Err(too_deep("nested parentheses", NESTING_MAX));
+        }
+        if selects > SELECT_NESTING_MAX {
+            let text = "Too high level of nesting for select";
+            return Err(SqlError::new(1473, "HY000", text));
+        }
+        if terms > TERMS_MAX {
+            return Err(too_deep("terms of AND and OR", TERMS_MAX));
         }
     }
     Ok(())
+}
+
+fn is_term(word: &str) -> bool {
+    word.eq_ignore_ascii_case("AND") || word.eq_ignore_ascii_case("OR")
 }
 
 fn parser_error(lexed: &Lexed, error: ParserError) -> SqlError {

@@ -3,9 +3,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::common::ScalarValue;
-use sqlparser::ast::{
-    Expr, Spanned, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
-};
+use sqlparser::ast::{Expr, Spanned, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut};
 use sqlparser::tokenizer::Location;
 
 use super::expr::{call, number, text, value};
@@ -18,13 +16,23 @@ pub fn parameters<T: Visit + VisitMut>(tree: &mut T, params: &[Scalar]) -> Resul
     let mut found = Found::default();
     let _ = Visit::visit(tree, &mut found);
     if found.0.len() != params.len() {
-        return Err(SqlError::new(1210, "HY000", "Incorrect arguments to EXECUTE"));
+        return Err(SqlError::new(
+            1210,
+            "HY000",
+            "Incorrect arguments to EXECUTE",
+        ));
     }
     if params.is_empty() {
         return Ok(());
     }
     found.0.sort();
-    let _ = VisitMut::visit(tree, &mut Replace { places: &found.0, params });
+    let _ = VisitMut::visit(
+        tree,
+        &mut Replace {
+            places: &found.0,
+            params,
+        },
+    );
     Ok(())
 }
 
@@ -34,8 +42,12 @@ pub fn numbered(expr: &mut Expr, params: &[Scalar]) -> Result<()> {
     impl VisitorMut for Numbered<'_> {
         type Break = SqlError;
         fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
-            let Expr::Value(v) = expr else { return ControlFlow::Continue(()) };
-            let Value::Placeholder(name) = &v.value else { return ControlFlow::Continue(()) };
+            let Expr::Value(v) = expr else {
+                return ControlFlow::Continue(());
+            };
+            let Value::Placeholder(name) = &v.value else {
+                return ControlFlow::Continue(());
+            };
             let index = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
             match index.and_then(|i| self.0.get(i.checked_sub(1)?)) {
                 Some(param) => {
@@ -94,7 +106,10 @@ impl VisitorMut for Replace<'_> {
 /// A scalar as an expression of the same type and value.
 pub fn literal(scalar: &Scalar) -> Expr {
     let negated = |digits: String| match digits.strip_prefix('-') {
-        Some(rest) => Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number(rest)) },
+        Some(rest) => Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(number(rest)),
+        },
         None => number(digits),
     };
     match scalar {
@@ -153,13 +168,20 @@ pub fn scalar(value: &ScalarValue) -> Result<Scalar> {
             Scalar::Bytes(b.clone())
         }
         V::Date32(Some(days)) => Scalar::Date(*days),
-        V::TimestampMicrosecond(Some(micros), None) => {
-            Scalar::DateTime { micros: *micros, fsp: fraction_digits(*micros) }
+        V::TimestampMicrosecond(Some(micros), None) => Scalar::DateTime {
+            micros: *micros,
+            fsp: fraction_digits(*micros),
+        },
+        V::DurationMicrosecond(Some(micros)) => Scalar::Time {
+            micros: *micros,
+            fsp: fraction_digits(*micros),
+        },
+        other => {
+            return Err(SqlError::not_supported(&format!(
+                "{} value",
+                other.data_type()
+            )));
         }
-        V::DurationMicrosecond(Some(micros)) => {
-            Scalar::Time { micros: *micros, fsp: fraction_digits(*micros) }
-        }
-        other => return Err(SqlError::not_supported(&format!("{} value", other.data_type()))),
     })
 }
 
@@ -175,7 +197,8 @@ mod tests {
 
     #[test]
     fn placeholders_are_matched_by_their_place_in_the_text() {
-        let sql = "select ?, a from t where b in (?, ?) group by a having a > ? order by ? limit ?, ?";
+        let sql =
+            "select ?, a from t where b in (?, ?) group by a having a > ? order by ? limit ?, ?";
         let mut query = parse_query(&lex(sql).expect("lexes")).expect("parses");
         let params: Vec<Scalar> = (1..=7).map(Scalar::Int).collect();
         parameters(&mut query, &params).expect("binds");

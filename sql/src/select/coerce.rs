@@ -33,23 +33,23 @@ impl AnalyzerRule for MysqlCoercion {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> DfResult<LogicalPlan> {
-        plan.transform_up_with_subqueries(coerce_node).map(|t| t.data)
+        plan.transform_up_with_subqueries(coerce_node)
+            .map(|t| t.data)
     }
 }
 
 fn coerce_node(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     let mut schema = merge_schema(&plan.inputs());
     if let LogicalPlan::TableScan(scan) = &plan {
-        let source = DFSchema::try_from_qualified_schema(
-            scan.table_name.clone(),
-            &scan.source.schema(),
-        )?;
+        let source =
+            DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?;
         schema.merge(&source);
     }
     let names = NamePreserver::new(&plan);
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        expr.transform_up(|e| coerce_expr(e, &schema)).map(|t| t.update_data(|e| name.restore(e)))
+        expr.transform_up(|e| coerce_expr(e, &schema))
+            .map(|t| t.update_data(|e| name.restore(e)))
     })?;
     plan.map_data(LogicalPlan::recompute_schema)
 }
@@ -60,25 +60,45 @@ fn coerce_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
             let (left, right) = compare(*left, *right, schema)?;
             Ok(Transformed::yes(binary(left, op, right)))
         }
-        Expr::Between(Between { expr, negated, low, high }) => {
+        Expr::Between(Between {
+            expr,
+            negated,
+            low,
+            high,
+        }) => {
             let (a, low) = compare((*expr).clone(), *low, schema)?;
             let (b, high) = compare(*expr, *high, schema)?;
             let both = binary(a, Operator::GtEq, low).and(binary(b, Operator::LtEq, high));
-            Ok(Transformed::yes(if negated { Expr::Not(Box::new(both)) } else { both }))
+            Ok(Transformed::yes(if negated {
+                Expr::Not(Box::new(both))
+            } else {
+                both
+            }))
         }
-        Expr::InList(InList { expr, list, negated }) => in_list(*expr, list, negated, schema),
+        Expr::InList(InList {
+            expr,
+            list,
+            negated,
+        }) => in_list(*expr, list, negated, schema),
         Expr::Like(like) => Ok(Transformed::yes(Expr::Like(text_operands(like, schema)?))),
         other => Ok(Transformed::no(other)),
     }
 }
 
 fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
-    Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) })
+    Expr::BinaryExpr(BinaryExpr {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    })
 }
 
 fn is_comparison(op: Operator) -> bool {
     use Operator::*;
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+    matches!(
+        op,
+        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom
+    )
 }
 
 /// A list whose items all meet the left side as it is stays a list; otherwise it becomes comparisons.
@@ -97,14 +117,22 @@ fn in_list(
     }
     if same {
         let list = items.into_iter().map(|(_, item)| item).collect();
-        return Ok(Transformed::yes(Expr::InList(InList { expr: Box::new(expr), list, negated })));
+        return Ok(Transformed::yes(Expr::InList(InList {
+            expr: Box::new(expr),
+            list,
+            negated,
+        })));
     }
     let any = items
         .into_iter()
         .map(|(left, item)| binary(left, Operator::Eq, item))
         .reduce(|a, b| a.or(b))
         .unwrap_or_else(|| lit(false));
-    Ok(Transformed::yes(if negated { Expr::Not(Box::new(any)) } else { any }))
+    Ok(Transformed::yes(if negated {
+        Expr::Not(Box::new(any))
+    } else {
+        any
+    }))
 }
 
 fn text_operands(like: Like, schema: &DFSchema) -> DfResult<Like> {
@@ -114,7 +142,11 @@ fn text_operands(like: Like, schema: &DFSchema) -> DfResult<Like> {
             _ => Ok(Box::new(function("cast_char", *e)?)),
         }
     };
-    Ok(Like { expr: text(like.expr)?, pattern: text(like.pattern)?, ..like })
+    Ok(Like {
+        expr: text(like.expr)?,
+        pattern: text(like.pattern)?,
+        ..like
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +178,10 @@ fn class(data_type: &DataType) -> Class {
 
 /// Both sides in types that DataFusion compares as MySQL would.
 fn compare(left: Expr, right: Expr, schema: &DFSchema) -> DfResult<(Expr, Expr)> {
-    let (a, b) = (class(&left.get_type(schema)?), class(&right.get_type(schema)?));
+    let (a, b) = (
+        class(&left.get_type(schema)?),
+        class(&right.get_type(schema)?),
+    );
     if rank(a) <= rank(b) {
         pair(left, a, right, b)
     } else {
@@ -187,7 +222,10 @@ fn pair(left: Expr, a: Class, right: Expr, b: Class) -> DfResult<(Expr, Expr)> {
         (Bool, Text) => number_and_text(integer(left), right)?,
         (Number, Bytes) => (left, function("cast_double", right)?),
         (Bytes, Text) => match text_literal(&right) {
-            Some(s) => (left, lit(ScalarValue::BinaryView(Some(s.as_bytes().to_vec())))),
+            Some(s) => (
+                left,
+                lit(ScalarValue::BinaryView(Some(s.as_bytes().to_vec()))),
+            ),
             None => (left, cast(right, DataType::BinaryView)),
         },
         _ => (left, right),
@@ -216,7 +254,11 @@ fn function(name: &str, arg: Expr) -> DfResult<Expr> {
 
 /// MySQL 8 refuses a literal that is no date where a date is meant.
 fn wrong_value(kind: &str, text: &str) -> datafusion::error::DataFusionError {
-    raise(SqlError::new(1525, "HY000", format!("Incorrect {kind} value: '{text}'")))
+    raise(SqlError::new(
+        1525,
+        "HY000",
+        format!("Incorrect {kind} value: '{text}'"),
+    ))
 }
 
 fn number_and_text(left: Expr, right: Expr) -> DfResult<(Expr, Expr)> {
@@ -257,7 +299,11 @@ fn date_and_datetime(date: Expr, datetime: Expr) -> (Expr, Expr) {
 }
 
 fn temporal_and_text(left: Expr, class: Class, right: Expr) -> DfResult<(Expr, Expr)> {
-    let kind = if class == Class::Date { "DATE" } else { "DATETIME" };
+    let kind = if class == Class::Date {
+        "DATE"
+    } else {
+        "DATETIME"
+    };
     match text_literal(&right) {
         Some(s) => {
             let micros = literal::datetime(s).ok_or_else(|| wrong_value(kind, s))?;
@@ -265,7 +311,14 @@ fn temporal_and_text(left: Expr, class: Class, right: Expr) -> DfResult<(Expr, E
         }
         None => {
             let right = function("cast_datetime", right)?;
-            Ok((if class == Class::Date { as_datetime(left) } else { left }, right))
+            Ok((
+                if class == Class::Date {
+                    as_datetime(left)
+                } else {
+                    left
+                },
+                right,
+            ))
         }
     }
 }

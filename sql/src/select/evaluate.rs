@@ -38,7 +38,12 @@ enum Planned {
 
 impl<'a> Evaluator<'a> {
     pub fn new(view: &'a View, state: &'a SessionState, env: &'a dyn Environment) -> Self {
-        Self { view, state, env, planned: RefCell::default() }
+        Self {
+            view,
+            state,
+            env,
+            planned: RefCell::default(),
+        }
     }
 
     /// The value of an expression without columns; 1054 when it names one.
@@ -60,13 +65,20 @@ impl<'a> Evaluator<'a> {
     }
 
     fn plan(&self, mut expr: Expr) -> Result<Planned> {
-        let scope = QueryScope { view: self.view, env: self.env };
+        let scope = QueryScope {
+            view: self.view,
+            env: self.env,
+        };
         rewrite::rewrite_expression(&mut expr, &scope)?;
         let error = |e: DataFusionError| failure::client_error(e, None);
         let planner = Planner::new(self.view, self.state.config_options());
         let logical = planner
             .sql_to_rel()
-            .sql_to_expr(expr, &datafusion::common::DFSchema::empty(), &mut PlannerContext::new())
+            .sql_to_expr(
+                expr,
+                &datafusion::common::DFSchema::empty(),
+                &mut PlannerContext::new(),
+            )
             .and_then(|e| LogicalPlanBuilder::empty(true).project([e])?.build())
             .and_then(|plan| self.state.optimize(&plan))
             .map_err(error)?;
@@ -80,7 +92,8 @@ impl<'a> Evaluator<'a> {
             return bind::scalar(literal).map(Planned::Constant);
         }
         let schema = projection.input.schema();
-        let context = datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default();
+        let context =
+            datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default();
         create_physical_expr(planned, schema, self.state.execution_props(), &context)
             .map(Planned::Volatile)
             .map_err(error)
@@ -102,6 +115,11 @@ fn compute(expr: &Arc<dyn PhysicalExpr>) -> Result<Scalar> {
         RecordBatch::try_new(Arc::new(schema), vec![Arc::new(Int8Array::from(vec![0]))])
             .map_err(|e| SqlError::internal(e.to_string()))?
     };
-    let array = expr.evaluate(&one_row).and_then(|v| v.into_array(1)).map_err(error)?;
-    ScalarValue::try_from_array(&array, 0).map_err(error).and_then(|v| bind::scalar(&v))
+    let array = expr
+        .evaluate(&one_row)
+        .and_then(|v| v.into_array(1))
+        .map_err(error)?;
+    ScalarValue::try_from_array(&array, 0)
+        .map_err(error)
+        .and_then(|v| bind::scalar(&v))
 }

@@ -24,7 +24,10 @@ pub trait Environment {
 }
 
 pub fn value(value: Value) -> Expr {
-    Expr::Value(ValueWithSpan { value, span: sqlparser::tokenizer::Span::empty() })
+    Expr::Value(ValueWithSpan {
+        value,
+        span: sqlparser::tokenizer::Span::empty(),
+    })
 }
 
 pub fn text(s: impl Into<String>) -> Expr {
@@ -37,7 +40,10 @@ pub fn number(n: impl ToString) -> Expr {
 
 /// A call of one of our functions.
 pub fn call(name: &str, args: Vec<Expr>) -> Expr {
-    let args = args.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    let args = args
+        .into_iter()
+        .map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e)))
+        .collect();
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
@@ -55,7 +61,11 @@ pub fn call(name: &str, args: Vec<Expr>) -> Expr {
 }
 
 pub fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+    Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    }
 }
 
 fn nested(expr: Expr) -> Expr {
@@ -63,7 +73,10 @@ fn nested(expr: Expr) -> Expr {
 }
 
 fn not(expr: Expr) -> Expr {
-    Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(nested(expr)) }
+    Expr::UnaryOp {
+        op: UnaryOperator::Not,
+        expr: Box::new(nested(expr)),
+    }
 }
 
 fn take(expr: &mut Expr) -> Expr {
@@ -72,7 +85,11 @@ fn take(expr: &mut Expr) -> Expr {
 
 /// A condition as the planner wants it: boolean. MySQL takes any type; non-zero is true.
 pub fn truth(expr: Expr) -> Expr {
-    if is_boolean(&expr) { expr } else { call("truth", vec![expr]) }
+    if is_boolean(&expr) {
+        expr
+    } else {
+        call("truth", vec![expr])
+    }
 }
 
 /// Is the form itself boolean, whatever the types inside?
@@ -84,7 +101,10 @@ fn is_boolean(expr: &Expr) -> bool {
             op,
             B::And | B::Or | B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq | B::Spaceship
         ),
-        Expr::UnaryOp { op: UnaryOperator::Not, .. }
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            ..
+        }
         | Expr::IsNull(_)
         | Expr::IsNotNull(_)
         | Expr::IsTrue(_)
@@ -120,28 +140,78 @@ pub fn rewrite(expr: &mut Expr, env: &dyn Environment) -> Result<()> {
         Expr::IsNotFalse(e) => Expr::IsNotFalse(Box::new(truth(*e))),
         Expr::IsUnknown(e) => Expr::IsNull(Box::new(truth(*e))),
         Expr::IsNotUnknown(e) => Expr::IsNotNull(Box::new(truth(*e))),
-        Expr::RLike { negated, expr, pattern, .. } => {
+        Expr::RLike {
+            negated,
+            expr,
+            pattern,
+            ..
+        } => {
             let call = call("regexp_like", vec![*expr, *pattern]);
             if negated { not(truth(call)) } else { call }
         }
-        Expr::InList { expr, list, negated } => in_list(*expr, list, negated),
-        Expr::Case { case_token, end_token, operand, conditions, else_result } => {
-            let conditions = conditions.into_iter().map(|when| case_when(&operand, when)).collect();
-            Expr::Case { case_token, end_token, operand: None, conditions, else_result }
+        Expr::InList {
+            expr,
+            list,
+            negated,
+        } => in_list(*expr, list, negated),
+        Expr::Case {
+            case_token,
+            end_token,
+            operand,
+            conditions,
+            else_result,
+        } => {
+            let conditions = conditions
+                .into_iter()
+                .map(|when| case_when(&operand, when))
+                .collect();
+            Expr::Case {
+                case_token,
+                end_token,
+                operand: None,
+                conditions,
+                else_result,
+            }
         }
-        Expr::Cast { kind: CastKind::Cast, expr, data_type, .. } => cast(*expr, &data_type)?,
-        Expr::Convert { expr, data_type: Some(data_type), .. } => cast(*expr, &data_type)?,
-        Expr::Convert { expr, charset: Some(charset), .. } => convert_using(*expr, &charset)?,
+        Expr::Cast {
+            kind: CastKind::Cast,
+            expr,
+            data_type,
+            ..
+        } => cast(*expr, &data_type)?,
+        Expr::Convert {
+            expr,
+            data_type: Some(data_type),
+            ..
+        } => cast(*expr, &data_type)?,
+        Expr::Convert {
+            expr,
+            charset: Some(charset),
+            ..
+        } => convert_using(*expr, &charset)?,
         Expr::Collate { expr, collation } => collate(*expr, &collation.to_string())?,
         Expr::Extract { field, expr, .. } => call("extract_unit", vec![unit(&field)?, *expr]),
         Expr::Ceil { expr, .. } => call("ceil", vec![*expr]),
         Expr::Floor { expr, .. } => call("floor", vec![*expr]),
         Expr::Position { expr, r#in } => call("locate", vec![*expr, *r#in]),
-        Expr::Substring { expr, substring_from, substring_for, .. } => {
-            let rest = [substring_from, substring_for].into_iter().flatten().map(|e| *e);
+        Expr::Substring {
+            expr,
+            substring_from,
+            substring_for,
+            ..
+        } => {
+            let rest = [substring_from, substring_for]
+                .into_iter()
+                .flatten()
+                .map(|e| *e);
             call("substring", std::iter::once(*expr).chain(rest).collect())
         }
-        Expr::Trim { trim_where, trim_what, expr, .. } => trim(trim_where, trim_what, *expr),
+        Expr::Trim {
+            trim_where,
+            trim_what,
+            expr,
+            ..
+        } => trim(trim_where, trim_what, *expr),
         Expr::Function(function) => self::function(function, env)?,
         Expr::MatchAgainst { .. } => return Err(SqlError::not_supported("MATCH ... AGAINST")),
         Expr::MemberOf(_) => return Err(SqlError::not_supported("MEMBER OF")),
@@ -184,7 +254,9 @@ fn literal(v: ValueWithSpan) -> Result<Expr> {
         Value::SingleQuotedByteStringLiteral(bits) => {
             value(Value::HexStringLiteral(bits_to_hex(&bits)?))
         }
-        Value::HexStringLiteral(h) if h.len() % 2 == 1 => value(Value::HexStringLiteral(format!("0{h}"))),
+        Value::HexStringLiteral(h) if h.len() % 2 == 1 => {
+            value(Value::HexStringLiteral(format!("0{h}")))
+        }
         other => value(other),
     })
 }
@@ -195,7 +267,11 @@ fn bits_to_hex(bits: &str) -> Result<String> {
     }
     let padded = format!("{}{bits}", "0".repeat((8 - bits.len() % 8) % 8));
     let byte = |chunk: &[u8]| chunk.iter().fold(0u8, |b, c| (b << 1) | (c - b'0'));
-    Ok(padded.as_bytes().chunks(8).map(|chunk| format!("{:02X}", byte(chunk))).collect())
+    Ok(padded
+        .as_bytes()
+        .chunks(8)
+        .map(|chunk| format!("{:02X}", byte(chunk)))
+        .collect())
 }
 
 fn typed_string(typed: sqlparser::ast::TypedString) -> Result<Expr> {
@@ -230,27 +306,35 @@ fn binary_op(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr> {
         },
         B::Assignment => return Err(SqlError::not_supported("assignment in an expression")),
         B::Arrow => call("json_extract", vec![left, right]),
-        B::LongArrow => call("json_unquote", vec![call("json_extract", vec![left, right])]),
+        B::LongArrow => call(
+            "json_unquote",
+            vec![call("json_extract", vec![left, right])],
+        ),
         op => binary(left, op, right),
     })
 }
 
 fn tuples_equal(left: Vec<Expr>, right: Vec<Expr>) -> Expr {
-    let terms = left.into_iter().zip(right).map(|(a, b)| binary(a, BinaryOperator::Eq, b));
+    let terms = left
+        .into_iter()
+        .zip(right)
+        .map(|(a, b)| binary(a, BinaryOperator::Eq, b));
     let all = terms.reduce(|a, b| binary(a, BinaryOperator::And, b));
     nested(all.unwrap_or_else(|| value(Value::Boolean(true))))
 }
 
 fn unary_op(op: UnaryOperator, expr: Expr) -> Result<Expr> {
     Ok(match op {
-        UnaryOperator::Not | UnaryOperator::BangNot => {
-            Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(truth(expr)) }
-        }
+        UnaryOperator::Not | UnaryOperator::BangNot => Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(truth(expr)),
+        },
         UnaryOperator::Plus => expr,
         UnaryOperator::Minus => match &expr {
-            Expr::Value(v) if matches!(v.value, Value::Number(..)) => {
-                Expr::UnaryOp { op, expr: Box::new(expr) }
-            }
+            Expr::Value(v) if matches!(v.value, Value::Number(..)) => Expr::UnaryOp {
+                op,
+                expr: Box::new(expr),
+            },
             _ => call("unary_minus", vec![expr]),
         },
         UnaryOperator::BitwiseNot => call("bit_not", vec![expr]),
@@ -261,7 +345,11 @@ fn unary_op(op: UnaryOperator, expr: Expr) -> Result<Expr> {
 /// `(a, b) IN ((1, 2), (3, 4))` as comparisons; other lists as they are.
 fn in_list(expr: Expr, list: Vec<Expr>, negated: bool) -> Expr {
     let Expr::Tuple(left) = expr else {
-        return Expr::InList { expr: Box::new(expr), list, negated };
+        return Expr::InList {
+            expr: Box::new(expr),
+            list,
+            negated,
+        };
     };
     let matches = list.into_iter().map(|item| match item {
         Expr::Tuple(right) if right.len() == left.len() => tuples_equal(left.clone(), right),
@@ -277,7 +365,10 @@ fn case_when(operand: &Option<Box<Expr>>, when: CaseWhen) -> CaseWhen {
         Some(operand) => binary((**operand).clone(), BinaryOperator::Eq, when.condition),
         None => truth(when.condition),
     };
-    CaseWhen { condition, result: when.result }
+    CaseWhen {
+        condition,
+        result: when.result,
+    }
 }
 
 fn cast(expr: Expr, data_type: &DataType) -> Result<Expr> {
@@ -330,7 +421,9 @@ fn convert_using(expr: Expr, charset: &ObjectName) -> Result<Expr> {
     match charset.to_string().to_lowercase().as_str() {
         "utf8mb4" | "utf8" | "utf8mb3" => Ok(call("cast_char", vec![expr])),
         "binary" => Ok(call("cast_binary", vec![expr])),
-        other => Err(SqlError::not_supported(&format!("CONVERT ... USING {other}"))),
+        other => Err(SqlError::not_supported(&format!(
+            "CONVERT ... USING {other}"
+        ))),
     }
 }
 
@@ -343,25 +436,54 @@ fn collate(expr: Expr, collation: &str) -> Result<Expr> {
     if name.starts_with("utf8") || name.starts_with("latin1") || name.starts_with("ascii") {
         return Err(SqlError::not_supported(&format!("COLLATE {name}")));
     }
-    Err(SqlError::new(1273, "HY000", format!("Unknown collation: '{name}'")))
+    Err(SqlError::new(
+        1273,
+        "HY000",
+        format!("Unknown collation: '{name}'"),
+    ))
 }
 
 /// An interval's or EXTRACT's unit as text, e.g. 'DAY_HOUR'.
 fn unit(field: &DateTimeField) -> Result<Expr> {
     let name = field.to_string().to_uppercase();
     const UNITS: [&str; 20] = [
-        "MICROSECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR",
-        "SECOND_MICROSECOND", "MINUTE_MICROSECOND", "MINUTE_SECOND", "HOUR_MICROSECOND",
-        "HOUR_SECOND", "HOUR_MINUTE", "DAY_MICROSECOND", "DAY_SECOND", "DAY_MINUTE", "DAY_HOUR",
+        "MICROSECOND",
+        "SECOND",
+        "MINUTE",
+        "HOUR",
+        "DAY",
+        "WEEK",
+        "MONTH",
+        "QUARTER",
+        "YEAR",
+        "SECOND_MICROSECOND",
+        "MINUTE_MICROSECOND",
+        "MINUTE_SECOND",
+        "HOUR_MICROSECOND",
+        "HOUR_SECOND",
+        "HOUR_MINUTE",
+        "DAY_MICROSECOND",
+        "DAY_SECOND",
+        "DAY_MINUTE",
+        "DAY_HOUR",
         "YEAR_MONTH",
     ];
     let known = UNITS.iter().find(|u| **u == name.trim_matches('`'));
-    known.map(|u| text(*u)).ok_or_else(|| SqlError::syntax(&name, 1))
+    known
+        .map(|u| text(*u))
+        .ok_or_else(|| SqlError::syntax(&name, 1))
 }
 
 fn add_interval(to: Expr, interval: Interval, subtract: bool) -> Result<Expr> {
-    let field = interval.leading_field.as_ref().ok_or_else(|| SqlError::syntax("INTERVAL", 1))?;
-    let name = if subtract { "date_sub_unit" } else { "date_add_unit" };
+    let field = interval
+        .leading_field
+        .as_ref()
+        .ok_or_else(|| SqlError::syntax("INTERVAL", 1))?;
+    let name = if subtract {
+        "date_sub_unit"
+    } else {
+        "date_add_unit"
+    };
     Ok(call(name, vec![to, *interval.value, unit(field)?]))
 }
 
@@ -371,7 +493,10 @@ fn trim(place: Option<TrimWhereField>, what: Option<Box<Expr>>, expr: Expr) -> E
         Some(TrimWhereField::Trailing) => "rtrim",
         _ => "trim",
     };
-    call(name, std::iter::once(expr).chain(what.map(|w| *w)).collect())
+    call(
+        name,
+        std::iter::once(expr).chain(what.map(|w| *w)).collect(),
+    )
 }
 
 fn argument(arg: FunctionArg) -> Option<Expr> {
@@ -383,9 +508,15 @@ fn argument(arg: FunctionArg) -> Option<Expr> {
 
 fn function(mut function: Function, env: &dyn Environment) -> Result<Expr> {
     let [part] = function.name.0.as_slice() else {
-        return Err(SqlError::not_supported(&format!("FUNCTION {}", function.name)));
+        return Err(SqlError::not_supported(&format!(
+            "FUNCTION {}",
+            function.name
+        )));
     };
-    let name = part.as_ident().map(|i| i.value.to_lowercase()).unwrap_or_default();
+    let name = part
+        .as_ident()
+        .map(|i| i.value.to_lowercase())
+        .unwrap_or_default();
     function.name = ObjectName::from(vec![Ident::new(&name)]);
     if let Some(known) = env.session_function(&name) {
         return Ok(known);
@@ -435,11 +566,13 @@ fn clock(name: &str, args: &FunctionArguments, env: &dyn Environment) -> Result<
             Value::Number(n, _) => n.parse::<u8>().unwrap_or(7),
             _ => 7,
         },
-        _ => return Err(SqlError::new(
-            1582,
-            "42000",
-            format!("Incorrect parameter count in the call to native function '{name}'"),
-        )),
+        _ => {
+            return Err(SqlError::new(
+                1582,
+                "42000",
+                format!("Incorrect parameter count in the call to native function '{name}'"),
+            ));
+        }
     };
     if fsp > 6 {
         let text = format!("Too-big precision {fsp} specified for '{name}'. Maximum is 6.");
@@ -483,11 +616,13 @@ fn separator(list: &mut FunctionArgumentList, name: &str) {
     if name != "group_concat" {
         return;
     }
-    let is_separator = |c: &FunctionArgumentClause| matches!(c, FunctionArgumentClause::Separator(_));
+    let is_separator =
+        |c: &FunctionArgumentClause| matches!(c, FunctionArgumentClause::Separator(_));
     if let Some(i) = list.clauses.iter().position(is_separator)
         && let FunctionArgumentClause::Separator(v) = list.clauses.remove(i)
     {
-        list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(value(v.value))));
+        list.args
+            .push(FunctionArg::Unnamed(FunctionArgExpr::Expr(value(v.value))));
     }
 }
 
@@ -499,13 +634,19 @@ fn special_call(name: &str, args: Vec<Expr>) -> Option<Result<Expr>> {
     Some(match (name, a, b, c) {
         ("if", Some(a), Some(b), Some(c)) if !more => Ok(case(truth(a), b, c)),
         ("ifnull", Some(a), Some(b), None) => Ok(call("coalesce", vec![a, b])),
-        ("nullif", Some(a), Some(b), None) => {
-            Ok(case(binary(a.clone(), BinaryOperator::Eq, b), value(Value::Null), a))
-        }
+        ("nullif", Some(a), Some(b), None) => Ok(case(
+            binary(a.clone(), BinaryOperator::Eq, b),
+            value(Value::Null),
+            a,
+        )),
         ("isnull", Some(a), None, None) => Ok(Expr::IsNull(Box::new(a))),
         ("mod", Some(a), Some(b), None) => Ok(binary(a, BinaryOperator::Modulo, b)),
-        ("date_add" | "adddate", Some(a), Some(Expr::Interval(i)), None) => add_interval(a, i, false),
-        ("date_sub" | "subdate", Some(a), Some(Expr::Interval(i)), None) => add_interval(a, i, true),
+        ("date_add" | "adddate", Some(a), Some(Expr::Interval(i)), None) => {
+            add_interval(a, i, false)
+        }
+        ("date_sub" | "subdate", Some(a), Some(Expr::Interval(i)), None) => {
+            add_interval(a, i, true)
+        }
         ("adddate", Some(a), Some(days), None) => {
             Ok(call("date_add_unit", vec![a, days, text("DAY")]))
         }
@@ -530,7 +671,10 @@ fn case(condition: Expr, yes: Expr, no: Expr) -> Expr {
         case_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
         end_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
         operand: None,
-        conditions: vec![CaseWhen { condition, result: yes }],
+        conditions: vec![CaseWhen {
+            condition,
+            result: yes,
+        }],
         else_result: Some(Box::new(no)),
     }
 }

@@ -95,9 +95,11 @@ fn schema_error(error: &SchemaError, query: Option<&Query>) -> SqlError {
             let text = format!("Column '{}' in {clause} is ambiguous", field.name);
             SqlError::new(1052, "23000", text)
         }
-        SchemaError::DuplicateQualifiedField { qualifier, .. } => {
-            SqlError::new(1066, "42000", format!("Not unique table/alias: '{}'", qualifier.table()))
-        }
+        SchemaError::DuplicateQualifiedField { qualifier, .. } => SqlError::new(
+            1066,
+            "42000",
+            format!("Not unique table/alias: '{}'", qualifier.table()),
+        ),
         SchemaError::DuplicateUnqualifiedField { name } => {
             SqlError::new(1060, "42S21", format!("Duplicate column name '{name}'"))
         }

@@ -69,15 +69,23 @@ pub fn compile(
     let client_error = |e| failure::client_error(e, Some(&query));
 
     let logical = Planner::new(view, state.config_options()).plan(query.clone());
-    let logical = logical.and_then(|plan| state.optimize(&plan)).map_err(client_error)?;
+    let logical = logical
+        .and_then(|plan| state.optimize(&plan))
+        .map_err(client_error)?;
     let names = output_names(&logical, &aliases, &names::item_texts(lexed));
     let columns = columns(&logical, names, view)?;
     // Our planning does not wait for anything, it only has DataFusion's async signature.
     let physical = state.query_planner().create_physical_plan(&logical, state);
     let plan = futures::executor::block_on(physical).map_err(client_error)?;
-    let explanation =
-        datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string();
-    Ok(Compiled { columns, plan, context: state.task_ctx(), explanation })
+    let explanation = datafusion::physical_plan::displayable(plan.as_ref())
+        .indent(false)
+        .to_string();
+    Ok(Compiled {
+        columns,
+        plan,
+        context: state.task_ctx(),
+        explanation,
+    })
 }
 
 /// The session and the catalog together.
@@ -104,7 +112,15 @@ impl Environment for QueryScope<'_> {
 impl Scope for QueryScope<'_> {
     fn columns(&self, table: &sqlparser::ast::ObjectName) -> Option<Vec<String>> {
         let table = self.view.table_named(table).ok()?;
-        Some(table.meta().spec.columns.iter().map(|c| c.name.to_lowercase()).collect())
+        Some(
+            table
+                .meta()
+                .spec
+                .columns
+                .iter()
+                .map(|c| c.name.to_lowercase())
+                .collect(),
+        )
     }
 }
 
@@ -135,13 +151,14 @@ fn output_aliases(query: &Query) -> Vec<Option<String>> {
 }
 
 /// One name per output column: items by alias or text, wildcards by their columns.
-fn output_names(
-    plan: &LogicalPlan,
-    aliases: &[Option<String>],
-    texts: &[ItemName],
-) -> Vec<String> {
+fn output_names(plan: &LogicalPlan, aliases: &[Option<String>], texts: &[ItemName]) -> Vec<String> {
     let fields = plan.schema().fields();
-    let own = |f: &Field| f.metadata().get(table::META_COLUMN).unwrap_or(f.name()).clone();
+    let own = |f: &Field| {
+        f.metadata()
+            .get(table::META_COLUMN)
+            .unwrap_or(f.name())
+            .clone()
+    };
     let mut all: Vec<String> = fields.iter().map(|f| own(f)).collect();
     let wildcards = texts.iter().filter(|t| **t == ItemName::Wildcard).count();
     // With one wildcard its width follows from the others; with more, items after the first keep
@@ -156,7 +173,11 @@ fn output_names(
         match text {
             ItemName::Wildcard => at += width,
             ItemName::Text(text) => {
-                let name = aliases.get(i).cloned().flatten().unwrap_or_else(|| text.clone());
+                let name = aliases
+                    .get(i)
+                    .cloned()
+                    .flatten()
+                    .unwrap_or_else(|| text.clone());
                 if let Some(slot) = all.get_mut(at) {
                     *slot = name;
                 }
@@ -181,7 +202,11 @@ fn columns(plan: &LogicalPlan, names: Vec<String>, view: &View) -> Result<Vec<Re
             }
             column.schema = definition.meta.schema.clone();
             column.org_table = definition.meta.spec.name.clone();
-            column.org_name = field.metadata().get(table::META_COLUMN).cloned().unwrap_or_default();
+            column.org_name = field
+                .metadata()
+                .get(table::META_COLUMN)
+                .cloned()
+                .unwrap_or_default();
             if column.table.is_empty() {
                 column.table = column.org_table.clone();
             }
@@ -197,7 +222,9 @@ fn columns(plan: &LogicalPlan, names: Vec<String>, view: &View) -> Result<Vec<Re
 fn table_column(field: &Field, view: &View) -> Option<(TableDefinition, usize)> {
     let metadata = field.metadata();
     let schema = metadata.get(table::META_SCHEMA)?;
-    let table = view.snapshot.table(schema, metadata.get(table::META_TABLE)?)?;
+    let table = view
+        .snapshot
+        .table(schema, metadata.get(table::META_TABLE)?)?;
     let name = metadata.get(table::META_COLUMN)?;
     let columns = &table.meta().spec.columns;
     let position = columns.iter().position(|c| c.name == *name)?;
@@ -209,7 +236,10 @@ fn table_column(field: &Field, view: &View) -> Option<(TableDefinition, usize)> 
 
 fn expression_type(field: &Field) -> FieldType {
     let mut described = FieldType::of_expression(field.data_type(), field.is_nullable());
-    let fsp = field.metadata().get(FSP_KEY).and_then(|f| f.parse::<u8>().ok());
+    let fsp = field
+        .metadata()
+        .get(FSP_KEY)
+        .and_then(|f| f.parse::<u8>().ok());
     let fraction = |fsp: u8| if fsp == 0 { 0 } else { u32::from(fsp) + 1 };
     let whole = match described.type_byte {
         type_byte::DATETIME => 19,

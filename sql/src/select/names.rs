@@ -12,7 +12,9 @@ pub enum ItemName {
 /// The items of the first SELECT in the statement, by position in the text. Aliases are included in an
 /// item's text; the caller uses the text only for items without one.
 pub fn item_texts(lexed: &Lexed) -> Vec<ItemName> {
-    let Some((start, base)) = first_select(lexed) else { return Vec::new() };
+    let Some((start, base)) = first_select(lexed) else {
+        return Vec::new();
+    };
     let mut items = Vec::new();
     let mut depth = base;
     let mut item_start = start;
@@ -61,16 +63,35 @@ fn first_select(lexed: &Lexed) -> Option<(usize, usize)> {
 
 fn is_modifier(lexed: &Lexed, i: usize) -> bool {
     const WORDS: [&str; 9] = [
-        "ALL", "DISTINCT", "DISTINCTROW", "HIGH_PRIORITY", "STRAIGHT_JOIN", "SQL_CALC_FOUND_ROWS",
-        "SQL_NO_CACHE", "SQL_BIG_RESULT", "SQL_SMALL_RESULT",
+        "ALL",
+        "DISTINCT",
+        "DISTINCTROW",
+        "HIGH_PRIORITY",
+        "STRAIGHT_JOIN",
+        "SQL_CALC_FOUND_ROWS",
+        "SQL_NO_CACHE",
+        "SQL_BIG_RESULT",
+        "SQL_SMALL_RESULT",
     ];
     WORDS.iter().any(|w| lexed.is(i, w))
 }
 
 fn ends_list(lexed: &Lexed, i: usize) -> bool {
     const WORDS: [&str; 14] = [
-        "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "INTERSECT", "EXCEPT", "FOR",
-        "INTO", "WINDOW", "LOCK", ";",
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "HAVING",
+        "ORDER",
+        "LIMIT",
+        "UNION",
+        "INTERSECT",
+        "EXCEPT",
+        "FOR",
+        "INTO",
+        "WINDOW",
+        "LOCK",
+        ";",
     ];
     let qualified = i > 0 && lexed.word(i - 1) == ".";
     !qualified && WORDS.iter().any(|w| lexed.is(i, w))
@@ -85,7 +106,10 @@ fn item(lexed: &Lexed, from: usize, to: usize) -> ItemName {
     }
     // A single string is named after its value, a (qualified) column after its last part.
     let plain = (from..to).all(|i| match (i - from) % 2 {
-        0 => matches!(lexed.tokens.get(i).map(|t| t.kind), Some(Kind::Word | Kind::QuotedWord)),
+        0 => matches!(
+            lexed.tokens.get(i).map(|t| t.kind),
+            Some(Kind::Word | Kind::QuotedWord)
+        ),
         _ => lexed.word(i) == ".",
     });
     let name = match last.kind {
@@ -113,11 +137,23 @@ mod tests {
 
     #[test]
     fn items_are_named_after_their_source_text() {
-        assert_eq!(names("select SUM( a ), count(*) , `x y`, t.B, 'it''s' from t"), ["SUM( a )", "count(*)", "x y", "B", "it's"]);
+        assert_eq!(
+            names("select SUM( a ), count(*) , `x y`, t.B, 'it''s' from t"),
+            ["SUM( a )", "count(*)", "x y", "B", "it's"]
+        );
         assert_eq!(names("SELECT DISTINCT *, t.*, 1+1"), ["*", "*", "1+1"]);
-        assert_eq!(names("with c as (select 1) select a, (select b from c) from c"), ["a", "(select b from c)"]);
+        assert_eq!(
+            names("with c as (select 1) select a, (select b from c) from c"),
+            ["a", "(select b from c)"]
+        );
         assert_eq!(names("(select a from t) union (select b from t)"), ["a"]);
-        assert_eq!(names("select extract(year from d), f(a, b) where 1"), ["extract(year from d)", "f(a, b)"]);
-        assert_eq!(names("select /* c */ 1, @@version_comment limit 1"), ["1", "@@version_comment"]);
+        assert_eq!(
+            names("select extract(year from d), f(a, b) where 1"),
+            ["extract(year from d)", "f(a, b)"]
+        );
+        assert_eq!(
+            names("select /* c */ 1, @@version_comment limit 1"),
+            ["1", "@@version_comment"]
+        );
     }
 }

@@ -42,19 +42,28 @@ impl View {
     pub fn table(&self, schema: Option<&str>, table: &str) -> Result<TableSnapshot> {
         let schema = match schema {
             Some(s) => s,
-            None => self.database.as_deref().ok_or_else(SqlError::no_database_selected)?,
+            None => self
+                .database
+                .as_deref()
+                .ok_or_else(SqlError::no_database_selected)?,
         };
         match self.snapshot.table(schema, table) {
             Some(found) => Ok(found),
-            None if self.snapshot.tables(schema).is_none() => Err(SqlError::unknown_database(schema)),
+            None if self.snapshot.tables(schema).is_none() => {
+                Err(SqlError::unknown_database(schema))
+            }
             None => Err(SqlError::unknown_table(schema, table)),
         }
     }
 
     /// The same by a parsed name.
     pub fn table_named(&self, name: &ObjectName) -> Result<TableSnapshot> {
-        let parts: Vec<&str> =
-            name.0.iter().filter_map(|p| p.as_ident()).map(|i| i.value.as_str()).collect();
+        let parts: Vec<&str> = name
+            .0
+            .iter()
+            .filter_map(|p| p.as_ident())
+            .map(|i| i.value.as_str())
+            .collect();
         match parts.as_slice() {
             [table] => self.table(None, table),
             [schema, table] => self.table(Some(schema), table),
@@ -74,7 +83,12 @@ pub struct Planner<'a> {
 impl<'a> Planner<'a> {
     pub fn new(view: &'a View, config: &'a ConfigOptions) -> Self {
         let expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(functions::MysqlExprPlanner)];
-        Self { view, config, expr_planners, sources: RefCell::default() }
+        Self {
+            view,
+            config,
+            expr_planners,
+            sources: RefCell::default(),
+        }
     }
 
     /// MySQL's conventions: exact decimals, names as the rewriter left them, NULLs first ascending.
@@ -88,7 +102,8 @@ impl<'a> Planner<'a> {
     }
 
     pub fn plan(&self, query: Query) -> DfResult<LogicalPlan> {
-        self.sql_to_rel().sql_statement_to_plan(Statement::Query(Box::new(query)))
+        self.sql_to_rel()
+            .sql_statement_to_plan(Statement::Query(Box::new(query)))
     }
 }
 
@@ -97,8 +112,16 @@ impl ContextProvider for Planner<'_> {
         if let Some(source) = self.sources.borrow().get(&name) {
             return Ok(Arc::clone(source));
         }
-        let table = self.view.table(name.schema(), name.table()).map_err(raise)?;
-        let pending = self.view.pending.get(&table.meta().id).cloned().unwrap_or_default();
+        let table = self
+            .view
+            .table(name.schema(), name.table())
+            .map_err(raise)?;
+        let pending = self
+            .view
+            .pending
+            .get(&table.meta().id)
+            .cloned()
+            .unwrap_or_default();
         let table = SnapshotTable::try_new(table, pending, self.view.time_zone).map_err(raise)?;
         let source = provider_as_source(Arc::new(table));
         self.sources.borrow_mut().insert(name, Arc::clone(&source));
@@ -110,7 +133,9 @@ impl ContextProvider for Planner<'_> {
         name: &str,
         schema: SchemaRef,
     ) -> DfResult<Arc<dyn TableSource>> {
-        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(
+            name, schema,
+        ))))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

@@ -17,7 +17,11 @@ pub fn predicates(filter: &Expr, schema: &Schema) -> Vec<Predicate> {
 
 fn collect(filter: &Expr, schema: &Schema, found: &mut Vec<Predicate>) {
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::And,
+            right,
+        }) => {
             collect(left, schema, found);
             collect(right, schema, found);
         }
@@ -26,18 +30,33 @@ fn collect(filter: &Expr, schema: &Schema, found: &mut Vec<Predicate>) {
             if let (Some(column), Some(value)) = (column(left, schema), literal(right)) {
                 found.push(Predicate::Compare { column, op, value });
             } else if let (Some(value), Some(column)) = (literal(left), column(right, schema)) {
-                found.push(Predicate::Compare { column, op: mirrored(op), value });
+                found.push(Predicate::Compare {
+                    column,
+                    op: mirrored(op),
+                    value,
+                });
             }
         }
-        Expr::Between(Between { expr, negated: false, low, high }) => {
-            let Some(column) = column(expr, schema) else { return };
+        Expr::Between(Between {
+            expr,
+            negated: false,
+            low,
+            high,
+        }) => {
+            let Some(column) = column(expr, schema) else {
+                return;
+            };
             for (op, bound) in [(CompareOp::GtEq, low), (CompareOp::LtEq, high)] {
                 if let Some(value) = literal(bound) {
                     found.push(Predicate::Compare { column, op, value });
                 }
             }
         }
-        Expr::InList(InList { expr, list, negated: false }) => {
+        Expr::InList(InList {
+            expr,
+            list,
+            negated: false,
+        }) => {
             let values: Option<Vec<Value>> = list.iter().map(literal).collect();
             if let (Some(column), Some(values)) = (column(expr, schema), values) {
                 found.push(Predicate::In { column, values });
@@ -108,7 +127,9 @@ fn widens(from: &DataType, to: &DataType) -> bool {
 }
 
 fn literal(expr: &Expr) -> Option<Value> {
-    let Expr::Literal(value, _) = expr else { return None };
+    let Expr::Literal(value, _) = expr else {
+        return None;
+    };
     Some(match value {
         ScalarValue::Boolean(Some(v)) => Value::Bool(*v),
         ScalarValue::Int8(Some(v)) => Value::Int((*v).into()),
@@ -143,17 +164,32 @@ mod tests {
     fn schema() -> Schema {
         Schema::new(vec![
             Field::new("site", DataType::UInt32, false),
-            Field::new("ts", DataType::Timestamp(TimeUnit::Microsecond, None), false),
+            Field::new(
+                "ts",
+                DataType::Timestamp(TimeUnit::Microsecond, None),
+                false,
+            ),
             Field::new("name", DataType::Utf8View, true),
         ])
     }
 
     #[test]
     fn a_conjunction_translates_term_by_term() {
-        let filter = col("site").eq(lit(7_i64)).and(lit("x").lt(col("name"))).and(lit(true));
+        let filter = col("site")
+            .eq(lit(7_i64))
+            .and(lit("x").lt(col("name")))
+            .and(lit(true));
         let expected = vec![
-            Predicate::Compare { column: 0, op: CompareOp::Eq, value: Value::Int(7) },
-            Predicate::Compare { column: 2, op: CompareOp::Gt, value: Value::Str("x".into()) },
+            Predicate::Compare {
+                column: 0,
+                op: CompareOp::Eq,
+                value: Value::Int(7),
+            },
+            Predicate::Compare {
+                column: 2,
+                op: CompareOp::Gt,
+                value: Value::Str("x".into()),
+            },
         ];
         assert_eq!(predicates(&filter, &schema()), expected);
     }

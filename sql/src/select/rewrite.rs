@@ -122,7 +122,10 @@ impl Rewriter<'_> {
                 *alias = expr::column_ident(alias);
             }
         }
-        let aliases = Aliases { items: aliases_of(select), columns };
+        let aliases = Aliases {
+            items: aliases_of(select),
+            columns,
+        };
         if let Some(selection) = select.selection.take() {
             select.selection = Some(balance(truth(selection)));
         }
@@ -161,7 +164,14 @@ impl Rewriter<'_> {
 
     fn table(&mut self, table: &mut TableFactor, columns: &mut HashSet<String>) -> Result<()> {
         match table {
-            TableFactor::Table { name, alias, args, partitions, index_hints, .. } => {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                partitions,
+                index_hints,
+                ..
+            } => {
                 if args.is_some() {
                     return Err(SqlError::not_supported("table function"));
                 }
@@ -175,26 +185,35 @@ impl Rewriter<'_> {
                 }
                 Ok(())
             }
-            TableFactor::Derived { subquery, alias, .. } => {
+            TableFactor::Derived {
+                subquery, alias, ..
+            } => {
                 let Some(alias) = alias else {
                     let text = "Every derived table must have its own alias";
                     return Err(SqlError::new(1248, "42000", text));
                 };
                 alias_columns(alias);
                 columns.extend(alias.columns.iter().map(|c| c.name.value.to_lowercase()));
-                columns.extend(first_aliases(&subquery.body).items.into_iter().map(|(n, _)| n));
+                columns.extend(
+                    first_aliases(&subquery.body)
+                        .items
+                        .into_iter()
+                        .map(|(n, _)| n),
+                );
                 Ok(())
             }
-            TableFactor::NestedJoin { table_with_joins, .. } => {
-                self.table_with_joins(table_with_joins, columns)
-            }
+            TableFactor::NestedJoin {
+                table_with_joins, ..
+            } => self.table_with_joins(table_with_joins, columns),
             _ => Err(SqlError::not_supported("this kind of table reference")),
         }
     }
 
     /// A plain alias or output column becomes its ordinal; aliases inside expressions their expression.
     fn order_by(&mut self, query: &mut Query, aliases: &Aliases) -> Result<()> {
-        let Some(order_by) = &mut query.order_by else { return Ok(()) };
+        let Some(order_by) = &mut query.order_by else {
+            return Ok(());
+        };
         let OrderByKind::Expressions(items) = &mut order_by.kind else {
             return Err(SqlError::syntax("ALL", 1));
         };
@@ -224,16 +243,28 @@ struct Aliases {
 impl Aliases {
     /// Which item a plain name in ORDER BY means: positions are known only before a wildcard.
     fn position(&self, expr: &Expr) -> Option<usize> {
-        let Expr::Identifier(ident) = expr else { return None };
-        let found = self.items.iter().position(|(n, e)| *n == ident.value && e.is_some())?;
-        self.items.iter().take(found).all(|(_, e)| e.is_some()).then_some(found)
+        let Expr::Identifier(ident) = expr else {
+            return None;
+        };
+        let found = self
+            .items
+            .iter()
+            .position(|(n, e)| *n == ident.value && e.is_some())?;
+        self.items
+            .iter()
+            .take(found)
+            .all(|(_, e)| e.is_some())
+            .then_some(found)
     }
 
     fn expression(&self, name: &str) -> Option<&Expr> {
         if self.columns.contains(name) {
             return None;
         }
-        self.items.iter().find(|(n, _)| n == name).and_then(|(_, e)| e.as_ref())
+        self.items
+            .iter()
+            .find(|(n, _)| n == name)
+            .and_then(|(_, e)| e.as_ref())
     }
 
     /// Replaces aliases by their expressions, except where a column of that name exists.
@@ -269,9 +300,10 @@ fn aliases_of(select: &Select) -> Vec<(String, Option<Expr>)> {
             (alias.value.to_lowercase(), Some(expr.clone()))
         }
         SelectItem::UnnamedExpr(e @ Expr::Identifier(i)) => (i.value.clone(), Some(e.clone())),
-        SelectItem::UnnamedExpr(e @ Expr::CompoundIdentifier(p)) => {
-            (p.last().map(|i| i.value.clone()).unwrap_or_default(), Some(e.clone()))
-        }
+        SelectItem::UnnamedExpr(e @ Expr::CompoundIdentifier(p)) => (
+            p.last().map(|i| i.value.clone()).unwrap_or_default(),
+            Some(e.clone()),
+        ),
         SelectItem::UnnamedExpr(e) => (e.to_string(), Some(e.clone())),
         _ => (String::new(), None),
     };
@@ -281,12 +313,16 @@ fn aliases_of(select: &Select) -> Vec<(String, Option<Expr>)> {
 /// Names of a set operation are those of its first SELECT.
 fn first_aliases(body: &SetExpr) -> Aliases {
     match body {
-        SetExpr::Select(select) => {
-            Aliases { items: aliases_of(select), columns: HashSet::new() }
-        }
+        SetExpr::Select(select) => Aliases {
+            items: aliases_of(select),
+            columns: HashSet::new(),
+        },
         SetExpr::SetOperation { left, .. } => first_aliases(left),
         SetExpr::Query(query) => first_aliases(&query.body),
-        _ => Aliases { items: Vec::new(), columns: HashSet::new() },
+        _ => Aliases {
+            items: Vec::new(),
+            columns: HashSet::new(),
+        },
     }
 }
 
@@ -317,7 +353,9 @@ fn group_by(select: &mut Select, aliases: &Aliases) -> Result<()> {
 
 /// HAVING without groups and aggregates filters the rows, as WHERE does.
 fn having(select: &mut Select, aliases: &Aliases) {
-    let Some(mut condition) = select.having.take() else { return };
+    let Some(mut condition) = select.having.take() else {
+        return;
+    };
     aliases.substitute(&mut condition);
     let condition = balance(truth(condition));
     let no_groups =
@@ -349,7 +387,8 @@ impl VisitorMut for FindAggregate {
         match expr {
             Expr::Function(f)
                 if f.over.is_none()
-                    && crate::functions::aggregate(&f.name.to_string().to_lowercase()).is_some() =>
+                    && crate::functions::aggregate(&f.name.to_string().to_lowercase())
+                        .is_some() =>
             {
                 ControlFlow::Break(())
             }
@@ -361,14 +400,24 @@ impl VisitorMut for FindAggregate {
 fn join_constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
     use JoinOperator as J;
     match operator {
-        J::Join(c) | J::Inner(c) | J::Left(c) | J::LeftOuter(c) | J::Right(c) | J::RightOuter(c)
-        | J::CrossJoin(c) | J::FullOuter(c) => Some(c),
+        J::Join(c)
+        | J::Inner(c)
+        | J::Left(c)
+        | J::LeftOuter(c)
+        | J::Right(c)
+        | J::RightOuter(c)
+        | J::CrossJoin(c)
+        | J::FullOuter(c) => Some(c),
         _ => None,
     }
 }
 
 fn lower_name(name: &mut ObjectName) {
-    let idents = name.0.iter().filter_map(|p| p.as_ident()).map(expr::column_ident);
+    let idents = name
+        .0
+        .iter()
+        .filter_map(|p| p.as_ident())
+        .map(expr::column_ident);
     *name = ObjectName::from(idents.collect::<Vec<_>>());
 }
 
@@ -427,7 +476,11 @@ fn limits(clause: &mut LimitClause) -> Result<()> {
 
 /// A long AND or OR chain as a balanced tree: depth grows with the logarithm of its length.
 fn balance(expr: Expr) -> Expr {
-    let Expr::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } = &expr else {
+    let Expr::BinaryOp {
+        op: op @ (BinaryOperator::And | BinaryOperator::Or),
+        ..
+    } = &expr
+    else {
         return expr;
     };
     let op = op.clone();
@@ -435,14 +488,24 @@ fn balance(expr: Expr) -> Expr {
     let mut stack = vec![expr];
     while let Some(next) = stack.pop() {
         match next {
-            Expr::BinaryOp { left, op: inner, right } if inner == op => {
+            Expr::BinaryOp {
+                left,
+                op: inner,
+                right,
+            } if inner == op => {
                 stack.push(*right);
                 stack.push(*left);
             }
             other => terms.push(other),
         }
     }
-    halves(terms, &mut |a, b| binary(Expr::Nested(Box::new(a)), op.clone(), Expr::Nested(Box::new(b))))
+    halves(terms, &mut |a, b| {
+        binary(
+            Expr::Nested(Box::new(a)),
+            op.clone(),
+            Expr::Nested(Box::new(b)),
+        )
+    })
 }
 
 fn halves<T>(mut items: Vec<T>, join: &mut dyn FnMut(T, T) -> T) -> T {
@@ -466,9 +529,14 @@ fn halves<T>(mut items: Vec<T>, join: &mut dyn FnMut(T, T) -> T) -> T {
 /// A chain of UNION ALL as a balanced tree.
 fn balance_unions(body: &mut SetExpr) {
     let is_all = |b: &SetExpr| {
-        matches!(b, SetExpr::SetOperation {
-            op: SetOperator::Union, set_quantifier: SetQuantifier::All, ..
-        })
+        matches!(
+            b,
+            SetExpr::SetOperation {
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::All,
+                ..
+            }
+        )
     };
     if !is_all(body) {
         return;
@@ -520,11 +588,11 @@ fn unique_names(query: &mut Query) {
             SelectItem::UnnamedExpr(e @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_))) => {
                 (e.clone(), e.to_string().replace('`', ""))
             }
-            SelectItem::UnnamedExpr(e) => (e.clone(), e.to_string()),
+            SelectItem::UnnamedExpr(e) => (e.clone(), String::new()),
             SelectItem::ExprWithAlias { expr, alias } => (expr.clone(), alias.value.clone()),
             _ => continue,
         };
-        if !seen.insert(name.clone()) {
+        if name.is_empty() || !seen.insert(name.clone()) {
             let alias = Ident::with_quote('`', format!("{name}:{}", i + 1));
             *item = SelectItem::ExprWithAlias { expr, alias };
         }

@@ -54,7 +54,11 @@ pub fn run(
         Ok(())
     });
     let deadline = time_limit.map(|limit| Instant::now() + limit);
-    let running = Running { batches, task: Task(task), deadline };
+    let running = Running {
+        batches,
+        task: Task(task),
+        deadline,
+    };
     stream::unfold(Some(running), |state| async move {
         let mut running = state?;
         match next(&mut running).await {
@@ -71,7 +75,8 @@ async fn next(running: &mut Running) -> Result<Option<RecordBatch>> {
         Some(deadline) => tokio::time::timeout_at(deadline, running.batches.recv())
             .await
             .map_err(|_| {
-                let text = "Query execution was interrupted, maximum statement execution time exceeded";
+                let text =
+                    "Query execution was interrupted, maximum statement execution time exceeded";
                 SqlError::new(3024, "HY000", text)
             })?,
         None => running.batches.recv().await,
@@ -84,8 +89,14 @@ async fn next(running: &mut Running) -> Result<Option<RecordBatch>> {
         Ok(result) => result.map(|()| None),
         Err(e) if e.is_panic() => {
             tracing::error!("a query panicked");
-            Err(SqlError::internal("Internal error while executing the statement"))
+            Err(SqlError::internal(
+                "Internal error while executing the statement",
+            ))
         }
-        Err(_) => Err(SqlError::new(1317, "70100", "Query execution was interrupted")),
+        Err(_) => Err(SqlError::new(
+            1317,
+            "70100",
+            "Query execution was interrupted",
+        )),
     }
 }

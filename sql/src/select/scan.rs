@@ -56,7 +56,10 @@ impl StorageScan {
         let scan = source.table.scan(source.request.clone());
         let scan = scan.map_err(|e| DataFusionError::External(Box::new(e)))?;
         let stats = scan.stats();
-        let morsels = scan.into_morsels().into_iter().map(|m| Piece::Morsel(Box::new(m)));
+        let morsels = scan
+            .into_morsels()
+            .into_iter()
+            .map(|m| Piece::Morsel(Box::new(m)));
         let pending = source.pending.iter().cloned().map(Piece::Pending);
         let queue: VecDeque<Piece> = morsels.chain(pending).collect();
         let partitions = source.partitions.min(queue.len()).max(1);
@@ -67,7 +70,13 @@ impl StorageScan {
             Boundedness::Bounded,
         );
         let queue = Arc::new(Mutex::new(queue));
-        Ok(Self { source, schema, stats, queue, properties: Arc::new(properties) })
+        Ok(Self {
+            source,
+            schema,
+            stats,
+            queue,
+            properties: Arc::new(properties),
+        })
     }
 
     fn table_name(&self) -> String {
@@ -124,7 +133,11 @@ impl Iterator for Pieces {
                     None => self.current = None,
                 }
             }
-            let piece = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let piece = self
+                .queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
             match piece? {
                 Piece::Morsel(morsel) => self.current = Some(morsel),
                 Piece::Pending(batch) => return Some(self.renamed(batch)),
@@ -136,16 +149,21 @@ impl Iterator for Pieces {
 impl Pieces {
     /// Storage's batch under the plan's (lower-case) column names.
     fn renamed(&self, batch: RecordBatch) -> DfResult<RecordBatch> {
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let options =
+            arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let schema = Arc::clone(&self.schema);
         let mut columns = batch.columns().to_vec();
         for i in &self.zoned {
-            let Some(column) = columns.get_mut(*i) else { continue };
+            let Some(column) = columns.get_mut(*i) else {
+                continue;
+            };
             let utc = column.as_primitive::<TimestampMicrosecondType>();
             let local = utc.unary::<_, TimestampMicrosecondType>(|t| self.zone.from_utc(t));
             *column = Arc::new(local);
         }
-        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?)
     }
 }
 
@@ -185,7 +203,10 @@ impl ExecutionPlan for StorageScan {
     }
 
     fn reset_state(self: Arc<Self>) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::try_new(self.source.clone(), Arc::clone(&self.schema))?))
+        Ok(Arc::new(Self::try_new(
+            self.source.clone(),
+            Arc::clone(&self.schema),
+        )?))
     }
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
@@ -197,6 +218,9 @@ impl ExecutionPlan for StorageScan {
             zoned: self.source.zoned.clone(),
         };
         let stream = futures::stream::iter(pieces);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            stream,
+        )))
     }
 }

@@ -50,20 +50,35 @@ impl SnapshotTable {
         let zoned = zoned.filter(|(_, c)| zone != TimeZone::UTC && is_zoned(c));
         let zoned = zoned.map(|(i, _)| i).collect();
         let columns = meta.spec.columns.iter().zip(&definition.columns);
-        let fields = meta.arrow.fields().iter().zip(columns).map(|(field, (column, declared))| {
-            let mut metadata = HashMap::from([
-                (META_COLUMN.to_string(), column.name.clone()),
-                (META_TABLE.to_string(), meta.spec.name.clone()),
-                (META_SCHEMA.to_string(), meta.schema.clone()),
-            ]);
-            if let Some(fsp) = declared.mysql_type.fraction() {
-                metadata.insert(FSP_KEY.to_string(), fsp.to_string());
-            }
-            Field::new(column.name.to_lowercase(), field.data_type().clone(), field.is_nullable())
+        let fields = meta
+            .arrow
+            .fields()
+            .iter()
+            .zip(columns)
+            .map(|(field, (column, declared))| {
+                let mut metadata = HashMap::from([
+                    (META_COLUMN.to_string(), column.name.clone()),
+                    (META_TABLE.to_string(), meta.spec.name.clone()),
+                    (META_SCHEMA.to_string(), meta.schema.clone()),
+                ]);
+                if let Some(fsp) = declared.mysql_type.fraction() {
+                    metadata.insert(FSP_KEY.to_string(), fsp.to_string());
+                }
+                Field::new(
+                    column.name.to_lowercase(),
+                    field.data_type().clone(),
+                    field.is_nullable(),
+                )
                 .with_metadata(metadata)
-        });
+            });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(Self { table, pending, schema, zone, zoned })
+        Ok(Self {
+            table,
+            pending,
+            schema,
+            zone,
+            zoned,
+        })
     }
 }
 
@@ -106,11 +121,20 @@ impl TableProvider for SnapshotTable {
         let predicates = filters.iter().flat_map(|f| self.predicates(f)).collect();
         let source = Source {
             table: self.table.clone(),
-            pending: self.pending.iter().map(|b| b.project(&columns)).collect::<std::result::Result<_, _>>()?,
+            pending: self
+                .pending
+                .iter()
+                .map(|b| b.project(&columns))
+                .collect::<std::result::Result<_, _>>()?,
             partitions: state.config().target_partitions(),
             zone: self.zone,
-            zoned: (0..columns.len()).filter(|i| self.zoned.contains(&columns[*i])).collect(),
-            request: ScanRequest { columns: columns.clone(), predicates },
+            zoned: (0..columns.len())
+                .filter(|i| self.zoned.contains(&columns[*i]))
+                .collect(),
+            request: ScanRequest {
+                columns: columns.clone(),
+                predicates,
+            },
         };
         let schema = Arc::new(self.schema.project(&columns)?);
         Ok(Arc::new(StorageScan::try_new(source, schema)?))

@@ -87,14 +87,22 @@ impl Session {
     fn set_names(&mut self, charset: Option<String>, collation: Option<String>) -> Result<()> {
         let charset = charset.unwrap_or_else(|| "utf8mb4".into());
         // The text of statements is read as UTF-8; other character sets would be misread.
-        if !matches!(charset.to_lowercase().as_str(), "utf8mb4" | "utf8" | "utf8mb3" | "binary" | "ascii") {
+        if !matches!(
+            charset.to_lowercase().as_str(),
+            "utf8mb4" | "utf8" | "utf8mb3" | "binary" | "ascii"
+        ) {
             variables::check(variables::find("character_set_client")?, &charset)?;
             return Err(SqlError::not_supported(&format!("SET NAMES {charset}")));
         }
-        for name in ["character_set_client", "character_set_connection", "character_set_results"] {
+        for name in [
+            "character_set_client",
+            "character_set_connection",
+            "character_set_results",
+        ] {
             self.variables.set(variables::find(name)?, Some(&charset))?;
         }
         let collation = collation.unwrap_or_else(|| "utf8mb4_bin".into());
-        self.variables.set(variables::find("collation_connection")?, Some(&collation))
+        self.variables
+            .set(variables::find("collation_connection")?, Some(&collation))
     }
 }

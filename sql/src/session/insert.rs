@@ -9,12 +9,12 @@ use super::Session;
 use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::insert::{
-    InsertBatch, InsertPlan, BulkInsert, Mode, Rows, Scalar, Settings, duplicate_entry,
+    InsertBatch, InsertPlan, LiteralInsert, Mode, Rows, Scalar, Settings, duplicate_entry,
 };
 use crate::result::{Done, Outcome};
+use crate::select::bind;
 use crate::select::evaluate::Evaluator;
 use crate::select::planner::View;
-use crate::select::bind;
 use crate::types::{TableDefinition, TimeZone};
 
 /// Rows ready to be written.
@@ -43,13 +43,15 @@ impl Session {
     /// the general way.
     pub(super) async fn literal_insert(&mut self, sql: &[u8]) -> Result<Option<Outcome>> {
         let settings = self.settings();
-        if BulkInsert::parse(sql, settings.mode).is_none() {
+        if LiteralInsert::parse(sql, settings.mode).is_none() {
             return Ok(None);
         }
         self.warnings.clear();
         let (view, store, sql) = (self.read_view(), self.engine.store().clone(), sql.to_vec());
         let work = move || {
-            let Some(insert) = BulkInsert::parse(&sql, settings.mode) else { return Ok(None) };
+            let Some(insert) = LiteralInsert::parse(&sql, settings.mode) else {
+                return Ok(None);
+            };
             let found = view.table(insert.schema.as_deref(), &insert.table)?;
             let table = TableDefinition::read(Arc::clone(found.meta()))?;
             let id = table.meta.id;
@@ -76,7 +78,11 @@ impl Session {
             let plan = insert_plan(&lexed)?;
             let table = target(&plan, &view)?;
             if params.len() != plan.parameters {
-                return Err(SqlError::new(1210, "HY000", "Incorrect arguments to EXECUTE"));
+                return Err(SqlError::new(
+                    1210,
+                    "HY000",
+                    "Incorrect arguments to EXECUTE",
+                ));
             }
             let evaluator = Evaluator::new(&view, &state, &env);
             let evaluate = |expr: &sqlparser::ast::Expr| {
@@ -88,7 +94,12 @@ impl Session {
             let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
             let built = plan.run(&table, settings, &params, &evaluate, &mut reserve)?;
             let multi_row = matches!(&plan.rows, Rows::Values(rows) if rows.len() > 1);
-            Ok(Prepared { table, ignore: plan.ignore, multi_row, built })
+            Ok(Prepared {
+                table,
+                ignore: plan.ignore,
+                multi_row,
+                built,
+            })
         };
         let prepared = self.engine.planning().run(work).await?;
         self.write_rows(prepared).await
@@ -105,7 +116,12 @@ impl Session {
     }
 
     async fn write_rows(&mut self, prepared: Prepared) -> Result<Outcome> {
-        let Prepared { table, ignore, multi_row, built } = prepared;
+        let Prepared {
+            table,
+            ignore,
+            multi_row,
+            built,
+        } = prepared;
         let rows = built.batch.num_rows() as u64;
         let first_id = built.first_insert_id;
         let warning_count = built.warning_count;
@@ -118,14 +134,22 @@ impl Session {
             }
             Some(transaction) => transaction.insert(table.meta.id, built.batch)?,
             None => {
-                let on_duplicate = if ignore { OnDuplicate::Skip } else { OnDuplicate::Fail };
+                let on_duplicate = if ignore {
+                    OnDuplicate::Skip
+                } else {
+                    OnDuplicate::Fail
+                };
                 let inserts = vec![(table.meta.id, built.batch.clone())];
                 let sync = self.engine.sync_mode();
-                let batch = WriteBatch { inserts, on_duplicate, sync };
+                let batch = WriteBatch {
+                    inserts,
+                    on_duplicate,
+                    sync,
+                };
                 let zone = self.time_zone();
                 let committed = self.submit(batch).await?;
-                let commit = committed
-                    .map_err(|e| duplicate_entry(e, &table, &built.batch, zone))?;
+                let commit =
+                    committed.map_err(|e| duplicate_entry(e, &table, &built.batch, zone))?;
                 skipped = commit.rows_skipped;
             }
         }
@@ -138,7 +162,11 @@ impl Session {
             true => format!("Records: {rows}  Duplicates: {skipped}  Warnings: {warning_count}"),
             false => String::new(),
         };
-        Ok(Outcome::Done(Done { affected_rows, last_insert_id: first_id.unwrap_or(0), info }))
+        Ok(Outcome::Done(Done {
+            affected_rows,
+            last_insert_id: first_id.unwrap_or(0),
+            info,
+        }))
     }
 
     /// Commits a transaction's rows.
@@ -149,7 +177,8 @@ impl Session {
         self.submit(batch).await?.map_err(|error| match &error {
             storno_storage::Error::DuplicateKey { table, batch, .. } => {
                 let found = view.snapshot.table(&table.schema, &table.table);
-                let definition = found.and_then(|t| TableDefinition::read(Arc::clone(t.meta())).ok());
+                let definition =
+                    found.and_then(|t| TableDefinition::read(Arc::clone(t.meta())).ok());
                 match (definition, inserts.get(*batch)) {
                     (Some(definition), Some((_, rows))) => {
                         duplicate_entry(error, &definition, rows, zone)

@@ -115,7 +115,10 @@ impl Session {
     pub fn status(&self) -> Status {
         Status {
             autocommit: self.variables.is_on("autocommit"),
-            in_transaction: self.transaction.as_ref().is_some_and(Transaction::has_begun),
+            in_transaction: self
+                .transaction
+                .as_ref()
+                .is_some_and(Transaction::has_begun),
             read_only: self.transaction.as_ref().is_some_and(|t| t.read_only),
             warnings: u16::try_from(self.warnings.len()).unwrap_or(u16::MAX),
         }
@@ -179,7 +182,11 @@ impl Session {
         if let Err(error) = &result {
             self.row_count = -1;
             let message = error.message.clone();
-            self.warnings.push(Warning { level: Level::Error, code: error.code, message });
+            self.warnings.push(Warning {
+                level: Level::Error,
+                code: error.code,
+                message,
+            });
         }
         result
     }
@@ -227,9 +234,7 @@ impl Session {
                 }
                 rows.map(Outcome::Rows)
             }
-            Command::Describe => {
-                show::describe(&lexed, &self.catalog_view()).map(Outcome::Rows)
-            }
+            Command::Describe => show::describe(&lexed, &self.catalog_view()).map(Outcome::Rows),
             Command::Use(name) => self.use_database(&name).await.map(|()| done(0)),
             Command::Begin { read_only } => {
                 self.commit().await?;
@@ -278,13 +283,20 @@ impl Session {
             Some(t) => (t.snapshot(|| store.snapshot()), t.pending()),
             None => (store.snapshot(), Arc::default()),
         };
-        View { snapshot, pending, database, time_zone }
+        View {
+            snapshot,
+            pending,
+            database,
+            time_zone,
+        }
     }
 
     /// The open transaction; without autocommit one begins by itself.
     fn open_transaction(&mut self) -> Option<&mut Transaction> {
         if self.transaction.is_none() && !self.variables.is_on("autocommit") {
-            self.transaction = Some(Transaction::implicit(self.variables.is_on("transaction_read_only")));
+            self.transaction = Some(Transaction::implicit(
+                self.variables.is_on("transaction_read_only"),
+            ));
         }
         self.transaction.as_mut()
     }
@@ -296,7 +308,9 @@ impl Session {
 
     /// Commits what is pending; the transaction is over whether that works or not.
     async fn commit(&mut self) -> Result<()> {
-        let Some(transaction) = self.transaction.take() else { return Ok(()) };
+        let Some(transaction) = self.transaction.take() else {
+            return Ok(());
+        };
         match transaction.into_batch(self.engine.sync_mode()) {
             Some(batch) => self.write(batch).await.map(drop),
             None => Ok(()),
@@ -311,15 +325,26 @@ impl Drop for Session {
 }
 
 fn done(affected_rows: u64) -> Outcome {
-    Outcome::Done(Done { affected_rows, ..Done::default() })
+    Outcome::Done(Done {
+        affected_rows,
+        ..Done::default()
+    })
 }
 
 /// 1300 names the first bytes that are no UTF-8.
 pub(crate) fn utf8(sql: &[u8]) -> Result<&str> {
     std::str::from_utf8(sql).map_err(|e| {
-        let bad = sql.get(e.valid_up_to()..).unwrap_or_default().iter().take(6);
+        let bad = sql
+            .get(e.valid_up_to()..)
+            .unwrap_or_default()
+            .iter()
+            .take(6);
         let hex: String = bad.map(|b| format!("{b:02X}")).collect();
-        SqlError::new(1300, "HY000", format!("Invalid utf8mb4 character string: '{hex}'"))
+        SqlError::new(
+            1300,
+            "HY000",
+            format!("Invalid utf8mb4 character string: '{hex}'"),
+        )
     })
 }
 

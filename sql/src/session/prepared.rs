@@ -64,7 +64,11 @@ impl Statements {
         };
         let statement = self.texts.get(&id).ok_or_else(unknown)?;
         if statement.params != params {
-            return Err(SqlError::new(1210, "HY000", "Incorrect arguments to EXECUTE"));
+            return Err(SqlError::new(
+                1210,
+                "HY000",
+                "Incorrect arguments to EXECUTE",
+            ));
         }
         Ok(statement.text.clone())
     }
@@ -88,21 +92,32 @@ impl Session {
             Command::Show => show::show(self, &lexed, &self.catalog_view())?.columns,
             Command::Describe => show::describe(&lexed, &self.catalog_view())?.columns,
             Command::Explain { .. } => {
-                vec![ResultColumn::computed("EXPLAIN", FieldType::of_expression(&DataType::Utf8View, true))]
+                vec![ResultColumn::computed(
+                    "EXPLAIN",
+                    FieldType::of_expression(&DataType::Utf8View, true),
+                )]
             }
             Command::Insert => {
                 self.check_insert(lexed).await?;
                 Vec::new()
             }
-            Command::Use(_) | Command::Begin { .. } | Command::Savepoint(_)
-            | Command::RollbackTo(_) | Command::Release(_) => {
+            Command::Use(_)
+            | Command::Begin { .. }
+            | Command::Savepoint(_)
+            | Command::RollbackTo(_)
+            | Command::Release(_) => {
                 let text = "This command is not supported in the prepared statement protocol yet";
                 return Err(SqlError::new(1295, "HY000", text));
             }
             _ => Vec::new(),
         };
         let id = self.statements.add(sql.to_vec(), count);
-        let param = ResultColumn::computed("?", FieldType::of_expression(&DataType::Utf8View, true));
-        Ok(Prepared { id, params: vec![param; count], columns })
+        let param =
+            ResultColumn::computed("?", FieldType::of_expression(&DataType::Utf8View, true));
+        Ok(Prepared {
+            id,
+            params: vec![param; count],
+            columns,
+        })
     }
 }

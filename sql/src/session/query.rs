@@ -14,8 +14,8 @@ use crate::insert::Scalar;
 use crate::result::{Outcome, Rows};
 use crate::select::evaluate::Evaluator;
 use crate::select::expr::{number, text};
-use crate::types::TimeZone;
 use crate::select::{Compiled, Environment, bind, compile, run};
+use crate::types::TimeZone;
 
 /// What expressions may ask of a session, copied for the planning thread.
 #[derive(Debug)]
@@ -36,7 +36,10 @@ impl Environment for SessionEnvironment {
             return Ok(bind::literal(known.unwrap_or(&Scalar::Null)));
         }
         let (scope, name) = name.split_once('.').unwrap_or(("", name));
-        if matches!(name.to_lowercase().as_str(), "warning_count" | "error_count") {
+        if matches!(
+            name.to_lowercase().as_str(),
+            "warning_count" | "error_count"
+        ) {
             return Ok(number(self.warning_count));
         }
         let variable = variables::find(name)?;
@@ -60,7 +63,10 @@ impl Environment for SessionEnvironment {
     }
 
     fn session_function(&self, name: &str) -> Option<Expr> {
-        self.functions.iter().find(|(n, _)| *n == name).map(|(_, e)| e.clone())
+        self.functions
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, e)| e.clone())
     }
 }
 
@@ -101,7 +107,10 @@ impl Session {
                 ("version", text(self.engine.version())),
                 ("connection_id", number(self.context.connection_id)),
                 ("last_insert_id", number(self.last_insert_id)),
-                ("row_count", bind::literal(&Scalar::Int(self.row_count.into()))),
+                (
+                    "row_count",
+                    bind::literal(&Scalar::Int(self.row_count.into())),
+                ),
             ],
             warning_count: self.warnings.len() as u64,
             time_zone: self.time_zone(),
@@ -130,7 +139,11 @@ impl Session {
         };
         let schema = compiled.schema();
         let batches = run::run(self.engine.pool()?, compiled.plan, compiled.context, limit);
-        Ok(Rows { columns: compiled.columns, schema, batches })
+        Ok(Rows {
+            columns: compiled.columns,
+            schema,
+            batches,
+        })
     }
 
     pub(super) async fn explain(
@@ -174,7 +187,11 @@ impl Session {
 
 /// sqlx sets `sql_mode=(SELECT CONCAT(..))`: a sub-query without FROM is its expression.
 fn strip_select(text: &str) -> &str {
-    let inner = text.trim().strip_prefix('(').and_then(|t| t.strip_suffix(')')).map(str::trim);
+    let inner = text
+        .trim()
+        .strip_prefix('(')
+        .and_then(|t| t.strip_suffix(')'))
+        .map(str::trim);
     let Some(inner) = inner else { return text };
     match inner.get(..7) {
         Some(head) if head.eq_ignore_ascii_case("select ") => inner.get(7..).unwrap_or(text),
@@ -192,4 +209,3 @@ pub(super) fn variable_text(name: &str, scalar: &Scalar) -> Result<String> {
         other => Ok(scalar_text(other)),
     }
 }
-

@@ -17,7 +17,10 @@ impl Session {
         let collation = self.database_collation();
         let time_zone = self.time_zone();
         let work = move || {
-            let context = DdlContext { collation: &collation, time_zone };
+            let context = DdlContext {
+                collation: &collation,
+                time_zone,
+            };
             let text = lexed.text.trim_end().trim_end_matches(';');
             parse(text, &context)?.ok_or_else(|| lexed.error_at(0))
         };
@@ -34,19 +37,28 @@ impl Session {
 
     fn database_collation(&self) -> String {
         let schemas = self.engine.store().snapshot().schemas();
-        let own = schemas.into_iter().find(|(name, _)| Some(name) == self.database.as_ref());
+        let own = schemas
+            .into_iter()
+            .find(|(name, _)| Some(name) == self.database.as_ref());
         let json = own.map(|(_, json)| json).unwrap_or_default();
-        SchemaAttributes::from_json(&json).map(|a| a.collation).unwrap_or_default()
+        SchemaAttributes::from_json(&json)
+            .map(|a| a.collation)
+            .unwrap_or_default()
     }
 
     fn schema_of(&self, schema: Option<String>) -> Result<String> {
-        schema.or_else(|| self.database.clone()).ok_or_else(SqlError::no_database_selected)
+        schema
+            .or_else(|| self.database.clone())
+            .ok_or_else(SqlError::no_database_selected)
     }
 
     async fn create_table(&mut self, create: CreateTable) -> Result<Outcome> {
         let schema = self.schema_of(create.schema)?;
         let (spec, first_id) = match create.table {
-            NewTable::Defined { spec, auto_increment } => (spec, auto_increment),
+            NewTable::Defined {
+                spec,
+                auto_increment,
+            } => (spec, auto_increment),
             NewTable::Like { name, source } => (self.like(name, source)?, None),
         };
         let name = spec.name.clone();
@@ -56,7 +68,10 @@ impl Session {
             .await;
         match result {
             Err(error) if error.code == 1050 && create.if_not_exists => {
-                self.warn([Warning::note(error.code, format!("Table '{name}' already exists"))]);
+                self.warn([Warning::note(
+                    error.code,
+                    format!("Table '{name}' already exists"),
+                )]);
             }
             other => other?,
         }
@@ -67,7 +82,10 @@ impl Session {
     fn like(&self, name: String, source: TableName) -> Result<TableSpec> {
         let view = self.catalog_view();
         let table = view.table(source.schema.as_deref(), &source.table)?;
-        Ok(TableSpec { name, ..table.meta().spec.clone() })
+        Ok(TableSpec {
+            name,
+            ..table.meta().spec.clone()
+        })
     }
 
     /// All or none: a missing table is found before anything is dropped.
@@ -85,7 +103,9 @@ impl Session {
         if !missing.is_empty() && !drop.if_exists {
             return Err(SqlError::unknown_tables_to_drop(&missing.join(",")));
         }
-        let notes = missing.iter().map(|name| Warning::note(1051, format!("Unknown table '{name}'")));
+        let notes = missing
+            .iter()
+            .map(|name| Warning::note(1051, format!("Unknown table '{name}'")));
         self.warn(notes.collect::<Vec<_>>());
         let all = move |store: &Store| {
             for (schema, table) in &found {
@@ -100,19 +120,28 @@ impl Session {
     async fn truncate(&mut self, name: TableName) -> Result<Outcome> {
         let schema = self.schema_of(name.schema)?;
         let table = name.table;
-        self.engine.blocking(move |store| store.truncate_table(&schema, &table)).await?;
+        self.engine
+            .blocking(move |store| store.truncate_table(&schema, &table))
+            .await?;
         Ok(done(0))
     }
 
     async fn create_database(&mut self, create: CreateDatabase) -> Result<Outcome> {
-        let CreateDatabase { name, if_not_exists, attributes, warnings } = create;
+        let CreateDatabase {
+            name,
+            if_not_exists,
+            attributes,
+            warnings,
+        } = create;
         if is_reserved(&name) {
             let text = format!("Access denied for user 'root'@'%' to database '{name}'");
             return Err(SqlError::new(1044, "42000", text));
         }
         let (json, created) = (attributes.to_json(), name.clone());
-        let result =
-            self.engine.blocking(move |store| store.create_schema(&created, &json)).await;
+        let result = self
+            .engine
+            .blocking(move |store| store.create_schema(&created, &json))
+            .await;
         match result {
             Err(error) if error.code == 1007 && if_not_exists => {
                 self.warn([Warning::note(error.code, error.message)]);
@@ -128,12 +157,14 @@ impl Session {
         let snapshot = self.engine.store().snapshot();
         let tables = snapshot.tables(&name).map_or(0, |t| t.len() as u64);
         let dropped = name.clone();
-        let result = self.engine.blocking_sql(move |store| match store.drop_schema(&dropped) {
-            Err(StorageError::UnknownSchema(_)) => {
-                Err(SqlError::database_to_drop_does_not_exist(&dropped))
-            }
-            other => Ok(other?),
-        });
+        let result = self
+            .engine
+            .blocking_sql(move |store| match store.drop_schema(&dropped) {
+                Err(StorageError::UnknownSchema(_)) => {
+                    Err(SqlError::database_to_drop_does_not_exist(&dropped))
+                }
+                other => Ok(other?),
+            });
         match result.await {
             Err(error) if error.code == 1008 && drop.if_exists => {
                 self.warn([Warning::note(error.code, error.message)]);
@@ -162,7 +193,10 @@ fn create_in(store: &Store, schema: &str, spec: TableSpec, first_id: Option<u64>
         other => other?,
     };
     // AUTO_INCREMENT = n: the values before it count as taken.
-    if let Some(taken) = first_id.and_then(|first| first.checked_sub(1)).filter(|n| *n > 0) {
+    if let Some(taken) = first_id
+        .and_then(|first| first.checked_sub(1))
+        .filter(|n| *n > 0)
+    {
         store.reserve_ids(id, taken)?;
     }
     Ok(())

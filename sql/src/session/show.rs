@@ -39,7 +39,10 @@ impl Cursor<'_> {
     }
 
     fn name(&mut self) -> Result<String> {
-        let name = self.lexed.identifier(self.at).ok_or_else(|| self.lexed.error_at(self.at))?;
+        let name = self
+            .lexed
+            .identifier(self.at)
+            .ok_or_else(|| self.lexed.error_at(self.at))?;
         self.at += 1;
         Ok(name)
     }
@@ -50,19 +53,30 @@ impl Cursor<'_> {
         if self.accept(&["."]) {
             return Ok((Some(first), self.name()?));
         }
-        let schema = if self.any(&["FROM", "IN"]) { Some(self.name()?) } else { None };
+        let schema = if self.any(&["FROM", "IN"]) {
+            Some(self.name()?)
+        } else {
+            None
+        };
         Ok((schema, first))
     }
 
     fn schema(&mut self) -> Result<Option<String>> {
-        if self.any(&["FROM", "IN"]) { self.name().map(Some) } else { Ok(None) }
+        if self.any(&["FROM", "IN"]) {
+            self.name().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// `[LIKE 'pattern']` and the end of the statement.
     fn filter(&mut self) -> Result<Option<String>> {
         let mut pattern = None;
         if self.accept(&["LIKE"]) {
-            let text = self.lexed.string(self.at).ok_or_else(|| self.lexed.error_at(self.at))?;
+            let text = self
+                .lexed
+                .string(self.at)
+                .ok_or_else(|| self.lexed.error_at(self.at))?;
             self.at += 1;
             pattern = Some(text);
         } else if self.lexed.is(self.at, "WHERE") {
@@ -144,8 +158,14 @@ pub fn show(session: &Session, lexed: &Lexed, view: &View) -> Result<Rows> {
         return warnings(session, lexed.is(1, "ERRORS"));
     }
     if lexed.is(1, "COUNT") && (lexed.is(5, "WARNINGS") || lexed.is(5, "ERRORS")) {
-        let name = if lexed.is(5, "ERRORS") { "@@error_count" } else { "@@warning_count" };
-        let count = warning_rows(session, lexed.is(5, "ERRORS")).len().to_string();
+        let name = if lexed.is(5, "ERRORS") {
+            "@@error_count"
+        } else {
+            "@@warning_count"
+        };
+        let count = warning_rows(session, lexed.is(5, "ERRORS"))
+            .len()
+            .to_string();
         return Rows::of_texts(&[name], &[vec![Some(count)]]);
     }
     if let Some(rows) = fixed(&mut c)? {
@@ -178,7 +198,10 @@ pub fn show(session: &Session, lexed: &Lexed, view: &View) -> Result<Rows> {
     if c.accept(&["TABLE", "STATUS"]) {
         return table_status(&mut c, view);
     }
-    Err(SqlError::not_supported(&format!("SHOW {}", lexed.word(1).to_uppercase())))
+    Err(SqlError::not_supported(&format!(
+        "SHOW {}",
+        lexed.word(1).to_uppercase()
+    )))
 }
 
 /// DESCRIBE t [column]: the same rows as SHOW COLUMNS.
@@ -197,8 +220,10 @@ pub fn describe(lexed: &Lexed, view: &View) -> Result<Rows> {
 fn databases(c: &mut Cursor, view: &View) -> Result<Rows> {
     let pattern = c.filter()?;
     let names = view.snapshot.schemas().into_iter().map(|(name, _)| name);
-    let rows: Vec<Row> =
-        names.filter(|n| kept(pattern.as_ref(), n)).map(|n| vec![Some(n)]).collect();
+    let rows: Vec<Row> = names
+        .filter(|n| kept(pattern.as_ref(), n))
+        .map(|n| vec![Some(n)])
+        .collect();
     let heading = match &pattern {
         Some(p) => format!("Database ({p})"),
         None => "Database".to_string(),
@@ -215,17 +240,28 @@ fn tables(c: &mut Cursor, view: &View, full: bool) -> Result<Rows> {
     let schema = c.schema()?;
     let pattern = c.filter()?;
     let schema = current(&schema, view)?;
-    let all = view.snapshot.tables(schema).ok_or_else(|| SqlError::unknown_database(schema))?;
-    let names = all.iter().map(|t| t.spec.name.clone()).filter(|n| kept(pattern.as_ref(), n));
+    let all = view
+        .snapshot
+        .tables(schema)
+        .ok_or_else(|| SqlError::unknown_database(schema))?;
+    let names = all
+        .iter()
+        .map(|t| t.spec.name.clone())
+        .filter(|n| kept(pattern.as_ref(), n));
     let heading = match &pattern {
         Some(p) => format!("Tables_in_{schema} ({p})"),
         None => format!("Tables_in_{schema}"),
     };
     if full {
-        let rows: Vec<Row> = names.map(|n| vec![Some(n), Some("BASE TABLE".into())]).collect();
+        let rows: Vec<Row> = names
+            .map(|n| vec![Some(n), Some("BASE TABLE".into())])
+            .collect();
         return Rows::of_texts(&[&heading, "Table_type"], &rows);
     }
-    Rows::of_texts(&[&heading], &names.map(|n| vec![Some(n)]).collect::<Vec<_>>())
+    Rows::of_texts(
+        &[&heading],
+        &names.map(|n| vec![Some(n)]).collect::<Vec<_>>(),
+    )
 }
 
 fn columns(c: &mut Cursor, view: &View, full: bool) -> Result<Rows> {
@@ -256,12 +292,27 @@ fn column_rows(table: &TableDefinition, full: bool, pattern: Option<&String>) ->
                 text(r.privileges),
                 Some(r.comment),
             ],
-            false => vec![Some(r.field), Some(r.column_type), null, key, r.default, extra],
+            false => vec![
+                Some(r.field),
+                Some(r.column_type),
+                null,
+                key,
+                r.default,
+                extra,
+            ],
         }
     });
     let rows: Vec<Row> = rows.collect();
     let full_headings = [
-        "Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment",
+        "Field",
+        "Type",
+        "Collation",
+        "Null",
+        "Key",
+        "Default",
+        "Extra",
+        "Privileges",
+        "Comment",
     ];
     match full {
         true => Rows::of_texts(&full_headings, &rows),
@@ -291,7 +342,10 @@ fn create_database(c: &mut Cursor, view: &View) -> Result<Rows> {
          /*!80016 DEFAULT ENCRYPTION='N' */",
         name.replace('`', "``")
     );
-    Rows::of_texts(&["Database", "Create Database"], &[vec![Some(name), Some(text)]])
+    Rows::of_texts(
+        &["Database", "Create Database"],
+        &[vec![Some(name), Some(text)]],
+    )
 }
 
 fn indexes(c: &mut Cursor, view: &View) -> Result<Rows> {
@@ -310,7 +364,9 @@ fn index_rows(table: &TableDefinition) -> Result<Rows> {
     let mut rows = Vec::new();
     for key in &table.attributes.keys {
         for (i, part) in key.parts.iter().enumerate() {
-            let column = table.position(&part.column).and_then(|p| table.meta.spec.columns.get(p));
+            let column = table
+                .position(&part.column)
+                .and_then(|p| table.meta.spec.columns.get(p));
             let nullable = column.is_some_and(|c| c.nullable);
             let mut cells = row([
                 name,
@@ -323,15 +379,33 @@ fn index_rows(table: &TableDefinition) -> Result<Rows> {
             let prefix = part.prefix.map(|p| p.to_string());
             let null = if nullable { "YES" } else { "" };
             cells.extend([None, prefix, None]);
-            cells.extend(row([null, key.using.as_deref().unwrap_or("BTREE"), "", &key.comment, "YES"]));
+            cells.extend(row([
+                null,
+                key.using.as_deref().unwrap_or("BTREE"),
+                "",
+                &key.comment,
+                "YES",
+            ]));
             cells.push(None);
             rows.push(cells);
         }
     }
     const HEADINGS: [&str; 15] = [
-        "Table", "Non_unique", "Key_name", "Seq_in_index", "Column_name", "Collation",
-        "Cardinality", "Sub_part", "Packed", "Null", "Index_type", "Comment", "Index_comment",
-        "Visible", "Expression",
+        "Table",
+        "Non_unique",
+        "Key_name",
+        "Seq_in_index",
+        "Column_name",
+        "Collation",
+        "Cardinality",
+        "Sub_part",
+        "Packed",
+        "Null",
+        "Index_type",
+        "Comment",
+        "Index_comment",
+        "Visible",
+        "Expression",
     ];
     Rows::of_texts(&HEADINGS, &rows)
 }
@@ -340,10 +414,15 @@ fn table_status(c: &mut Cursor, view: &View) -> Result<Rows> {
     let schema = c.schema()?;
     let pattern = c.filter()?;
     let schema = current(&schema, view)?;
-    let all = view.snapshot.tables(schema).ok_or_else(|| SqlError::unknown_database(schema))?;
+    let all = view
+        .snapshot
+        .tables(schema)
+        .ok_or_else(|| SqlError::unknown_database(schema))?;
     let mut rows = Vec::new();
     for meta in all.iter().filter(|t| kept(pattern.as_ref(), &t.spec.name)) {
-        let Some(table) = view.snapshot.table(schema, &meta.spec.name) else { continue };
+        let Some(table) = view.snapshot.table(schema, &meta.spec.name) else {
+            continue;
+        };
         let count = table.rows();
         let average = table.bytes().checked_div(count).unwrap_or(0);
         let mut r: Row = vec![None; 18];
@@ -370,9 +449,24 @@ fn table_status(c: &mut Cursor, view: &View) -> Result<Rows> {
         rows.push(r);
     }
     const HEADINGS: [&str; 18] = [
-        "Name", "Engine", "Version", "Row_format", "Rows", "Avg_row_length", "Data_length",
-        "Max_data_length", "Index_length", "Data_free", "Auto_increment", "Create_time",
-        "Update_time", "Check_time", "Collation", "Checksum", "Create_options", "Comment",
+        "Name",
+        "Engine",
+        "Version",
+        "Row_format",
+        "Rows",
+        "Avg_row_length",
+        "Data_length",
+        "Max_data_length",
+        "Index_length",
+        "Data_free",
+        "Auto_increment",
+        "Create_time",
+        "Update_time",
+        "Check_time",
+        "Collation",
+        "Checksum",
+        "Create_options",
+        "Comment",
     ];
     Rows::of_texts(&HEADINGS, &rows)
 }
@@ -397,7 +491,10 @@ fn status(session: &Session, c: &mut Cursor) -> Result<Rows> {
     let all = [
         ("Ssl_cipher", String::new()),
         ("Ssl_version", String::new()),
-        ("Threads_connected", session.engine().open_sessions().to_string()),
+        (
+            "Threads_connected",
+            session.engine().open_sessions().to_string(),
+        ),
         ("Uptime", uptime),
     ];
     let rows: Vec<Row> = all
@@ -409,17 +506,25 @@ fn status(session: &Session, c: &mut Cursor) -> Result<Rows> {
 }
 
 fn warning_rows(session: &Session, errors_only: bool) -> Vec<Row> {
-    let shown = session.warnings().iter().filter(|w| !errors_only || w.level == Level::Error);
+    let shown = session
+        .warnings()
+        .iter()
+        .filter(|w| !errors_only || w.level == Level::Error);
     let level = |l| match l {
         Level::Note => "Note",
         Level::Warning => "Warning",
         Level::Error => "Error",
     };
-    shown.map(|w| row([level(w.level), &w.code.to_string(), &w.message])).collect()
+    shown
+        .map(|w| row([level(w.level), &w.code.to_string(), &w.message]))
+        .collect()
 }
 
 fn warnings(session: &Session, errors_only: bool) -> Result<Rows> {
-    Rows::of_texts(&["Level", "Code", "Message"], &warning_rows(session, errors_only))
+    Rows::of_texts(
+        &["Level", "Code", "Message"],
+        &warning_rows(session, errors_only),
+    )
 }
 
 fn processes(session: &Session) -> Result<Rows> {
@@ -435,36 +540,78 @@ fn processes(session: &Session) -> Result<Rows> {
         Some("executing".into()),
         Some("SHOW PROCESSLIST".into()),
     ];
-    let headings = ["Id", "User", "Host", "db", "Command", "Time", "State", "Info"];
+    let headings = [
+        "Id", "User", "Host", "db", "Command", "Time", "State", "Info",
+    ];
     Rows::of_texts(&headings, &[only])
 }
 
 /// Lists that never change.
 fn fixed(c: &mut Cursor) -> Result<Option<Rows>> {
-    let (headings, rows): (&[&str], Vec<Row>) = if c.accept(&["ENGINES"])
-        || c.accept(&["STORAGE", "ENGINES"])
-    {
-        let r = row([ENGINE, "DEFAULT", "Columnar analytics (Storno)", "YES", "NO", "YES"]);
-        (&["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"], vec![r])
-    } else if c.any(&["CHARSET"]) || c.accept(&["CHARACTER", "SET"]) {
-        let rows = vec![
-            row(["binary", "Binary pseudo charset", "binary", "1"]),
-            row(["utf8mb4", "UTF-8 Unicode", "utf8mb4_bin", "4"]),
-        ];
-        (&["Charset", "Description", "Default collation", "Maxlen"], rows)
-    } else if c.accept(&["COLLATION"]) {
-        let rows = vec![
-            row(["binary", "binary", "63", "Yes", "Yes", "1", "NO PAD"]),
-            row(["utf8mb4_bin", "utf8mb4", "46", "Yes", "Yes", "1", "NO PAD"]),
-        ];
-        (&["Collation", "Charset", "Id", "Default", "Compiled", "Sortlen", "Pad_attribute"], rows)
-    } else if c.accept(&["PLUGINS"]) {
-        (&["Name", "Status", "Type", "Library", "License"], vec![])
-    } else if c.accept(&["TRIGGERS"]) {
-        (&["Trigger", "Event", "Table", "Statement", "Timing", "Created"], vec![])
-    } else {
-        return Ok(None);
-    };
+    let (headings, rows): (&[&str], Vec<Row>) =
+        if c.accept(&["ENGINES"]) || c.accept(&["STORAGE", "ENGINES"]) {
+            let r = row([
+                ENGINE,
+                "DEFAULT",
+                "Columnar analytics (Storno)",
+                "YES",
+                "NO",
+                "YES",
+            ]);
+            (
+                &[
+                    "Engine",
+                    "Support",
+                    "Comment",
+                    "Transactions",
+                    "XA",
+                    "Savepoints",
+                ],
+                vec![r],
+            )
+        } else if c.any(&["CHARSET"]) || c.accept(&["CHARACTER", "SET"]) {
+            let rows = vec![
+                row(["binary", "Binary pseudo charset", "binary", "1"]),
+                row(["utf8mb4", "UTF-8 Unicode", "utf8mb4_bin", "4"]),
+            ];
+            (
+                &["Charset", "Description", "Default collation", "Maxlen"],
+                rows,
+            )
+        } else if c.accept(&["COLLATION"]) {
+            let rows = vec![
+                row(["binary", "binary", "63", "Yes", "Yes", "1", "NO PAD"]),
+                row(["utf8mb4_bin", "utf8mb4", "46", "Yes", "Yes", "1", "NO PAD"]),
+            ];
+            (
+                &[
+                    "Collation",
+                    "Charset",
+                    "Id",
+                    "Default",
+                    "Compiled",
+                    "Sortlen",
+                    "Pad_attribute",
+                ],
+                rows,
+            )
+        } else if c.accept(&["PLUGINS"]) {
+            (&["Name", "Status", "Type", "Library", "License"], vec![])
+        } else if c.accept(&["TRIGGERS"]) {
+            (
+                &[
+                    "Trigger",
+                    "Event",
+                    "Table",
+                    "Statement",
+                    "Timing",
+                    "Created",
+                ],
+                vec![],
+            )
+        } else {
+            return Ok(None);
+        };
     c.schema()?;
     let pattern = c.filter()?;
     let keep = |r: &Row| match r.first() {
@@ -483,7 +630,10 @@ mod tests {
         assert!(like("page%", "PageViews"));
         assert!(like("p_ge", "page"));
         assert!(like(r"a\_b", "a_b") && !like(r"a\_b", "axb"));
-        assert!(!like(&"%a".repeat(30).replace("%a%a", "%a%a%b"), &"a".repeat(64)));
+        assert!(!like(
+            &"%a".repeat(30).replace("%a%a", "%a%a%b"),
+            &"a".repeat(64)
+        ));
         assert!(like("%ab%c", "xxababyc") && !like("%ab%c", "xxababyd"));
         assert!(!like("", "x") && like("", ""));
     }

@@ -28,11 +28,18 @@ pub struct Transaction {
 
 impl Transaction {
     pub fn explicit(read_only: bool) -> Self {
-        Self { explicit: true, read_only, ..Self::default() }
+        Self {
+            explicit: true,
+            read_only,
+            ..Self::default()
+        }
     }
 
     pub fn implicit(read_only: bool) -> Self {
-        Self { read_only, ..Self::default() }
+        Self {
+            read_only,
+            ..Self::default()
+        }
     }
 
     /// Has it read or written, or was it begun by hand?
@@ -72,7 +79,8 @@ impl Transaction {
 
     /// Sets a savepoint; one of the same name is replaced.
     pub fn savepoint(&mut self, name: String) {
-        self.savepoints.retain(|(n, _)| !n.eq_ignore_ascii_case(&name));
+        self.savepoints
+            .retain(|(n, _)| !n.eq_ignore_ascii_case(&name));
         self.savepoints.push((name, self.inserts.len()));
     }
 
@@ -82,7 +90,11 @@ impl Transaction {
         self.savepoints.truncate(at + 1);
         let length = self.savepoints.get(at).map_or(0, |(_, n)| *n);
         self.inserts.truncate(length);
-        self.bytes = self.inserts.iter().map(|(_, b)| b.get_array_memory_size()).sum();
+        self.bytes = self
+            .inserts
+            .iter()
+            .map(|(_, b)| b.get_array_memory_size())
+            .sum();
         Ok(())
     }
 
@@ -93,8 +105,12 @@ impl Transaction {
     }
 
     fn find(&self, name: &str) -> Result<usize> {
-        let found = self.savepoints.iter().position(|(n, _)| n.eq_ignore_ascii_case(name));
-        found.ok_or_else(|| SqlError::new(1305, "42000", format!("SAVEPOINT {name} does not exist")))
+        let found = self
+            .savepoints
+            .iter()
+            .position(|(n, _)| n.eq_ignore_ascii_case(name));
+        found
+            .ok_or_else(|| SqlError::new(1305, "42000", format!("SAVEPOINT {name} does not exist")))
     }
 
     /// What COMMIT writes; `None` when there is nothing.
