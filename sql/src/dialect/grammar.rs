@@ -95,6 +95,15 @@ impl Dialect for StornoDialect {
         )
     }
 
+    fn supports_bang_not_operator(&self) -> bool {
+        true
+    }
+
+    // MySQL's composite units, HOUR_MINUTE and its like, reach the rewriter as custom ones.
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
     fn supports_group_by_with_modifier(&self) -> bool {
         true
     }

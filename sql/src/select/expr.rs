@@ -149,6 +149,19 @@ pub fn rewrite(expr: &mut Expr, env: &dyn Environment) -> Result<()> {
             let call = call("regexp_like", vec![*expr, *pattern]);
             if negated { not(truth(call)) } else { call }
         }
+        Expr::Like {
+            negated,
+            any,
+            expr,
+            pattern,
+            escape_char: Some(escape),
+        } => Expr::Like {
+            negated,
+            any,
+            expr,
+            pattern: Box::new(escaped_pattern(*pattern, &escape)?),
+            escape_char: None,
+        },
         Expr::InList {
             expr,
             list,
@@ -340,6 +353,50 @@ fn unary_op(op: UnaryOperator, expr: Expr) -> Result<Expr> {
         UnaryOperator::BitwiseNot => call("bit_not", vec![expr]),
         other => return Err(SqlError::not_supported(&other.to_string())),
     })
+}
+
+/// LIKE's pattern with another escape character, spelled with the backslash.
+fn escaped_pattern(pattern: Expr, escape: &ValueWithSpan) -> Result<Expr> {
+    let (Expr::Value(v), Some(escape)) = (&pattern, literal_text(&escape.value)) else {
+        return Err(SqlError::not_supported(
+            "LIKE ... ESCAPE with a pattern that is no literal",
+        ));
+    };
+    let Some(text_of) = literal_text(&v.value) else {
+        return Ok(pattern);
+    };
+    let mut chars = escape.chars();
+    let escape = match (chars.next(), chars.next()) {
+        (Some(c), None) => c,
+        (None, _) => '\0',
+        _ => {
+            return Err(SqlError::new(
+                1210,
+                "HY000",
+                "Incorrect arguments to ESCAPE",
+            ));
+        }
+    };
+    let mut out = String::new();
+    let mut rest = text_of.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            c if c == escape => match rest.next() {
+                Some(next) => out.extend(['\\', next]),
+                None => out.push(c),
+            },
+            '\\' => out.push_str("\\\\"),
+            c => out.push(c),
+        }
+    }
+    Ok(text(out))
+}
+
+fn literal_text(value: &Value) -> Option<&str> {
+    match value {
+        Value::SingleQuotedString(s) | Value::DoubleQuotedString(s) => Some(s),
+        _ => None,
+    }
 }
 
 /// `(a, b) IN ((1, 2), (3, 4))` as comparisons; other lists as they are.

@@ -24,7 +24,7 @@ pub fn client_error(error: DataFusionError, query: Option<&Query>) -> SqlError {
         ),
         DataFusionError::NotImplemented(what) => SqlError::not_supported(what),
         DataFusionError::ArrowError(e, _) => arrow_error(e),
-        DataFusionError::Plan(message) => plan_error(message),
+        DataFusionError::Plan(message) => plan_error(message, query),
         other => {
             tracing::warn!(error = %other, "statement failed");
             SqlError::internal(first_line(&other.strip_backtrace()))
@@ -106,13 +106,24 @@ fn schema_error(error: &SchemaError, query: Option<&Query>) -> SqlError {
     }
 }
 
-fn plan_error(message: &str) -> SqlError {
+fn plan_error(message: &str, query: Option<&Query>) -> SqlError {
     let between = |start: &str, end: char| -> Option<String> {
         let rest = message.split_once(start)?.1;
         rest.split(end).next().map(str::to_string)
     };
     if let Some(name) = between("Invalid function '", '\'') {
         return SqlError::new(1305, "42000", format!("FUNCTION {name} does not exist"));
+    }
+    if message.contains("cannot be nested") || message.contains("not allowed in the WHERE") {
+        return SqlError::new(1111, "HY000", "Invalid use of group function");
+    }
+    if message.contains("must appear in the GROUP BY clause") && query.is_some_and(has_no_groups) {
+        return SqlError::new(
+            1140,
+            "42000",
+            "In aggregated query without GROUP BY, an expression of SELECT list contains \
+             nonaggregated column; this is incompatible with sql_mode=only_full_group_by",
+        );
     }
     if message.contains("must appear in the GROUP BY clause") || message.contains("GROUP BY") {
         return SqlError::new(
@@ -134,6 +145,15 @@ fn plan_error(message: &str) -> SqlError {
         return SqlError::new(1060, "42S21", format!("Duplicate column name '{name}'"));
     }
     SqlError::internal(first_line(message))
+}
+
+fn has_no_groups(query: &Query) -> bool {
+    match query.body.as_ref() {
+        SetExpr::Select(select) => {
+            matches!(&select.group_by, GroupByExpr::Expressions(items, _) if items.is_empty())
+        }
+        _ => false,
+    }
 }
 
 /// The clause, as MySQL words it, in which a column of that name stands first.

@@ -8,6 +8,7 @@ pub mod coerce;
 pub mod evaluate;
 pub(crate) mod expr;
 pub mod failure;
+mod fraction;
 mod names;
 pub mod planner;
 mod prune;
@@ -193,8 +194,10 @@ fn columns(plan: &LogicalPlan, names: Vec<String>, view: &View) -> Result<Vec<Re
     if schema.fields().is_empty() {
         return Err(SqlError::new(1065, "42000", "Query was empty"));
     }
-    let described = schema.iter().zip(names).map(|((qualifier, field), name)| {
-        let mut column = ResultColumn::computed(name, expression_type(field));
+    let fields = schema.iter().enumerate().zip(names);
+    let described = fields.map(|((i, (qualifier, field)), name)| {
+        let fsp = fraction::of_output(plan, i);
+        let mut column = ResultColumn::computed(name, expression_type(field, fsp));
         column.table = qualifier.map(|q| q.table().to_string()).unwrap_or_default();
         if let Some((definition, position)) = table_column(field, view) {
             if let Some(field) = FieldType::of_column(&definition, position) {
@@ -234,12 +237,13 @@ fn table_column(field: &Field, view: &View) -> Option<(TableDefinition, usize)> 
     same.then_some((definition, position))
 }
 
-fn expression_type(field: &Field) -> FieldType {
+fn expression_type(field: &Field, traced: Option<u8>) -> FieldType {
     let mut described = FieldType::of_expression(field.data_type(), field.is_nullable());
-    let fsp = field
+    let declared = field
         .metadata()
         .get(FSP_KEY)
         .and_then(|f| f.parse::<u8>().ok());
+    let fsp = declared.or(traced);
     let fraction = |fsp: u8| if fsp == 0 { 0 } else { u32::from(fsp) + 1 };
     let whole = match described.type_byte {
         type_byte::DATETIME => 19,

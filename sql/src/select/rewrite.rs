@@ -107,9 +107,7 @@ impl Rewriter<'_> {
             return Err(SqlError::not_supported("SELECT ... INTO"));
         }
         select.optimizer_hints.clear();
-        if let Some(modifiers) = select.select_modifiers.take() {
-            drop(modifiers);
-        }
+        select.select_modifiers = None;
         let mut columns = HashSet::new();
         for table in &mut select.from {
             self.table_with_joins(table, &mut columns)?;
@@ -222,7 +220,7 @@ impl Rewriter<'_> {
         for item in items.iter_mut() {
             match aliases.position(&item.expr) {
                 Some(position) => item.expr = number(position + 1),
-                None if is_number(&item.expr) => {}
+                None if is_number(&item.expr) => aliases.check_ordinal(&item.expr)?,
                 None => aliases.substitute(&mut item.expr),
             }
         }
@@ -255,6 +253,21 @@ impl Aliases {
             .take(found)
             .all(|(_, e)| e.is_some())
             .then_some(found)
+    }
+
+    /// 1054 for a position behind the last item.
+    fn check_ordinal(&self, expr: &Expr) -> Result<()> {
+        let width = self
+            .items
+            .iter()
+            .all(|(_, e)| e.is_some())
+            .then_some(self.items.len());
+        match (ordinal(expr), width) {
+            (Some(n), Some(width)) if n == 0 || n > width => {
+                Err(SqlError::unknown_column(&n.to_string(), "order clause"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn expression(&self, name: &str) -> Option<&Expr> {
@@ -584,10 +597,12 @@ fn unique_names(query: &mut Query) {
     };
     let mut seen = HashSet::new();
     for (i, item) in select.projection.iter_mut().enumerate() {
-        let (expr, name) = match item {
-            SelectItem::UnnamedExpr(e @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_))) => {
-                (e.clone(), e.to_string().replace('`', ""))
-            }
+        let (expr, name) = match &*item {
+            SelectItem::UnnamedExpr(e @ Expr::Identifier(i)) => (e.clone(), i.value.clone()),
+            SelectItem::UnnamedExpr(e @ Expr::CompoundIdentifier(parts)) => (
+                e.clone(),
+                parts.last().map(|i| i.value.clone()).unwrap_or_default(),
+            ),
             SelectItem::UnnamedExpr(e) => (e.clone(), String::new()),
             SelectItem::ExprWithAlias { expr, alias } => (expr.clone(), alias.value.clone()),
             _ => continue,

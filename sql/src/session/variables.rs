@@ -234,15 +234,6 @@ impl SessionVariables {
         self.text(name).parse().unwrap_or(0)
     }
 
-    /// Is `mode` part of sql_mode?
-    pub fn has_mode(&self, mode: &str) -> bool {
-        self.text("sql_mode").split(',').any(|m| m == mode)
-    }
-
-    pub fn is_strict(&self) -> bool {
-        self.has_mode("STRICT_TRANS_TABLES") || self.has_mode("STRICT_ALL_TABLES")
-    }
-
     /// Sets a session value; `None` is DEFAULT (the global value). Twins change together.
     pub fn set(&mut self, variable: &'static Variable, value: Option<&str>) -> Result<()> {
         if variable.scope != Both {

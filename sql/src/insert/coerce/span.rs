@@ -24,8 +24,11 @@ impl Span {
     /// Reads a string.
     pub(super) fn parse(text: &[u8]) -> Result<Self, Unreadable> {
         let text = text.trim_ascii_start();
-        // As long as a date with a time of day: try that first.
+        // As long as a date with a time of day: try that first. But `01:02:03.000004`, though it could
+        // be a date with odd delimiters, is a time.
+        let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
         if text.len() >= 12
+            && text.get(digits) != Some(&b':')
             && let Ok(moment) = Moment::parse(text)
             && moment.has_time
         {
