@@ -125,7 +125,7 @@ mod tests {
         let mut memtable = Memtable::default();
         for i in 0..5 {
             memtable = memtable
-                .append(&batch.schema(), &[batch.clone()], i, FileId(1))
+                .append(&batch.schema(), std::slice::from_ref(&batch), i, FileId(1))
                 .unwrap();
         }
         assert_eq!((memtable.chunks().len(), memtable.rows()), (5, 50_000));

@@ -259,9 +259,8 @@ impl Lexer<'_> {
     fn quoted_end(&self, quote: u8, escapes: bool) -> Result<usize> {
         let mut i = self.at + 1;
         while let Some(&b) = self.bytes.get(i) {
-            if b == b'\\' && escapes {
-                i += 2;
-            } else if b == quote && self.bytes.get(i + 1) == Some(&quote) {
+            let doubled = b == quote && self.bytes.get(i + 1) == Some(&quote);
+            if doubled || (b == b'\\' && escapes) {
                 i += 2;
             } else if b == quote {
                 return Ok(i + 1);

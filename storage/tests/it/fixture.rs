@@ -29,8 +29,8 @@ pub(crate) struct Row {
 
 pub(crate) fn row(id: u64) -> Row {
     let site = (id % 7) as u32;
-    let path = (id % 5 != 0).then(|| format!("/path/of/some/length/{}", id % 11));
-    let amount = (id % 3 != 0).then_some(id as i64 * -3);
+    let path = (!id.is_multiple_of(5)).then(|| format!("/path/of/some/length/{}", id % 11));
+    let amount = (!id.is_multiple_of(3)).then_some(id as i64 * -3);
     Row {
         id,
         site,

@@ -33,6 +33,7 @@ pub(crate) enum Step {
     Truncate(&'static str),
     SetProperty(Option<String>),
     /// Commits that are queued together: table and ids of each.
+    #[allow(clippy::type_complexity)]
     Commits(Vec<(Vec<(&'static str, Vec<u64>)>, SyncMode, OnDuplicate)>),
     Flush,
     /// One background job, then the writer.

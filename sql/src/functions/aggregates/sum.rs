@@ -34,7 +34,7 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    pub(crate) fn sum() -> Self {
+    pub(crate) fn total() -> Self {
         Self::new(false, Digits::Declared)
     }
 
