@@ -1,6 +1,6 @@
 //! What can go wrong in storage. Which MySQL error a client sees is decided in `sql`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Result of every fallible storage call.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -12,13 +12,26 @@ pub enum Error {
     #[error("the data directory {0} is in use by another process")]
     Locked(PathBuf),
     #[error("{operation} {path}: {message}")]
-    Io { operation: &'static str, path: PathBuf, kind: std::io::ErrorKind, message: String },
+    Io {
+        operation: &'static str,
+        path: PathBuf,
+        kind: std::io::ErrorKind,
+        message: String,
+    },
     /// Stored bytes are not what was written. Never served as data.
     #[error("{path} is damaged at byte {offset}: {what}")]
-    Corruption { path: PathBuf, offset: u64, what: String },
+    Corruption {
+        path: PathBuf,
+        offset: u64,
+        what: String,
+    },
     /// The directory was written by a newer format.
     #[error("{path} has format version {found}; this build reads up to {supported}")]
-    UnsupportedVersion { path: PathBuf, found: u32, supported: u32 },
+    UnsupportedVersion {
+        path: PathBuf,
+        found: u32,
+        supported: u32,
+    },
     /// A write or sync failed earlier; nothing is accepted until the store is opened again.
     #[error("writes are stopped until restart: {0}")]
     ReadOnly(String),
@@ -32,7 +45,12 @@ pub enum Error {
     TableExists(String, String),
     /// Row `row` of the `batch`-th insert of a write batch repeats a unique key.
     #[error("row {row} of insert {batch} repeats a key of {key}")]
-    DuplicateKey { table: TableName, key: String, batch: usize, row: usize },
+    DuplicateKey {
+        table: TableName,
+        key: String,
+        batch: usize,
+        row: usize,
+    },
     /// The caller broke the contract (wrong schema, unknown column ...).
     #[error("invalid request: {0}")]
     Invalid(String),
@@ -43,4 +61,36 @@ pub enum Error {
 pub struct TableName {
     pub schema: String,
     pub table: String,
+}
+
+impl Error {
+    pub(crate) fn io(operation: &'static str, path: &Path, error: &std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        Self::Io {
+            operation,
+            path,
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
+
+    pub(crate) fn corruption(path: &Path, offset: u64, what: impl Into<String>) -> Self {
+        Self::Corruption {
+            path: path.to_path_buf(),
+            offset,
+            what: what.into(),
+        }
+    }
+
+    /// Whether the disk is full: the one failure that passes by itself.
+    pub(crate) fn is_no_space(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(
+            self,
+            Self::Io {
+                kind: StorageFull | QuotaExceeded,
+                ..
+            }
+        )
+    }
 }

@@ -3,17 +3,41 @@
 //! It knows Arrow arrays and files. It knows no SQL, no MySQL, no tokio and no DataFusion: what a
 //! column's type is called, which errno an error gets and how a query is planned is decided above.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    unsafe_code
+)]
 
+mod column_type;
+mod commit;
+mod engine;
 mod error;
+mod format;
+pub mod fs;
+mod manifest;
+mod memtable;
+mod options;
 mod predicate;
+mod rows;
+mod scan;
 mod schema;
+mod segment;
+mod snapshot;
+mod sort;
 mod store;
+#[cfg(test)]
+mod testing;
+mod unique;
+mod version;
+mod wal;
 
+pub use commit::{Commit, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
+pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use predicate::{CompareOp, Predicate, Value};
+pub use scan::{Morsel, Scan, ScanRequest, ScanStats};
 pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
-pub use store::{
-    Commit, Morsel, OnDuplicate, Options, ScanRequest, ScanStats, Scan, Snapshot, Store, SyncMode,
-    TableSnapshot, WriteBatch,
-};
+pub use snapshot::{Snapshot, TableSnapshot};
+pub use store::Store;

@@ -28,8 +28,19 @@ pub enum CompareOp {
 /// binary for strings; a NULL never satisfies `Compare` or `In`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Predicate {
-    Compare { column: usize, op: CompareOp, value: Value },
-    In { column: usize, values: Vec<Value> },
-    IsNull { column: usize },
-    IsNotNull { column: usize },
+    Compare {
+        column: usize,
+        op: CompareOp,
+        value: Value,
+    },
+    In {
+        column: usize,
+        values: Vec<Value>,
+    },
+    IsNull {
+        column: usize,
+    },
+    IsNotNull {
+        column: usize,
+    },
 }

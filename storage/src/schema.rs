@@ -1,6 +1,12 @@
 //! What a table is made of: columns, keys and the attributes that only the layer above understands.
 
-use arrow::datatypes::{DataType, SchemaRef};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use crate::column_type::type_tag;
+use crate::{Error, Result};
 
 /// Identifies a table for as long as the directory lives; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,4 +54,44 @@ pub struct TableMeta {
     pub spec: TableSpec,
     /// The columns as Arrow sees them, in order, named as in `spec`.
     pub arrow: SchemaRef,
+}
+
+impl TableSpec {
+    /// Whether storage can hold such a table.
+    pub(crate) fn check(&self) -> Result<()> {
+        let invalid = |what: String| Err(Error::Invalid(what));
+        let mut names = BTreeSet::new();
+        for column in &self.columns {
+            if type_tag(&column.data_type).is_none() {
+                return invalid(format!("no column can have type {}", column.data_type));
+            }
+            if !names.insert(&column.name) {
+                return invalid(format!("two columns are called {}", column.name));
+            }
+        }
+        let keys = self.unique_keys.iter().map(|k| &k.columns);
+        for key in keys.chain([&self.sort_key, &self.shard_key]) {
+            let different: BTreeSet<_> = key.iter().collect();
+            if different.len() != key.len() || key.iter().any(|&c| c >= self.columns.len()) {
+                return invalid("a key repeats a column or names one that is not there".into());
+            }
+        }
+        if self.unique_keys.iter().any(|k| k.columns.is_empty()) {
+            return invalid("a unique key has no columns".into());
+        }
+        let counted = self.auto_increment.map(|c| self.columns.get(c));
+        match counted {
+            Some(Some(column)) if column.data_type.is_integer() => Ok(()),
+            Some(_) => invalid("the counted column is not an integer".into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The columns as Arrow sees them.
+    pub(crate) fn arrow(&self) -> SchemaRef {
+        let field = |c: &ColumnSpec| Field::new(&c.name, c.data_type.clone(), c.nullable);
+        Arc::new(Schema::new(
+            self.columns.iter().map(field).collect::<Vec<_>>(),
+        ))
+    }
 }

@@ -1,206 +1,187 @@
-//! CONTRACT STUB, to be replaced: the public face of the store.
-#![allow(clippy::unimplemented, unused_variables)]
+//! The public face: a cloneable handle on an open data directory.
 
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
-use arrow::array::RecordBatch;
+use parking_lot::Mutex;
 
-use crate::{Predicate, Result, TableId, TableMeta, TableSpec};
-
-/// When a commit is acknowledged. `Durable` is the default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SyncMode {
-    /// After fdatasync.
-    Durable,
-    /// After write(2); fdatasync about once a second.
-    Written,
-    /// Once queued; written and synced about once a second.
-    Buffered,
-}
-
-/// How a directory is opened.
-#[derive(Debug, Clone)]
-pub struct Options {
-    pub dir: PathBuf,
-    /// Memtable bytes that trigger a flush.
-    pub memtable_bytes: usize,
-    /// Rows of a full segment.
-    pub segment_rows: usize,
-}
-
-impl Options {
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), memtable_bytes: 64 << 20, segment_rows: 1 << 20 }
-    }
-}
+use crate::commit::{Commit, PreparedCommit, WriteBatch};
+use crate::engine::{Done, Engine, Threads, Writer};
+use crate::options::{Environment, Options, Schedule};
+use crate::snapshot::Snapshot;
+use crate::{Error, Result, TableId, TableSpec};
 
 /// An open data directory. Cheap to clone; the last clone dropped flushes nothing but stops the threads
 /// cleanly (the WAL holds what is not flushed).
 #[derive(Debug, Clone)]
-pub struct Store {}
-
-/// What to do with a row whose unique key exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnDuplicate {
-    /// The whole write batch fails with `Error::DuplicateKey`.
-    Fail,
-    /// The row is left out and counted.
-    Skip,
+pub struct Store {
+    handle: Arc<Handle>,
 }
 
-/// Rows for any number of tables, committed together or not at all.
+/// Ends the store when the last clone goes.
 #[derive(Debug)]
-pub struct WriteBatch {
-    /// The batch must have exactly the table's arrow schema.
-    pub inserts: Vec<(TableId, RecordBatch)>,
-    pub on_duplicate: OnDuplicate,
-    pub sync: SyncMode,
+struct Handle {
+    engine: Arc<Engine>,
+    threads: Mutex<Threads>,
 }
 
-/// What a commit did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Commit {
-    pub sequence: u64,
-    pub rows_inserted: u64,
-    pub rows_skipped: u64,
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.engine.close(self.threads.get_mut());
+    }
 }
 
 impl Store {
     /// Locks the directory (created when missing), recovers, starts the background threads.
     pub fn open(options: Options) -> Result<Self> {
-        unimplemented!()
+        Self::open_in(options, Environment::default())
     }
+
+    /// `open` in a given environment: other files, a fixed seed, no threads.
+    pub fn open_in(options: Options, environment: Environment) -> Result<Self> {
+        let schedule = environment.schedule;
+        let engine = Arc::new(Engine::open(options, environment)?);
+        let threads = match schedule {
+            Schedule::Threads => Threads::start(&engine)?,
+            Schedule::Manual => Threads::default(),
+        };
+        let store = Self {
+            handle: Arc::new(Handle {
+                engine,
+                threads: Mutex::new(threads),
+            }),
+        };
+        // Memtables that recovery filled may be due for a flush, and segments for a merge.
+        store.ask(|writer| {
+            writer.catch_up();
+            Ok(())
+        })?;
+        Ok(store)
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.handle.engine
+    }
+
     /// Pins the newest committed state: catalog and rows.
     pub fn snapshot(&self) -> Snapshot {
-        unimplemented!()
+        let shared = &self.engine().shared;
+        Snapshot {
+            version: shared.version(),
+            cache: Arc::clone(&shared.cache),
+        }
     }
+
     pub fn create_schema(&self, name: &str, attributes: &str) -> Result<()> {
-        unimplemented!()
+        let (name, attributes) = (name.to_owned(), attributes.to_owned());
+        self.ask(move |writer| writer.create_schema(&name, &attributes))
     }
+
     /// Drops the schema and its tables.
     pub fn drop_schema(&self, name: &str) -> Result<()> {
-        unimplemented!()
+        let name = name.to_owned();
+        self.ask(move |writer| writer.drop_schema(&name))
     }
+
     pub fn create_table(&self, schema: &str, spec: TableSpec) -> Result<TableId> {
-        unimplemented!()
+        let schema = schema.to_owned();
+        self.ask(move |writer| writer.create_table(&schema, spec))
     }
+
     pub fn drop_table(&self, schema: &str, table: &str) -> Result<()> {
-        unimplemented!()
+        let (schema, table) = (schema.to_owned(), table.to_owned());
+        self.ask(move |writer| writer.drop_table(&schema, &table))
     }
-    /// Empties the table at once.
+
+    /// Empties the table at once; its counter starts again at 1.
     pub fn truncate_table(&self, schema: &str, table: &str) -> Result<()> {
-        unimplemented!()
+        let (schema, table) = (schema.to_owned(), table.to_owned());
+        self.ask(move |writer| writer.truncate_table(&schema, &table))
     }
+
     /// A durable key-value pair of the layer above (accounts, settings). `None` removes it.
     pub fn set_property(&self, key: &str, value: Option<&str>) -> Result<()> {
-        unimplemented!()
+        let (key, value) = (key.to_owned(), value.map(str::to_owned));
+        self.ask(move |writer| writer.set_property(&key, value.as_deref()))
     }
+
     pub fn property(&self, key: &str) -> Option<String> {
-        unimplemented!()
+        self.engine().shared.version().properties.get(key).cloned()
     }
+
     /// Takes the next `count` values of the table's counter; returns the first. Never hands out a value
-    /// at or below one that is stored.
+    /// at or below one that is stored. Values taken and never stored may come again after a restart.
     pub fn reserve_ids(&self, table: TableId, count: u64) -> Result<u64> {
-        unimplemented!()
+        self.engine()
+            .shared
+            .version()
+            .table(table)?
+            .counter
+            .take(count)
     }
-    /// Queues a commit; `done` is called once from the WAL thread when it is durable and visible, or has failed.
+
+    /// Queues a commit; `done` is called once from the WAL thread when it is durable and visible, or has
+    /// failed. Checking and encoding happen here, so a batch that does not fit its table fails at once,
+    /// on the calling thread. Under memory pressure `done` is called later; `submit` does not block.
     pub fn submit(&self, batch: WriteBatch, done: Box<dyn FnOnce(Result<Commit>) + Send>) {
-        unimplemented!()
+        let shared = &self.engine().shared;
+        match PreparedCommit::new(&shared.version(), &shared.hasher, batch) {
+            Ok(commit) => self.engine().submit(commit, Done::new(done)),
+            Err(error) => done(Err(error)),
+        }
     }
+
     /// `submit` and wait.
     pub fn commit(&self, batch: WriteBatch) -> Result<Commit> {
-        unimplemented!()
+        let (sender, receiver) = channel();
+        self.submit(batch, Box::new(move |result| drop(sender.send(result))));
+        self.wait(&receiver)
     }
+
     /// Writes every memtable into segments and waits for it.
     pub fn flush(&self) -> Result<()> {
-        unimplemented!()
+        let (sender, receiver) = channel();
+        self.engine()
+            .request(Box::new(move |writer| writer.flush_all(sender)));
+        self.wait(&receiver)
     }
-}
 
-/// One committed state; never changes.
-#[derive(Debug, Clone)]
-pub struct Snapshot {}
+    /// Has the writer do something and waits for the answer.
+    fn ask<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, receiver) = channel();
+        self.engine()
+            .request(Box::new(move |writer| drop(sender.send(request(writer)))));
+        self.wait(&receiver)
+    }
 
-impl Snapshot {
-    /// Commit sequence the snapshot stands at.
-    pub fn sequence(&self) -> u64 {
-        unimplemented!()
+    /// Waits for an answer of the writer; without threads, does what the answer needs.
+    fn wait<T>(&self, answer: &Receiver<Result<T>>) -> Result<T> {
+        let gone = || Err(Error::ReadOnly("the writer has died".into()));
+        if self.engine().shared.environment.schedule == Schedule::Threads {
+            return answer.recv().unwrap_or_else(|_| gone());
+        }
+        loop {
+            self.run_writer();
+            match answer.try_recv() {
+                Ok(answer) => return answer,
+                Err(TryRecvError::Empty) if self.run_job() => {}
+                Err(_) => return gone(),
+            }
+        }
     }
-    /// Schema names with their attributes, sorted by name.
-    pub fn schemas(&self) -> Vec<(String, String)> {
-        unimplemented!()
-    }
-    /// `None` when the schema does not exist; else its tables sorted by name.
-    pub fn tables(&self, schema: &str) -> Option<Vec<Arc<TableMeta>>> {
-        unimplemented!()
-    }
-    pub fn table(&self, schema: &str, table: &str) -> Option<TableSnapshot> {
-        unimplemented!()
-    }
-}
 
-/// One table in one snapshot.
-#[derive(Debug, Clone)]
-pub struct TableSnapshot {}
-
-impl TableSnapshot {
-    pub fn meta(&self) -> &Arc<TableMeta> {
-        unimplemented!()
+    /// With `Schedule::Manual`: does everything that is queued, and what the clock has made due.
+    pub fn run_writer(&self) {
+        self.engine().run_writer();
     }
-    pub fn rows(&self) -> u64 {
-        unimplemented!()
-    }
-    /// Bytes on disk.
-    pub fn bytes(&self) -> u64 {
-        unimplemented!()
-    }
-    /// Prunes at once; reads nothing but metadata.
-    pub fn scan(&self, request: ScanRequest) -> Result<Scan> {
-        unimplemented!()
-    }
-}
 
-/// Which columns (positions in the table, in output order; may be empty to count rows) and which conditions.
-#[derive(Debug, Clone, Default)]
-pub struct ScanRequest {
-    pub columns: Vec<usize>,
-    /// A conjunction. The scan returns a superset of the rows that satisfy it.
-    pub predicates: Vec<Predicate>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ScanStats {
-    pub segments_total: u64,
-    pub segments_kept: u64,
-    pub blocks_total: u64,
-    pub blocks_kept: u64,
-    /// Rows and (encoded) bytes after pruning.
-    pub rows: u64,
-    pub bytes: u64,
-}
-
-/// A pruned scan, cut into pieces for parallel reading.
-#[derive(Debug)]
-pub struct Scan {}
-
-impl Scan {
-    pub fn stats(&self) -> ScanStats {
-        unimplemented!()
-    }
-    /// Pieces of about 64 Ki rows, each readable on any thread.
-    pub fn into_morsels(self) -> Vec<Morsel> {
-        unimplemented!()
-    }
-}
-
-/// A piece of a scan; an iterator of record batches (at most 8,192 rows each).
-#[derive(Debug)]
-pub struct Morsel {}
-
-impl Iterator for Morsel {
-    type Item = Result<RecordBatch>;
-    fn next(&mut self) -> Option<Self::Item> {
-        unimplemented!()
+    /// With `Schedule::Manual`: runs one queued background job, flushes first. `false` when there is
+    /// none. The writer learns of its result at the next `run_writer`.
+    pub fn run_job(&self) -> bool {
+        let shared = &self.engine().shared;
+        shared.run_one_flush() || shared.run_one_merge()
     }
 }

@@ -265,11 +265,6 @@ pub(crate) struct Column<A> {
 }
 
 impl<A: Array> Column<A> {
-    /// Whether every row has a value.
-    pub(crate) fn no_nulls(&self) -> bool {
-        self.array.null_count() == 0
-    }
-
     pub(crate) fn is_scalar(&self) -> bool {
         self.step == 0
     }

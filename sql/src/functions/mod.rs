@@ -8,11 +8,11 @@ mod aggregates;
 mod argument;
 mod builtin;
 mod control;
-mod convert;
-mod datetime;
+pub(crate) mod convert;
+pub(crate) mod datetime;
 #[cfg(test)]
 mod facts;
-mod failure;
+pub(crate) mod failure;
 mod json;
 mod numeric;
 mod operators;

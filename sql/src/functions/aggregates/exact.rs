@@ -318,6 +318,7 @@ impl GroupsAccumulator for ExactGroups {
     ) -> Result<Vec<ArrayRef>> {
         let input = mask(state_column(values, 0)?, opt_filter)?;
         let sums = with_exact!(&input, array => {
+            #[allow(clippy::useless_conversion)] // the macro also expands for i128
             let sums: Vec<i128> = array.values().iter().map(|value| (*value).into()).collect();
             self.exact.sums(sums, array.nulls().cloned())?
         });

@@ -124,6 +124,7 @@ pub(crate) fn rare_exact(array: &ArrayRef) -> Result<Decimal128Array> {
 }
 
 /// Integers and decimals that count, with their group.
+#[allow(clippy::useless_conversion)] // the macro also expands for i128
 pub(crate) fn for_each_exact(
     input: &ArrayRef,
     rows: Rows<'_>,
@@ -206,7 +207,7 @@ pub(crate) fn doubles(input: &ArrayRef) -> Result<Float64Array> {
 }
 
 /// The state column `index`, or an error that names the aggregate.
-pub(crate) fn state_column<'a>(states: &'a [ArrayRef], index: usize) -> Result<&'a ArrayRef> {
+pub(crate) fn state_column(states: &[ArrayRef], index: usize) -> Result<&ArrayRef> {
     states
         .get(index)
         .ok_or_else(|| internal("an aggregate's state has too few columns"))

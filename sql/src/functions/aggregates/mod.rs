@@ -30,7 +30,7 @@ static AGGREGATES: LazyLock<HashMap<&'static str, Arc<AggregateUDF>>> = LazyLock
     HashMap::from([
         (
             "sum",
-            Arc::new(AggregateUDF::new_from_impl(sum::Sum::sum())),
+            Arc::new(AggregateUDF::new_from_impl(sum::Sum::total())),
         ),
         (
             "avg",

@@ -38,7 +38,7 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    pub(crate) fn sum() -> Self {
+    pub(crate) fn total() -> Self {
         Self::new(false, Digits::Declared)
     }
 

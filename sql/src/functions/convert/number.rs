@@ -103,11 +103,6 @@ pub(crate) fn text_to_integer(text: &str) -> i128 {
     }
 }
 
-/// An integer from text: `i64` range below zero, `u64` range above, as MySQL's `strtoll10`.
-pub(crate) fn text_to_i64(text: &str) -> i64 {
-    clamp_i64(text_to_integer(text))
-}
-
 /// Text to a decimal of `scale` digits, rounded half away from zero; `None` beyond 38 digits.
 pub(crate) fn text_to_decimal(text: &str, scale: i8) -> Option<i128> {
     let prefix = numeric_prefix(text);
@@ -247,9 +242,9 @@ mod tests {
 
     #[test]
     fn text_to_integer_stops_at_the_point() {
-        assert_eq!(text_to_i64("12.9"), 12);
-        assert_eq!(text_to_i64("-7x"), -7);
-        assert_eq!(text_to_i64("99999999999999999999"), i64::MAX);
+        assert_eq!(clamp_i64(text_to_integer("12.9")), 12);
+        assert_eq!(clamp_i64(text_to_integer("-7x")), -7);
+        assert_eq!(clamp_i64(text_to_integer("99999999999999999999")), i64::MAX);
         assert_eq!(
             text_to_integer("18446744073709551615"),
             i128::from(u64::MAX)

@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(fixed(0.0, 1), "0.0");
         assert_eq!(fixed(-1.5, 0), "-2");
         assert_eq!(fixed(1e20, 2), "100000000000000000000.00");
-        assert_eq!(fixed(3.14159, 30), "3.141590000000000000000000000000");
+        assert_eq!(fixed(2.5, 30), "2.500000000000000000000000000000");
         assert_eq!(fixed(1e-16, 5), "0.00000");
         assert_eq!(fixed(0.05, 3), "0.050");
         assert_eq!(fixed(123.456, 2), "123.46");

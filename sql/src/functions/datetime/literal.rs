@@ -30,7 +30,11 @@ pub(crate) enum Moment {
 /// A text long enough for a DATETIME is one if it can be, everything else is a TIME.
 pub(crate) fn moment(text: &str) -> Option<Moment> {
     let trimmed = text.trim_start();
-    if trimmed.len() >= 12 && !trimmed.starts_with('-') {
+    // `01:02:03.000004` could be read as a date with odd delimiters; a colon first means a time.
+    let clock = trimmed
+        .trim_start_matches(|c: char| c.is_ascii_digit())
+        .starts_with(':');
+    if trimmed.len() >= 12 && !trimmed.starts_with('-') && !clock {
         let packed = trimmed.as_bytes().iter().take(12).all(u8::is_ascii_digit);
         match parse(trimmed) {
             Parsed::Value(micros, fields) if fields > 3 || packed => {

@@ -82,7 +82,7 @@ impl Reader<'_> {
                 .get(..name.len())
                 .is_some_and(|head| head.eq_ignore_ascii_case(name))
         };
-        let index = names.iter().position(|name| begins(&name))?;
+        let index = names.iter().position(begins)?;
         self.text = &self.text[names[index].len().min(letters)..];
         Some(index as u32)
     }

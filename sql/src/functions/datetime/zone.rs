@@ -70,7 +70,7 @@ impl Zone {
         };
         let (hours, minutes) = (number(hours)?, number(minutes)?);
         let total = sign * (hours * 60 + minutes);
-        let valid = minutes < 60 && minutes >= 0 && (-839..=840).contains(&total);
+        let valid = (0..60).contains(&minutes) && (-839..=840).contains(&total);
         valid.then_some(Self::Fixed(total * 60_000_000))
     }
 
@@ -150,6 +150,7 @@ impl LocalClock {
         Self { zone, last: None }
     }
 
+    #[allow(clippy::wrong_self_convention)] // keeps the last offset for the next row
     pub(crate) fn to_local(&mut self, utc: i64) -> Option<i64> {
         if let Zone::Fixed(offset) = self.zone {
             return utc.checked_add(offset);

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Decimal128Array, Float64Array};
+use arrow::array::{ArrayRef, Decimal128Array, Float64Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
@@ -204,6 +204,7 @@ fn integer_operand(array: &ArrayRef) -> Result<Option<Operand>> {
 }
 
 /// Whole quotients of decimals, or of doubles where one operand is a double or text.
+#[allow(clippy::type_complexity)] // named once, here
 fn integer_quotient<'a>(
     call: &'a Call<'_>,
 ) -> Result<Box<dyn Fn(usize) -> Result<Option<i128>> + 'a>> {

@@ -1,0 +1,137 @@
+//! Write batches, and what can be done to one before it is queued: checking it against the table,
+//! encoding it for the WAL, hashing its keys. This runs on the submitting thread, in parallel.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute;
+use arrow::datatypes::{DataType, Int64Type, UInt64Type};
+
+use crate::rows::compact;
+use crate::unique::{KeyHash, KeyHasher};
+use crate::version::Version;
+use crate::wal::encode_batch;
+use crate::{Error, Result, SyncMode, TableId, TableMeta};
+
+/// Longest commit, encoded. Bounds frames, blocks and the memory of one request.
+pub(crate) const COMMIT_BYTES_MAX: usize = 1 << 30;
+
+/// What to do with a row whose unique key exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDuplicate {
+    /// The whole write batch fails with `Error::DuplicateKey`.
+    Fail,
+    /// The row is left out and counted.
+    Skip,
+}
+
+/// Rows for any number of tables, committed together or not at all.
+#[derive(Debug)]
+pub struct WriteBatch {
+    /// The batch must have exactly the table's arrow schema.
+    pub inserts: Vec<(TableId, RecordBatch)>,
+    pub on_duplicate: OnDuplicate,
+    pub sync: SyncMode,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commit {
+    /// Of the newest commit when no row was inserted.
+    pub sequence: u64,
+    pub rows_inserted: u64,
+    pub rows_skipped: u64,
+}
+
+/// One insert, ready for the writer.
+#[derive(Debug)]
+pub(crate) struct PreparedInsert {
+    pub(crate) meta: Arc<TableMeta>,
+    pub(crate) rows: RecordBatch,
+    /// The rows as the WAL holds them.
+    pub(crate) body: Vec<u8>,
+    /// Per unique key, per row.
+    pub(crate) keys: Vec<Vec<Option<KeyHash>>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct PreparedCommit {
+    pub(crate) inserts: Vec<PreparedInsert>,
+    pub(crate) on_duplicate: OnDuplicate,
+    pub(crate) sync: SyncMode,
+}
+
+impl PreparedCommit {
+    pub(crate) fn new(version: &Version, hasher: &KeyHasher, batch: WriteBatch) -> Result<Self> {
+        let prepare = |(table, rows): (TableId, RecordBatch)| {
+            let meta = Arc::clone(&version.table(table)?.meta);
+            let rows = compact(&meta.arrow, check(&meta, &rows)?)?;
+            let keys = hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
+            Ok(PreparedInsert {
+                body: encode_batch(&rows),
+                meta,
+                rows,
+                keys,
+            })
+        };
+        let inserts = batch
+            .inserts
+            .into_iter()
+            .map(prepare)
+            .collect::<Result<Vec<_>>>()?;
+        let prepared = Self {
+            inserts,
+            on_duplicate: batch.on_duplicate,
+            sync: batch.sync,
+        };
+        if prepared.bytes() > COMMIT_BYTES_MAX {
+            return Err(Error::Invalid(format!(
+                "a commit is limited to {COMMIT_BYTES_MAX} bytes"
+            )));
+        }
+        Ok(prepared)
+    }
+
+    /// Encoded size.
+    pub(crate) fn bytes(&self) -> usize {
+        self.inserts.iter().map(|insert| insert.body.len()).sum()
+    }
+}
+
+/// Whether the rows fit the table. Only types and NULLs count; names are the table's.
+fn check<'a>(meta: &TableMeta, rows: &'a RecordBatch) -> Result<&'a RecordBatch> {
+    let fields = meta.arrow.fields();
+    let types = rows.columns().iter().map(|c| c.data_type());
+    if !types.eq(fields.iter().map(|f| f.data_type())) {
+        return Err(Error::Invalid(format!(
+            "rows for {} have other columns",
+            meta.spec.name
+        )));
+    }
+    for (column, field) in rows.columns().iter().zip(fields) {
+        if !field.is_nullable() && column.null_count() > 0 {
+            return Err(Error::Invalid(format!("NULL in column {}", field.name())));
+        }
+    }
+    Ok(rows)
+}
+
+impl PreparedInsert {
+    /// The same insert with only the rows to keep.
+    pub(crate) fn filter(&self, keep: Vec<bool>) -> Result<(RecordBatch, Vec<u8>)> {
+        let rows = compute::filter_record_batch(&self.rows, &keep.into())
+            .map_err(|e| Error::Invalid(e.to_string()))?;
+        let body = encode_batch(&rows);
+        Ok((rows, body))
+    }
+}
+
+/// The largest value of the counted column, if there is one above zero.
+pub(crate) fn largest_counted(meta: &TableMeta, rows: &RecordBatch) -> Option<u64> {
+    let column = rows.columns().get(meta.spec.auto_increment?)?;
+    if let DataType::UInt64 = column.data_type() {
+        return compute::max(column.as_primitive::<UInt64Type>());
+    }
+    let wide = compute::cast(column, &DataType::Int64).ok()?;
+    compute::max(wide.as_primitive::<Int64Type>()).and_then(|v| u64::try_from(v).ok())
+}

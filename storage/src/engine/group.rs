@@ -1,0 +1,259 @@
+//! Group commit: the commits that queued while the last group was synced are checked in order, logged as
+//! one frame, made durable by one sync, applied together and acknowledged.
+//!
+//! INVARIANT: nothing becomes visible or acknowledged before it is as durable as its mode asks, and a
+//! commit that fails leaves nothing behind: not in the log, the keys, or the memtables.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::Done;
+use super::writer::{Waiting, Writer};
+use crate::commit::{Commit, OnDuplicate, PreparedCommit, PreparedInsert, largest_counted};
+use crate::unique::KeyHash;
+use crate::version::Version;
+use crate::wal::{put_commit, put_insert};
+use crate::{Error, Result, SyncMode, TableId, TableName};
+
+/// Encoded bytes a group takes on beyond its first commit.
+const GROUP_BYTES: usize = 32 << 20;
+
+/// Unwritten bytes at which buffered commits are written all the same.
+const BUFFER_BYTES_MAX: usize = 4 << 20;
+
+/// Payload of a frame, rows to apply and keys to take back, as commits are staged one by one.
+#[derive(Default)]
+struct Stage {
+    payload: Vec<u8>,
+    commits: u32,
+    rows: BTreeMap<TableId, Vec<RecordBatch>>,
+    added_keys: Vec<(TableId, usize, KeyHash)>,
+    sync: Option<SyncMode>,
+}
+
+/// One insert of a commit after the unique keys had their say.
+struct Accepted {
+    table: TableId,
+    rows: RecordBatch,
+    body: Vec<u8>,
+}
+
+impl Writer {
+    /// Commits the next group of what is waiting.
+    pub(super) fn commit_group(&mut self) {
+        let mut stage = Stage::default();
+        let mut answers: Vec<(Done, Result<Commit>)> = Vec::new();
+        while let Some(Waiting { commit, done }) = self.waiting.pop_front() {
+            let result = self.stage(&mut stage, commit);
+            answers.push((done, result));
+            if stage.payload.len() >= GROUP_BYTES {
+                break;
+            }
+        }
+        let logged = self.log(&stage).and_then(|()| self.apply(&mut stage));
+        if let Err(error) = &logged {
+            self.forget_keys(&stage.added_keys);
+            for (_, result) in &mut answers {
+                // Also of those that failed by themselves: what they ran into is not there.
+                *result = Err(error.clone());
+            }
+        }
+        self.note_unsynced();
+        answers
+            .into_iter()
+            .for_each(|(done, result)| done.call(result));
+    }
+
+    /// Checks one commit against everything before it and adds it to the frame.
+    fn stage(&mut self, stage: &mut Stage, commit: PreparedCommit) -> Result<Commit> {
+        let keys_before = stage.added_keys.len();
+        let mut accepted = Vec::with_capacity(commit.inserts.len());
+        let (mut rows_inserted, mut rows_skipped) = (0, 0);
+        for (index, insert) in commit.inserts.into_iter().enumerate() {
+            let rows = insert.rows.num_rows();
+            match self.accept(stage, index, insert, commit.on_duplicate) {
+                Ok(insert) => {
+                    rows_inserted += insert.rows.num_rows() as u64;
+                    rows_skipped += (rows - insert.rows.num_rows()) as u64;
+                    accepted.push(insert);
+                }
+                Err(error) => {
+                    let added = stage.added_keys.split_off(keys_before);
+                    self.forget_keys(&added);
+                    return Err(error);
+                }
+            }
+        }
+        stage.sync = stage.sync.max(Some(commit.sync));
+        if rows_inserted > 0 {
+            self.add(stage, accepted);
+        }
+        let sequence = self.version.sequence + u64::from(stage.commits);
+        Ok(Commit {
+            sequence,
+            rows_inserted,
+            rows_skipped,
+        })
+    }
+
+    fn add(&mut self, stage: &mut Stage, accepted: Vec<Accepted>) {
+        let accepted: Vec<_> = accepted
+            .into_iter()
+            .filter(|a| a.rows.num_rows() > 0)
+            .collect();
+        put_commit(&mut stage.payload, accepted.len());
+        for Accepted { table, rows, body } in accepted {
+            put_insert(&mut stage.payload, table, &body);
+            if let Ok(version) = self.version.table(table)
+                && let Some(largest) = largest_counted(&version.meta, &rows)
+            {
+                version.counter.pass(largest);
+            }
+            stage.rows.entry(table).or_default().push(rows);
+        }
+        stage.commits += 1;
+    }
+
+    /// Checks the rows of one insert against the unique keys and reserves theirs.
+    fn accept(
+        &mut self,
+        stage: &mut Stage,
+        index: usize,
+        insert: PreparedInsert,
+        on_duplicate: OnDuplicate,
+    ) -> Result<Accepted> {
+        let id = insert.meta.id;
+        // Dropped since the commit was prepared? Name it as the caller knows it.
+        let name = || (insert.meta.schema.clone(), insert.meta.spec.name.clone());
+        let (true, Some(table)) = (
+            self.version.tables.contains_key(&id),
+            self.tables.get_mut(&id),
+        ) else {
+            let (schema, table) = name();
+            return Err(Error::UnknownTable(schema, table));
+        };
+        if let (Some(damage), false) = (&table.damage, insert.keys.is_empty()) {
+            return Err(damage.clone());
+        }
+        let mut keep = vec![true; insert.rows.num_rows()];
+        for (row, keep) in keep.iter_mut().enumerate() {
+            let hashes = || {
+                insert
+                    .keys
+                    .iter()
+                    .map(|key| key.get(row).copied().flatten())
+            };
+            let repeated = hashes()
+                .zip(&table.keys)
+                .position(|(hash, set)| hash.is_some_and(|h| set.contains(&h)));
+            match (repeated, on_duplicate) {
+                (None, _) => {
+                    for (key, (hash, set)) in hashes().zip(&mut table.keys).enumerate() {
+                        if let Some(hash) = hash {
+                            set.insert(hash);
+                            stage.added_keys.push((id, key, hash));
+                        }
+                    }
+                }
+                (Some(_), OnDuplicate::Skip) => *keep = false,
+                (Some(key), OnDuplicate::Fail) => {
+                    let key = insert
+                        .meta
+                        .spec
+                        .unique_keys
+                        .get(key)
+                        .map(|k| k.name.clone());
+                    let key = key.unwrap_or_default();
+                    let (schema, table) = name();
+                    let table = TableName { schema, table };
+                    return Err(Error::DuplicateKey {
+                        table,
+                        key,
+                        batch: index,
+                        row,
+                    });
+                }
+            }
+        }
+        if keep.iter().all(|&k| k) {
+            return Ok(Accepted {
+                table: id,
+                rows: insert.rows,
+                body: insert.body,
+            });
+        }
+        let (rows, body) = insert.filter(keep)?;
+        Ok(Accepted {
+            table: id,
+            rows,
+            body,
+        })
+    }
+
+    fn forget_keys(&mut self, added: &[(TableId, usize, KeyHash)]) {
+        for (table, key, hash) in added {
+            let table = self.tables.get_mut(table);
+            if let Some(set) = table.and_then(|t| t.keys.get_mut(*key)) {
+                set.remove(hash);
+            }
+        }
+    }
+
+    /// Logs the frame and makes it as durable as the strictest of its commits asks.
+    fn log(&mut self, stage: &Stage) -> Result<()> {
+        let mark = self.wal.pending_bytes();
+        if stage.commits > 0 {
+            let first = self.version.sequence + 1;
+            self.wal
+                .append(first, stage.commits, self.manifest.edit(), &stage.payload);
+        }
+        let logged = match stage.sync {
+            Some(SyncMode::Durable) => self.wal.sync(),
+            Some(SyncMode::Written) => self.wal.write(),
+            Some(SyncMode::Buffered) if self.wal.pending_bytes() > BUFFER_BYTES_MAX => {
+                self.wal.write()
+            }
+            Some(SyncMode::Buffered) | None => Ok(()),
+        };
+        let logged = self.check(logged);
+        if logged.is_err() {
+            // Stopped, or the disk is full and nothing of it was written.
+            self.wal.withdraw(mark);
+        }
+        logged
+    }
+
+    /// Moves the rows into the memtables and publishes the result.
+    fn apply(&mut self, stage: &mut Stage) -> Result<()> {
+        if stage.commits == 0 {
+            return Ok(());
+        }
+        let mut version = self.version.clone();
+        version.sequence += u64::from(stage.commits);
+        for (id, rows) in std::mem::take(&mut stage.rows) {
+            let applied = append(&mut version, id, &rows, self.wal.id());
+            // It is in the log and cannot be taken back: a failure here must stop everything.
+            self.check(applied)?;
+        }
+        self.version = version;
+        self.publish();
+        Ok(())
+    }
+}
+
+fn append(
+    version: &mut Version,
+    id: TableId,
+    rows: &[RecordBatch],
+    wal: crate::format::FileId,
+) -> Result<()> {
+    let sequence = version.sequence;
+    let table = version.table(id)?;
+    let memtable = table
+        .active
+        .append(&table.meta.arrow, rows, sequence, wal)?;
+    version.change(id, |table| table.active = Arc::new(memtable));
+    Ok(())
+}

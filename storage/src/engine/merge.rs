@@ -1,0 +1,50 @@
+//! A merge: the rows of several segments of one table become one larger segment, or a few.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+
+use super::Shared;
+use super::segments::RowSource;
+use crate::segment::{ChunkCache, ColumnCursor, PublishedSegment};
+use crate::{Result, TableMeta};
+
+#[derive(Debug)]
+pub(crate) struct MergeJob {
+    pub(super) meta: Arc<TableMeta>,
+    pub(super) inputs: Vec<Arc<PublishedSegment>>,
+}
+
+struct Inputs<'a> {
+    segments: &'a [Arc<PublishedSegment>],
+    /// Its own, so that a merge does not push the dictionaries of queries out of theirs.
+    cache: ChunkCache,
+}
+
+impl RowSource for Inputs<'_> {
+    fn rows(&self) -> usize {
+        self.segments.iter().map(|s| s.record.rows as usize).sum()
+    }
+
+    fn column(&self, column: usize) -> Result<Vec<ArrayRef>> {
+        let mut parts = Vec::new();
+        for segment in self.segments {
+            let reader = segment.reader()?;
+            let mut cursor = ColumnCursor::default();
+            for block in 0..reader.blocks() {
+                parts.push(reader.read(column, block, &self.cache, &mut cursor)?);
+            }
+        }
+        Ok(parts)
+    }
+}
+
+impl MergeJob {
+    pub(super) fn run(&self, shared: &Shared) -> Result<Vec<Arc<PublishedSegment>>> {
+        let inputs = Inputs {
+            segments: &self.inputs,
+            cache: ChunkCache::new(16 << 20),
+        };
+        shared.write_segments(&self.meta, &inputs)
+    }
+}

@@ -1,0 +1,441 @@
+//! Opening a directory: from the manifest, the segments it names and the WAL files it names to a writer
+//! and a version. Nothing is served before everything that was read back is durable again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::queue::Queue;
+use super::writer::{WriteTable, Writer};
+use super::{Engine, Shared};
+use crate::commit::largest_counted;
+use crate::format::{FileId, Seal};
+use crate::fs::{FileSystem, Lock};
+use crate::manifest::{
+    FileIds, ManifestLog, ManifestState, Recovered, TableState, WalRecord, decode_manifest,
+    manifest_path,
+};
+use crate::segment::{Bounds, ChunkCache, PublishedSegment, segment_path};
+use crate::unique::KeyHasher;
+use crate::version::{SchemaVersion, TableVersion, Version};
+use crate::wal::{ReplayedCommit, WAL_DIR, WalContents, WalLog, decode_batch, read_wal, wal_path};
+use crate::{Environment, Error, Options, Result, ScanRequest, Snapshot, TableId, TableMeta};
+
+const LOCK_NAME: &str = "LOCK";
+
+/// What `Environment::random` draws numbers for.
+const RANDOM_DATABASE: u64 = 1;
+const RANDOM_HASH_FIRST: u64 = 2;
+const RANDOM_HASH_SECOND: u64 = 3;
+
+impl Engine {
+    /// Locks the directory, recovers what is in it, and starts a new WAL file. Starts no threads.
+    pub(crate) fn open(options: Options, environment: Environment) -> Result<Self> {
+        options.check()?;
+        let fs = Arc::clone(&environment.fs);
+        let dir = options.dir.clone();
+        create_dirs(&*fs, &dir)?;
+        let lock = lock(&*fs, &dir)?;
+        let present = list_files(&*fs, &dir)?;
+        let recovered = read_manifest(&*fs, &dir, &present, &environment)?;
+        let file_ids = FileIds::starting_at(present.next_file(&recovered));
+        let hasher = KeyHasher::new([
+            environment.random(RANDOM_HASH_FIRST)?,
+            environment.random(RANDOM_HASH_SECOND)?,
+        ]);
+        let cache = Arc::new(ChunkCache::new(options.dictionary_cache_bytes));
+        let shared = Shared {
+            fs,
+            dir,
+            options,
+            environment,
+            database: recovered.database,
+            hasher,
+            cache,
+            file_ids,
+            published: RwLock::default(),
+            queue: Queue::default(),
+            flushes: Queue::default(),
+            merges: Queue::default(),
+        };
+        let writer = Recovery::new(Arc::new(shared), recovered).run(present)?;
+        let shared = Arc::clone(&writer.shared);
+        Ok(Self {
+            shared,
+            writer: Mutex::new(writer),
+            _lock: lock,
+        })
+    }
+}
+
+fn io<T>(operation: &'static str, path: &Path, result: std::io::Result<T>) -> Result<T> {
+    result.map_err(|e| Error::io(operation, path, &e))
+}
+
+/// Creates the data directory and what leads to it, each entry durable, and `wal/` in it.
+fn create_dirs(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+    let mut missing = vec![dir.join(WAL_DIR)];
+    for ancestor in dir.ancestors().filter(|a| !a.as_os_str().is_empty()) {
+        if io("look for", ancestor, fs.exists(ancestor))? {
+            break;
+        }
+        missing.push(ancestor.to_path_buf());
+    }
+    for path in missing.iter().rev() {
+        if !io("look for", path, fs.exists(path))? {
+            io("create", path, fs.create_dir(path))?;
+        }
+        // Also when it is there: a crash may have come between its creation and its sync.
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let parent = parent.unwrap_or_else(|| Path::new("."));
+        io("sync", parent, fs.sync_dir(parent))?;
+    }
+    Ok(())
+}
+
+fn lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn Lock>> {
+    let path = dir.join(LOCK_NAME);
+    fs.lock(&path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::WouldBlock => Error::Locked(dir.to_path_buf()),
+        _ => Error::io("lock", &path, &e),
+    })
+}
+
+/// Our files in the directory, by the numbers in their names.
+#[derive(Debug, Default)]
+struct Present {
+    manifest: bool,
+    segments: BTreeSet<FileId>,
+    wal: BTreeSet<FileId>,
+}
+
+impl Present {
+    /// A number above every one that was ever used: by a file that counts or by one left over.
+    fn next_file(&self, recovered: &Recovered) -> FileId {
+        let last = self.segments.last().max(self.wal.last());
+        let after = last.map_or(FileId(1), |file| FileId(file.0.saturating_add(1)));
+        after.max(recovered.state.next_file)
+    }
+}
+
+fn list_files(fs: &dyn FileSystem, dir: &Path) -> Result<Present> {
+    let number = |name: &str, suffix: &str| {
+        let digits = name.strip_suffix(suffix).filter(|d| d.len() == 16)?;
+        u64::from_str_radix(digits, 16).ok().map(FileId)
+    };
+    let manifest = manifest_path(dir);
+    let names = io("list", dir, fs.list(dir))?;
+    let wal_dir = dir.join(WAL_DIR);
+    let wal_names = io("list", &wal_dir, fs.list(&wal_dir))?;
+    Ok(Present {
+        manifest: io("look for", &manifest, fs.exists(&manifest))?,
+        segments: names
+            .iter()
+            .filter_map(|name| number(name, ".seg"))
+            .collect(),
+        wal: wal_names
+            .iter()
+            .filter_map(|name| number(name, ".wal"))
+            .collect(),
+    })
+}
+
+fn read_manifest(
+    fs: &dyn FileSystem,
+    dir: &Path,
+    present: &Present,
+    environment: &Environment,
+) -> Result<Recovered> {
+    let path = manifest_path(dir);
+    if present.manifest {
+        return decode_manifest(&path, &io("read", &path, fs.read(&path))?);
+    }
+    // The manifest is the first file of a new directory and never goes: data without it is damage.
+    if !present.segments.is_empty() || !present.wal.is_empty() {
+        return Err(Error::corruption(&path, 0, "the manifest is missing"));
+    }
+    let database = environment.random(RANDOM_DATABASE)?;
+    Ok(Recovered {
+        database,
+        state: ManifestState::default(),
+        edit: 0,
+        sequence: 0,
+    })
+}
+
+/// The steps of an open, and what they have found so far.
+struct Recovery {
+    shared: Arc<Shared>,
+    recovered: Recovered,
+    version: Version,
+    tables: HashMap<TableId, WriteTable>,
+}
+
+impl Recovery {
+    fn new(shared: Arc<Shared>, recovered: Recovered) -> Self {
+        Self {
+            shared,
+            recovered,
+            version: Version::default(),
+            tables: HashMap::new(),
+        }
+    }
+
+    fn run(mut self, present: Present) -> Result<Writer> {
+        self.load_catalog()?;
+        self.replay_wal()?;
+        let (manifest, wal) = self.start_logs()?;
+        remove_unnamed(&self.shared, manifest.state(), wal.id(), present);
+        self.load_keys();
+        let writer = Writer::new(self.shared, manifest, wal, self.version, self.tables);
+        writer.publish();
+        Ok(writer)
+    }
+
+    fn load_catalog(&mut self) -> Result<()> {
+        let state = &self.recovered.state;
+        let mut schemas: BTreeMap<String, SchemaVersion> = BTreeMap::new();
+        for (name, attributes) in &state.schemas {
+            let schema = SchemaVersion {
+                attributes: attributes.clone(),
+                ..Default::default()
+            };
+            schemas.insert(name.clone(), schema);
+        }
+        for (&id, table) in &state.tables {
+            if let Some(schema) = schemas.get_mut(&table.schema) {
+                schema.tables.insert(table.spec.name.clone(), id);
+            }
+            let version = open_table(&self.shared, id, table)?;
+            self.version.tables.insert(id, Arc::new(version));
+            let keys = table
+                .spec
+                .unique_keys
+                .iter()
+                .map(|_| Default::default())
+                .collect();
+            self.tables.insert(id, WriteTable { keys, damage: None });
+        }
+        self.version.schemas = Arc::new(schemas);
+        self.version.properties = Arc::new(state.properties.clone());
+        Ok(())
+    }
+
+    /// Reads every WAL file into the memtables, and makes the end of the last one durable.
+    fn replay_wal(&mut self) -> Result<()> {
+        let records = std::mem::take(&mut self.recovered.state.wal);
+        let mut next = None;
+        for record in records {
+            let path = wal_path(&self.shared.dir, record.file);
+            let file = io("read", &path, self.shared.fs.read(&path))?;
+            let contents = read_wal(&path, &file, self.recovered.database, record)?;
+            if next.is_some_and(|next| next != record.first_sequence) {
+                return Err(Error::corruption(
+                    &path,
+                    0,
+                    "commits between the files are missing",
+                ));
+            }
+            if contents.edit > self.recovered.edit {
+                let path = manifest_path(&self.shared.dir);
+                return Err(Error::corruption(&path, 0, "the last records are missing"));
+            }
+            next = Some(contents.next_sequence);
+            for commit in &contents.commits {
+                self.apply(&path, record.file, commit)?;
+            }
+            self.settle(&path, &file, record, &contents)?;
+            let length = Some(contents.end);
+            self.recovered
+                .state
+                .wal
+                .push(WalRecord { length, ..record });
+        }
+        let last = next.map_or(self.recovered.sequence, |next| next.saturating_sub(1));
+        if last < self.recovered.sequence {
+            let path = self.shared.dir.join(WAL_DIR);
+            return Err(Error::corruption(
+                &path,
+                0,
+                "commits that had been synced are missing",
+            ));
+        }
+        self.version.sequence = last;
+        self.recovered.sequence = last;
+        Ok(())
+    }
+
+    fn apply(&mut self, path: &Path, file: FileId, commit: &ReplayedCommit<'_>) -> Result<()> {
+        for insert in &commit.inserts {
+            let corrupt = |what: &str| Error::corruption(path, insert.offset, what);
+            let Some(state) = self.recovered.state.tables.get(&insert.table) else {
+                if insert.table >= self.recovered.state.next_table {
+                    return Err(corrupt("rows of a table that was never created"));
+                }
+                continue;
+            };
+            if commit.sequence <= state.flushed {
+                continue;
+            }
+            let table = self.version.table(insert.table)?;
+            let rows = decode_batch(&table.meta.arrow, insert.body).map_err(|e| corrupt(e.0))?;
+            if let Some(largest) = largest_counted(&table.meta, &rows) {
+                table.counter.pass(largest);
+            }
+            let schema = &table.meta.arrow;
+            let memtable = table
+                .active
+                .append(schema, &[rows], commit.sequence, file)?;
+            self.version
+                .change(insert.table, |table| table.active = Arc::new(memtable));
+        }
+        Ok(())
+    }
+
+    /// Makes durable what was read from the file that was being written. Bytes that no sync is known
+    /// to have covered may be in the page cache only, and after a failed sync would never leave it by
+    /// themselves: they are written again. What follows the last good frame is cut off.
+    fn settle(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        record: WalRecord,
+        contents: &WalContents<'_>,
+    ) -> Result<()> {
+        if record.length.is_some() {
+            return Ok(());
+        }
+        let fs = &self.shared.fs;
+        let tail = bytes
+            .get(contents.proved as usize..contents.end as usize)
+            .unwrap_or_default();
+        let file = io("open", path, fs.open(path))?;
+        if !tail.is_empty() {
+            io("write", path, file.write_at(contents.proved, tail))?;
+        }
+        if contents.end < bytes.len() as u64 {
+            io("cut", path, file.set_len(contents.end))?;
+        }
+        io("sync", path, file.sync())
+    }
+
+    /// Starts a new WAL file and a new manifest that names it. WAL files none of whose rows are needed
+    /// are left out.
+    fn start_logs(&mut self) -> Result<(ManifestLog, WalLog)> {
+        let shared = &self.shared;
+        let memtables = self.version.tables.values().flat_map(|t| t.memtables());
+        let oldest = memtables.filter_map(|m| m.first_wal()).min();
+        let state = &mut self.recovered.state;
+        state
+            .wal
+            .retain(|record| oldest.is_some_and(|oldest| oldest <= record.file));
+        let seal = Seal {
+            database: shared.database,
+            file: shared.file_ids.take(),
+        };
+        if self.recovered.edit == 0 {
+            // A new directory: the manifest comes before any other file.
+            let recovered = self.recovered.clone();
+            ManifestLog::create(&shared.fs, &shared.dir, recovered, &shared.file_ids)?;
+            self.recovered.edit = 1;
+        }
+        let wal = WalLog::create(&shared.fs, &shared.dir, seal)?;
+        self.recovered.state.wal.push(WalRecord {
+            file: seal.file,
+            first_sequence: self.recovered.sequence + 1,
+            length: None,
+        });
+        let recovered = self.recovered.clone();
+        let manifest = ManifestLog::create(&shared.fs, &shared.dir, recovered, &shared.file_ids)?;
+        Ok((manifest, wal))
+    }
+
+    /// Fills the sets of key values from the stored rows.
+    fn load_keys(&mut self) {
+        let version = Arc::new(self.version.clone());
+        let cache = Arc::clone(&self.shared.cache);
+        let snapshot = Snapshot { version, cache };
+        for (&id, table) in &mut self.tables {
+            if let Err(error) = load_table_keys(&self.shared.hasher, &snapshot, id, table) {
+                tracing::error!(%error, table = id.0, "the unique keys cannot be read");
+                table.damage = Some(error);
+            }
+        }
+    }
+}
+
+fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableVersion> {
+    let spec = (*state.spec).clone();
+    let meta = TableMeta {
+        id,
+        schema: state.schema.clone(),
+        arrow: spec.arrow(),
+        spec,
+    };
+    let mut next = state.counter;
+    let mut segments = Vec::with_capacity(state.segments.len());
+    for &record in state.segments.values() {
+        let table = (id, &meta.arrow);
+        let (fs, dir) = (&shared.fs, &shared.dir);
+        let segment = PublishedSegment::open(fs, dir, shared.database, record, table)?;
+        match segment.reader() {
+            Ok(reader) => {
+                let zone = meta
+                    .spec
+                    .auto_increment
+                    .and_then(|column| reader.zone(column));
+                if let Some(Bounds::Int(_, max)) = zone.map(|z| z.bounds) {
+                    let max = u64::try_from(max.max(0)).unwrap_or(u64::MAX);
+                    next = next.max(max.saturating_add(1));
+                }
+            }
+            Err(error) => tracing::error!(%error, "a segment cannot be opened"),
+        }
+        segments.push(Arc::new(segment));
+    }
+    Ok(TableVersion::new(meta, segments, next))
+}
+
+/// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are
+/// in segments. What cannot be removed does no harm.
+fn remove_unnamed(shared: &Shared, state: &ManifestState, wal: FileId, present: Present) {
+    let named = |file: &FileId| state.tables.values().any(|t| t.segments.contains_key(file));
+    let segments = present.segments.into_iter().filter(|file| !named(file));
+    let mut paths: Vec<_> = segments
+        .map(|file| segment_path(&shared.dir, file))
+        .collect();
+    let live = |file: &FileId| *file == wal || state.wal.iter().any(|w| w.file == *file);
+    let logs = present.wal.into_iter().filter(|file| !live(file));
+    paths.extend(logs.map(|file| wal_path(&shared.dir, file)));
+    for path in paths {
+        if let Err(error) = shared.fs.remove(&path) {
+            tracing::warn!(path = %path.display(), %error, "a file that does not count stays");
+        }
+    }
+}
+
+fn load_table_keys(
+    hasher: &KeyHasher,
+    snapshot: &Snapshot,
+    id: TableId,
+    table: &mut WriteTable,
+) -> Result<()> {
+    let meta = Arc::clone(&snapshot.version.table(id)?.meta);
+    let source = snapshot.table(&meta.schema, &meta.spec.name);
+    let source = source.ok_or_else(|| Error::Invalid("a table without a name".into()))?;
+    for (key, set) in meta.spec.unique_keys.iter().zip(&mut table.keys) {
+        set.reserve(source.rows() as usize);
+        let request = ScanRequest {
+            columns: key.columns.clone(),
+            predicates: Vec::new(),
+        };
+        for morsel in source.scan(request)?.into_morsels() {
+            for batch in morsel {
+                set.extend(hasher.hash(batch?.columns())?.into_iter().flatten());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Writing sorted rows into new segment files, wherever the rows come from.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute::{concat, take};
+use arrow::datatypes::DataType;
+
+use super::Shared;
+use crate::format::Seal;
+use crate::segment::{PublishedSegment, SegmentWriter, segment_path};
+use crate::sort::sorted_order;
+use crate::{Error, Result, TableMeta};
+
+/// Decoded bytes a segment may reach. Bounds blocks, and the memory of a later merge.
+pub(super) const SEGMENT_RAW_BYTES_MAX: u64 = 1 << 30;
+
+/// Rows to be written: a sealed memtable, or the segments of a merge.
+pub(super) trait RowSource {
+    fn rows(&self) -> usize;
+
+    /// A column of all rows, in parts.
+    fn column(&self, column: usize) -> Result<Vec<ArrayRef>>;
+}
+
+impl Shared {
+    /// Writes the rows in order of the sort key into as many segments as they need. The files are
+    /// durable and unnamed: they count only once the manifest names them.
+    pub(super) fn write_segments(
+        &self,
+        meta: &TableMeta,
+        source: &dyn RowSource,
+    ) -> Result<Vec<Arc<PublishedSegment>>> {
+        let keys = meta.spec.sort_key.iter().map(|&c| whole_column(source, c));
+        let order = sorted_order(&keys.collect::<Result<Vec<_>>>()?)?;
+        let order = order.unwrap_or_else(|| UInt32Array::from_iter_values(0..source.rows() as u32));
+        let cuts = self.cuts(meta, source, &order)?;
+        let mut segments = Vec::new();
+        let written: Result<()> = cuts.into_iter().try_for_each(|cut| {
+            let rows = order.slice(cut.start, cut.len());
+            segments.push(self.write_segment(meta, source, &rows)?);
+            Ok(())
+        });
+        let synced = written.and_then(|()| {
+            self.fs
+                .sync_dir(&self.dir)
+                .map_err(|e| Error::io("sync", &self.dir, &e))
+        });
+        if synced.is_err() {
+            segments.iter().for_each(|segment| segment.make_obsolete());
+        }
+        synced.map(|()| segments)
+    }
+
+    fn write_segment(
+        &self,
+        meta: &TableMeta,
+        source: &dyn RowSource,
+        rows: &UInt32Array,
+    ) -> Result<Arc<PublishedSegment>> {
+        let seal = Seal {
+            database: self.database,
+            file: self.file_ids.take(),
+        };
+        let path = segment_path(&self.dir, seal.file);
+        let written = SegmentWriter::create(&*self.fs, &path, seal, meta.id, &meta.spec.sort_key)
+            .and_then(|mut writer| {
+                for column in 0..meta.spec.columns.len() {
+                    let whole = whole_column(source, column)?;
+                    let sorted =
+                        take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))?;
+                    writer.column(&sorted)?;
+                }
+                writer.finish()
+            });
+        match written {
+            Ok(record) => {
+                let table = (meta.id, &meta.arrow);
+                let (fs, dir) = (&self.fs, &self.dir);
+                let segment = PublishedSegment::open(fs, dir, self.database, record, table)?;
+                segment.reader()?;
+                Ok(Arc::new(segment))
+            }
+            Err(error) => {
+                // Room for others; if it stays, the next open removes it.
+                let _ = self.fs.remove(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Where to cut the sorted rows so that no segment has too many rows or bytes.
+    fn cuts(
+        &self,
+        meta: &TableMeta,
+        source: &dyn RowSource,
+        order: &UInt32Array,
+    ) -> Result<Vec<Range<usize>>> {
+        let sizes = row_bytes(meta, source)?;
+        let rows_max = self.options.segment_rows;
+        let (mut cuts, mut start, mut bytes) = (Vec::new(), 0, 0);
+        for (at, &row) in order.values().iter().enumerate() {
+            let size = sizes.get(row as usize).copied().unwrap_or(0);
+            let full = at - start >= rows_max || bytes + size > SEGMENT_RAW_BYTES_MAX;
+            if full && at > start {
+                cuts.push(start..at);
+                (start, bytes) = (at, 0);
+            }
+            bytes += size;
+        }
+        if start < order.len() {
+            cuts.push(start..order.len());
+        }
+        Ok(cuts)
+    }
+}
+
+fn whole_column(source: &dyn RowSource, column: usize) -> Result<ArrayRef> {
+    let parts = source.column(column)?;
+    let parts: Vec<&dyn Array> = parts.iter().map(|p| p.as_ref()).collect();
+    // Views keep pointing into the buffers of the parts: no string is copied here.
+    concat(&parts).map_err(|e| Error::Invalid(e.to_string()))
+}
+
+/// About how many bytes each row takes when decoded.
+fn row_bytes(meta: &TableMeta, source: &dyn RowSource) -> Result<Vec<u64>> {
+    let fixed = 8 * meta.spec.columns.len() as u64;
+    let mut sizes = vec![fixed; source.rows()];
+    for (number, column) in meta.spec.columns.iter().enumerate() {
+        if !matches!(column.data_type, DataType::Utf8View | DataType::BinaryView) {
+            continue;
+        }
+        let mut rows = sizes.iter_mut();
+        for part in source.column(number)? {
+            let views = match part.data_type() {
+                DataType::Utf8View => part.as_string_view().views().clone(),
+                _ => part.as_binary_view().views().clone(),
+            };
+            // The low 32 bits of a view are the length of its string.
+            let lengths = views.iter().map(|&view| u64::from(view as u32));
+            rows.by_ref()
+                .zip(lengths)
+                .for_each(|(size, length)| *size += 16 + length);
+        }
+    }
+    Ok(sizes)
+}

@@ -1,0 +1,459 @@
+//! The edits the manifest is a log of, and their bytes. A record of the log holds one or more edits that
+//! take effect together. What they do to the state is in `state.rs`.
+
+use crate::column_type::{type_of_tag, type_tag};
+use crate::format::{ByteReader, ByteWriter, FileId, Malformed};
+use crate::{ColumnSpec, KeySpec, TableId, TableSpec};
+
+/// A segment as the manifest knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentRecord {
+    pub(crate) file: FileId,
+    pub(crate) rows: u64,
+    /// Length of the file.
+    pub(crate) bytes: u64,
+    /// Bytes of the rows when decoded; bounds what a merge takes on.
+    pub(crate) raw_bytes: u64,
+    /// The footer's checksum: the file is the one that was published.
+    pub(crate) footer_checksum: u64,
+}
+
+/// A WAL file that recovery reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WalRecord {
+    pub(crate) file: FileId,
+    /// Sequence of the first commit the file can hold.
+    pub(crate) first_sequence: u64,
+    /// Where the file ends; `None` while it is the one being written.
+    pub(crate) length: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Edit {
+    CreateSchema {
+        name: String,
+        attributes: String,
+    },
+    /// Its tables are dropped by edits of their own in the same record.
+    DropSchema {
+        name: String,
+    },
+    CreateTable {
+        id: TableId,
+        schema: String,
+        spec: TableSpec,
+    },
+    DropTable {
+        id: TableId,
+    },
+    /// Removes all rows of the table committed up to `sequence`.
+    Truncate {
+        id: TableId,
+        sequence: u64,
+    },
+    SetProperty {
+        key: String,
+        value: Option<String>,
+    },
+    /// Replaces segments of a table: a flush adds, a merge removes and adds.
+    Segments {
+        id: TableId,
+        removed: Vec<FileId>,
+        added: Vec<SegmentRecord>,
+    },
+    /// The segments hold all rows of the table committed up to `sequence`.
+    Flushed {
+        id: TableId,
+        sequence: u64,
+    },
+    /// Lower bound for the next value of the table's counter.
+    Counter {
+        id: TableId,
+        next: u64,
+    },
+    /// A new WAL file; the one before it ends at `previous_length`.
+    WalAdded {
+        file: FileId,
+        first_sequence: u64,
+        previous_length: u64,
+    },
+    WalRemoved {
+        file: FileId,
+    },
+    /// In a checkpoint: a WAL file with its final length.
+    WalKept {
+        record: WalRecord,
+    },
+    /// In a checkpoint: numbers that must not be used again.
+    Next {
+        table: TableId,
+        file: FileId,
+    },
+}
+
+const CREATE_SCHEMA: u32 = 1;
+const DROP_SCHEMA: u32 = 2;
+const CREATE_TABLE: u32 = 3;
+const DROP_TABLE: u32 = 4;
+const TRUNCATE: u32 = 5;
+const SET_PROPERTY: u32 = 6;
+const SEGMENTS: u32 = 7;
+const FLUSHED: u32 = 8;
+const COUNTER: u32 = 9;
+const WAL_ADDED: u32 = 10;
+const WAL_REMOVED: u32 = 11;
+const WAL_KEPT: u32 = 12;
+const NEXT: u32 = 13;
+
+/// Stands for "no value" where a position or a length may be absent.
+const ABSENT_U32: u32 = u32::MAX;
+const ABSENT_U64: u64 = u64::MAX;
+
+/// Encodes a record: the edits one after the other.
+pub(crate) fn encode_edits(edits: &[Edit]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for edit in edits {
+        encode_edit(&mut out, edit);
+    }
+    out
+}
+
+pub(crate) fn decode_edits(payload: &[u8]) -> Result<Vec<Edit>, Malformed> {
+    let mut reader = ByteReader::new(payload);
+    let mut edits = Vec::new();
+    while !reader.is_empty() {
+        edits.push(decode_edit(&mut reader)?);
+    }
+    Ok(edits)
+}
+
+fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
+    match edit {
+        Edit::CreateSchema { name, attributes } => {
+            out.put_u32(CREATE_SCHEMA);
+            out.put_str(name);
+            out.put_str(attributes);
+        }
+        Edit::DropSchema { name } => {
+            out.put_u32(DROP_SCHEMA);
+            out.put_str(name);
+        }
+        Edit::CreateTable { id, schema, spec } => {
+            out.put_u32(CREATE_TABLE);
+            out.put_u64(id.0);
+            out.put_str(schema);
+            put_spec(out, spec);
+        }
+        Edit::DropTable { id } => put_numbers(out, DROP_TABLE, &[id.0]),
+        Edit::Truncate { id, sequence } => put_numbers(out, TRUNCATE, &[id.0, *sequence]),
+        Edit::SetProperty { key, value } => {
+            out.put_u32(SET_PROPERTY);
+            out.put_str(key);
+            out.put_u8(u8::from(value.is_some()));
+            out.put_str(value.as_deref().unwrap_or_default());
+        }
+        Edit::Segments { id, removed, added } => put_segments(out, *id, removed, added),
+        Edit::Flushed { id, sequence } => put_numbers(out, FLUSHED, &[id.0, *sequence]),
+        Edit::Counter { id, next } => put_numbers(out, COUNTER, &[id.0, *next]),
+        Edit::WalAdded {
+            file,
+            first_sequence,
+            previous_length,
+        } => {
+            put_numbers(out, WAL_ADDED, &[file.0, *first_sequence, *previous_length]);
+        }
+        Edit::WalRemoved { file } => put_numbers(out, WAL_REMOVED, &[file.0]),
+        Edit::WalKept { record } => {
+            let length = record.length.unwrap_or(ABSENT_U64);
+            put_numbers(
+                out,
+                WAL_KEPT,
+                &[record.file.0, record.first_sequence, length],
+            );
+        }
+        Edit::Next { table, file } => put_numbers(out, NEXT, &[table.0, file.0]),
+    }
+}
+
+fn put_numbers(out: &mut Vec<u8>, tag: u32, numbers: &[u64]) {
+    out.put_u32(tag);
+    for &number in numbers {
+        out.put_u64(number);
+    }
+}
+
+fn put_segments(out: &mut Vec<u8>, id: TableId, removed: &[FileId], added: &[SegmentRecord]) {
+    out.put_u32(SEGMENTS);
+    out.put_u64(id.0);
+    out.put_length(removed.len());
+    for file in removed {
+        out.put_u64(file.0);
+    }
+    out.put_length(added.len());
+    for s in added {
+        for number in [s.file.0, s.rows, s.bytes, s.raw_bytes, s.footer_checksum] {
+            out.put_u64(number);
+        }
+    }
+}
+
+fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
+    Ok(match reader.u32()? {
+        CREATE_SCHEMA => Edit::CreateSchema {
+            name: reader.str()?.into(),
+            attributes: reader.str()?.into(),
+        },
+        DROP_SCHEMA => Edit::DropSchema {
+            name: reader.str()?.into(),
+        },
+        CREATE_TABLE => Edit::CreateTable {
+            id: TableId(reader.u64()?),
+            schema: reader.str()?.into(),
+            spec: read_spec(reader)?,
+        },
+        DROP_TABLE => Edit::DropTable {
+            id: TableId(reader.u64()?),
+        },
+        TRUNCATE => Edit::Truncate {
+            id: TableId(reader.u64()?),
+            sequence: reader.u64()?,
+        },
+        SET_PROPERTY => {
+            let key = reader.str()?.into();
+            let present = reader.u8()? != 0;
+            let value = reader.str()?;
+            Edit::SetProperty {
+                key,
+                value: present.then(|| value.into()),
+            }
+        }
+        SEGMENTS => read_segments(reader)?,
+        FLUSHED => Edit::Flushed {
+            id: TableId(reader.u64()?),
+            sequence: reader.u64()?,
+        },
+        COUNTER => Edit::Counter {
+            id: TableId(reader.u64()?),
+            next: reader.u64()?,
+        },
+        WAL_ADDED => Edit::WalAdded {
+            file: FileId(reader.u64()?),
+            first_sequence: reader.u64()?,
+            previous_length: reader.u64()?,
+        },
+        WAL_REMOVED => Edit::WalRemoved {
+            file: FileId(reader.u64()?),
+        },
+        WAL_KEPT => {
+            let (file, first_sequence) = (FileId(reader.u64()?), reader.u64()?);
+            let length = Some(reader.u64()?).filter(|&l| l != ABSENT_U64);
+            Edit::WalKept {
+                record: WalRecord {
+                    file,
+                    first_sequence,
+                    length,
+                },
+            }
+        }
+        NEXT => Edit::Next {
+            table: TableId(reader.u64()?),
+            file: FileId(reader.u64()?),
+        },
+        _ => return Err(Malformed("an unknown edit")),
+    })
+}
+
+fn read_segments(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
+    let id = TableId(reader.u64()?);
+    let removed = (0..reader.count(8)?)
+        .map(|_| reader.u64().map(FileId))
+        .collect::<Result<_, _>>()?;
+    let mut added = Vec::new();
+    for _ in 0..reader.count(40)? {
+        added.push(SegmentRecord {
+            file: FileId(reader.u64()?),
+            rows: reader.u64()?,
+            bytes: reader.u64()?,
+            raw_bytes: reader.u64()?,
+            footer_checksum: reader.u64()?,
+        });
+    }
+    Ok(Edit::Segments { id, removed, added })
+}
+
+fn put_spec(out: &mut Vec<u8>, spec: &TableSpec) {
+    out.put_str(&spec.name);
+    out.put_length(spec.columns.len());
+    for column in &spec.columns {
+        out.put_str(&column.name);
+        out.put(&type_tag(&column.data_type).unwrap_or_default());
+        out.put_u8(u8::from(column.nullable));
+        out.put_str(&column.attributes);
+    }
+    put_positions(out, &spec.sort_key);
+    put_positions(out, &spec.shard_key);
+    out.put_length(spec.unique_keys.len());
+    for key in &spec.unique_keys {
+        out.put_str(&key.name);
+        put_positions(out, &key.columns);
+    }
+    out.put_u32(spec.auto_increment.map_or(ABSENT_U32, |c| c as u32));
+    out.put_str(&spec.attributes);
+}
+
+fn put_positions(out: &mut Vec<u8>, positions: &[usize]) {
+    out.put_length(positions.len());
+    for &position in positions {
+        out.put_length(position);
+    }
+}
+
+fn read_spec(reader: &mut ByteReader<'_>) -> Result<TableSpec, Malformed> {
+    let name = reader.str()?.into();
+    let mut columns = Vec::new();
+    for _ in 0..reader.count(13)? {
+        columns.push(ColumnSpec {
+            name: reader.str()?.into(),
+            data_type: type_of_tag(reader.array()?)?,
+            nullable: reader.u8()? != 0,
+            attributes: reader.str()?.into(),
+        });
+    }
+    let sort_key = read_positions(reader)?;
+    let shard_key = read_positions(reader)?;
+    let mut unique_keys = Vec::new();
+    for _ in 0..reader.count(8)? {
+        unique_keys.push(KeySpec {
+            name: reader.str()?.into(),
+            columns: read_positions(reader)?,
+        });
+    }
+    let auto_increment = Some(reader.u32()?)
+        .filter(|&c| c != ABSENT_U32)
+        .map(|c| c as usize);
+    let attributes = reader.str()?.into();
+    let spec = TableSpec {
+        name,
+        columns,
+        sort_key,
+        shard_key,
+        unique_keys,
+        auto_increment,
+        attributes,
+    };
+    spec.check()
+        .map_err(|_| Malformed("a table specification contradicts itself"))?;
+    Ok(spec)
+}
+
+fn read_positions(reader: &mut ByteReader<'_>) -> Result<Vec<usize>, Malformed> {
+    (0..reader.count(4)?).map(|_| reader.length()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::testing::all_types;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn arbitrary_spec() -> impl Strategy<Value = TableSpec> {
+        let types = prop::sample::select(all_types());
+        let columns = vec((types, any::<bool>(), ".{0,8}"), 1..6);
+        (".{0,8}", columns, ".{0,8}").prop_map(|(name, columns, attributes)| {
+            let last = columns.len() - 1;
+            let columns = columns
+                .into_iter()
+                .enumerate()
+                .map(|(i, (data_type, nullable, attributes))| ColumnSpec {
+                    name: format!("c{i}"),
+                    data_type,
+                    nullable,
+                    attributes,
+                })
+                .collect::<Vec<_>>();
+            let integer = columns[0].data_type.is_integer();
+            TableSpec {
+                name,
+                columns,
+                sort_key: vec![last],
+                shard_key: vec![0],
+                unique_keys: vec![KeySpec {
+                    name: "k".into(),
+                    columns: vec![0],
+                }],
+                auto_increment: integer.then_some(0),
+                attributes,
+            }
+        })
+    }
+
+    fn arbitrary_edit() -> impl Strategy<Value = Edit> {
+        let id = any::<u64>().prop_map(TableId);
+        let file = any::<u64>().prop_map(FileId);
+        let segment =
+            any::<[u64; 5]>().prop_map(|[f, rows, bytes, raw_bytes, sum]| SegmentRecord {
+                file: FileId(f),
+                rows,
+                bytes,
+                raw_bytes,
+                footer_checksum: sum,
+            });
+        let segments = (id.clone(), vec(file.clone(), 0..4), vec(segment, 0..4));
+        prop_oneof![
+            any::<(String, String)>()
+                .prop_map(|(name, attributes)| Edit::CreateSchema { name, attributes }),
+            any::<String>().prop_map(|name| Edit::DropSchema { name }),
+            (id.clone(), any::<String>(), arbitrary_spec())
+                .prop_map(|(id, schema, spec)| Edit::CreateTable { id, schema, spec }),
+            any::<(String, Option<String>)>()
+                .prop_map(|(key, value)| Edit::SetProperty { key, value }),
+            segments.prop_map(|(id, removed, added)| Edit::Segments { id, removed, added }),
+            any::<[u64; 2]>().prop_map(|[t, f]| Edit::Next {
+                table: TableId(t),
+                file: FileId(f)
+            }),
+            any::<(u64, u64, Option<u32>)>().prop_map(|(file, first_sequence, length)| {
+                let length = length.map(u64::from);
+                Edit::WalKept {
+                    record: WalRecord {
+                        file: FileId(file),
+                        first_sequence,
+                        length,
+                    },
+                }
+            }),
+            any::<[u64; 3]>().prop_map(|[f, first_sequence, previous_length]| Edit::WalAdded {
+                file: FileId(f),
+                first_sequence,
+                previous_length
+            }),
+            (id.clone(), any::<u64>()).prop_map(|(id, sequence)| Edit::Truncate { id, sequence }),
+            (id.clone(), any::<u64>()).prop_map(|(id, sequence)| Edit::Flushed { id, sequence }),
+            (id.clone(), any::<u64>()).prop_map(|(id, next)| Edit::Counter { id, next }),
+            id.prop_map(|id| Edit::DropTable { id }),
+            file.prop_map(|file| Edit::WalRemoved { file }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn edits_come_back_as_written(edits in vec(arbitrary_edit(), 0..6)) {
+            prop_assert_eq!(decode_edits(&encode_edits(&edits)).unwrap(), edits);
+        }
+
+        #[test]
+        fn damaged_edits_do_no_harm(
+            edits in vec(arbitrary_edit(), 1..4),
+            place: prop::sample::Index,
+            byte: u8,
+        ) {
+            let mut bytes = encode_edits(&edits);
+            let at = place.index(bytes.len());
+            bytes[at] = byte;
+            let _ = decode_edits(&bytes);
+            let _ = decode_edits(&bytes[..at]);
+        }
+    }
+}

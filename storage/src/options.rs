@@ -1,0 +1,134 @@
+//! How a store is opened, and what of the world it is given: files, time, randomness, threads.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::fs::{Disk, FileSystem};
+use crate::{Error, Result};
+
+/// When a commit is acknowledged. `Durable` is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SyncMode {
+    /// Once queued; written and synced about once a second.
+    Buffered,
+    /// After write(2); fdatasync about once a second.
+    Written,
+    /// After fdatasync.
+    Durable,
+}
+
+/// How a directory is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub dir: PathBuf,
+    /// Memtable bytes that trigger a flush. About four times as much is held in memory before commits
+    /// are made to wait.
+    pub memtable_bytes: usize,
+    /// Rows of a full segment.
+    pub segment_rows: usize,
+    /// Bytes of decoded dictionaries kept for later scans.
+    pub dictionary_cache_bytes: usize,
+}
+
+impl Options {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            memtable_bytes: 64 << 20,
+            segment_rows: 1 << 20,
+            dictionary_cache_bytes: 256 << 20,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.segment_rows == 0 || u32::try_from(self.segment_rows).is_err() {
+            return Err(Error::Invalid(
+                "segment_rows must be between 1 and 2^32 - 1".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Monotonic time since some fixed moment.
+pub trait Clock: Send + Sync + fmt::Debug {
+    fn now(&self) -> Duration;
+}
+
+/// Where background work runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schedule {
+    /// On threads of the store.
+    Threads,
+    /// When the owner says so (`Store::run_writer`, `Store::run_job`), on the calling thread: one
+    /// sequence of calls then always does the same.
+    Manual,
+}
+
+/// What the store is given of the world. The default is the real one.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    pub fs: Arc<dyn FileSystem>,
+    pub clock: Arc<dyn Clock>,
+    /// Source of the database's number and of hash keys; `None` draws from the operating system.
+    pub seed: Option<u64>,
+    pub schedule: Schedule,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self {
+            fs: Arc::new(Disk),
+            clock: Arc::new(SystemClock(Instant::now())),
+            seed: None,
+            schedule: Schedule::Threads,
+        }
+    }
+}
+
+impl Environment {
+    /// A number nobody can foretell, unless a seed was given. `purpose` separates the numbers drawn.
+    pub(crate) fn random(&self, purpose: u64) -> Result<u64> {
+        match self.seed {
+            Some(seed) => Ok(xxhash_rust::xxh3::xxh3_64_with_seed(
+                &purpose.to_le_bytes(),
+                seed,
+            )),
+            None => getrandom::u64().map_err(|e| Error::Io {
+                operation: "draw random numbers from",
+                path: PathBuf::from("the operating system"),
+                kind: std::io::ErrorKind::Other,
+                message: e.to_string(),
+            }),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SystemClock(Instant);
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A clock that moves when told to.
+#[derive(Debug, Default)]
+pub struct ManualClock(Mutex<Duration>);
+
+impl ManualClock {
+    pub fn advance(&self, by: Duration) {
+        *self.0.lock() += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Duration {
+        *self.0.lock()
+    }
+}

@@ -1,0 +1,152 @@
+//! Scans: which blocks of which segments a request needs (`prune`), and reading them piece by piece
+//! (`morsel`). Rows are not filtered here: what cannot be ruled out is returned.
+
+mod morsel;
+mod prune;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::rows::column_bytes;
+use crate::segment::{BLOCK_ROWS, PublishedSegment};
+use crate::{Error, Predicate, Result, TableSnapshot};
+
+pub use morsel::Morsel;
+use morsel::Piece;
+use prune::Pruner;
+
+/// Rows a morsel aims at.
+const MORSEL_ROWS: usize = 65_536;
+
+/// Which columns (positions in the table, in output order; may be empty to count rows) and which
+/// conditions.
+#[derive(Debug, Clone, Default)]
+pub struct ScanRequest {
+    pub columns: Vec<usize>,
+    /// A conjunction. The scan returns a superset of the rows that satisfy it.
+    pub predicates: Vec<Predicate>,
+}
+
+/// What pruning left. Segments and blocks count what is in segment files; rows and bytes include the
+/// memtables, which are never pruned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScanStats {
+    pub segments_total: u64,
+    pub segments_kept: u64,
+    pub blocks_total: u64,
+    pub blocks_kept: u64,
+    /// Rows and (encoded) bytes after pruning.
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// A pruned scan, cut into pieces for parallel reading.
+#[derive(Debug)]
+pub struct Scan {
+    snapshot: TableSnapshot,
+    columns: Vec<usize>,
+    schema: SchemaRef,
+    pieces: Vec<Piece>,
+    stats: ScanStats,
+}
+
+impl TableSnapshot {
+    /// Prunes at once; reads nothing but metadata.
+    pub fn scan(&self, request: ScanRequest) -> Result<Scan> {
+        let fields = self.meta().arrow.fields();
+        let wanted = request.columns.iter().map(|&c| fields.get(c).cloned());
+        let wanted = wanted.collect::<Option<Vec<_>>>();
+        let wanted = wanted.ok_or_else(|| Error::Invalid("no such column to scan".into()))?;
+        let pruner = Pruner::new(&self.meta().arrow, request.predicates)?;
+        let mut scan = Scan {
+            snapshot: self.clone(),
+            columns: request.columns,
+            schema: Arc::new(Schema::new(wanted)),
+            pieces: Vec::new(),
+            stats: ScanStats::default(),
+        };
+        for segment in self.table.segments.iter() {
+            scan.add_segment(segment, &pruner)?;
+        }
+        scan.add_memtables();
+        Ok(scan)
+    }
+}
+
+impl Scan {
+    fn add_segment(&mut self, segment: &Arc<PublishedSegment>, pruner: &Pruner) -> Result<()> {
+        let reader = segment.reader()?;
+        self.stats.segments_total += 1;
+        self.stats.blocks_total += reader.blocks() as u64;
+        let blocks = pruner.blocks(reader)?;
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        self.stats.segments_kept += 1;
+        self.stats.blocks_kept += blocks.len() as u64;
+        let mut rows = 0;
+        for block in &blocks {
+            let length = BLOCK_ROWS.min(reader.rows().saturating_sub(block * BLOCK_ROWS));
+            rows += length as u64;
+            self.pieces.push(Piece::block(segment, *block, length));
+        }
+        self.stats.rows += rows;
+        // A column's share by rows: exact for codes, an estimate for the dictionary behind them.
+        for &column in &self.columns {
+            let bytes = u128::from(reader.column_bytes(column)) * u128::from(rows);
+            self.stats.bytes += (bytes / reader.rows().max(1) as u128) as u64;
+        }
+        Ok(())
+    }
+
+    fn add_memtables(&mut self) {
+        let table = Arc::clone(&self.snapshot.table);
+        for chunk in table.memtables().flat_map(|m| m.chunks()) {
+            for from in (0..chunk.num_rows()).step_by(BLOCK_ROWS) {
+                let length = BLOCK_ROWS.min(chunk.num_rows() - from);
+                self.pieces.push(Piece::chunk(chunk, from, length));
+            }
+            self.stats.rows += chunk.num_rows() as u64;
+            let columns = self.columns.iter().filter_map(|&c| chunk.columns().get(c));
+            self.stats.bytes += columns.map(|c| column_bytes(c)).sum::<u64>();
+        }
+    }
+
+    pub fn stats(&self) -> ScanStats {
+        self.stats
+    }
+
+    /// Schema of the batches: the requested columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Pieces of about 64 Ki rows, each readable on any thread.
+    pub fn into_morsels(self) -> Vec<Morsel> {
+        let mut morsels = Vec::new();
+        let mut pieces = Vec::new();
+        let mut rows = 0;
+        let morsel = |pieces| {
+            let cache = Arc::clone(&self.snapshot.cache);
+            Morsel::new(
+                pieces,
+                self.columns.clone(),
+                Arc::clone(&self.schema),
+                cache,
+            )
+        };
+        for piece in self.pieces {
+            rows += piece.rows();
+            pieces.push(piece);
+            if rows >= MORSEL_ROWS {
+                morsels.push(morsel(std::mem::take(&mut pieces)));
+                rows = 0;
+            }
+        }
+        if !pieces.is_empty() {
+            morsels.push(morsel(pieces));
+        }
+        morsels
+    }
+}

@@ -1,0 +1,417 @@
+//! Pruning: which zones cannot hold a row that satisfies the predicates. Every answer is conservative;
+//! where a comparison is not certain under both exact and rounded arithmetic the zone is kept.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use arrow::datatypes::{DataType, SchemaRef};
+
+use crate::segment::{Bounds, Prefix, SegmentReader, Zone};
+use crate::{CompareOp, Error, Predicate, Result, Value};
+
+/// Integers up to this size are exact as f64.
+const EXACT_INTEGER_MAX: u128 = 1 << 53;
+
+/// The predicates of one scan with the types of their columns.
+#[derive(Debug)]
+pub(super) struct Pruner {
+    tests: Vec<(usize, DataType, Predicate)>,
+}
+
+impl Pruner {
+    pub(super) fn new(schema: &SchemaRef, predicates: Vec<Predicate>) -> Result<Self> {
+        let test = |predicate: Predicate| {
+            let column = column_of(&predicate);
+            let field = schema.fields().get(column);
+            let field = field.ok_or_else(|| Error::Invalid("no such column to test".into()))?;
+            Ok((column, field.data_type().clone(), predicate))
+        };
+        Ok(Self {
+            tests: predicates.into_iter().map(test).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Blocks of a segment that may hold matching rows, ascending.
+    pub(super) fn blocks(&self, reader: &SegmentReader) -> Result<Vec<usize>> {
+        let possible = |(column, data_type, predicate): &(usize, DataType, Predicate)| {
+            reader
+                .zone(*column)
+                .is_none_or(|zone| may_match(&zone, data_type, predicate))
+        };
+        if !self.tests.iter().all(possible) {
+            return Ok(Vec::new());
+        }
+        let mut blocks: Vec<usize> = self.sorted_range(reader)?.collect();
+        for (column, data_type, predicate) in &self.tests {
+            let mut kept = Vec::with_capacity(blocks.len());
+            for block in blocks {
+                if may_match(&reader.block(*column, block)?.zone, data_type, predicate) {
+                    kept.push(block);
+                }
+            }
+            blocks = kept;
+        }
+        Ok(blocks)
+    }
+
+    /// The blocks that the first column of the sort key leaves, found by binary search.
+    fn sorted_range(&self, reader: &SegmentReader) -> Result<Range<usize>> {
+        let mut range = 0..reader.blocks();
+        let Some(&first) = reader.sort_key().first() else {
+            return Ok(range);
+        };
+        for (_, data_type, predicate) in self.tests.iter().filter(|(c, ..)| *c == first) {
+            let below = |block: usize| {
+                Ok(is_below(
+                    &reader.block(first, block)?.zone,
+                    data_type,
+                    predicate,
+                ))
+            };
+            range.start = partition_point(range.clone(), below)?;
+            let not_above = |block: usize| {
+                Ok(!is_above(
+                    &reader.block(first, block)?.zone,
+                    data_type,
+                    predicate,
+                ))
+            };
+            range.end = partition_point(range.clone(), not_above)?;
+        }
+        Ok(range)
+    }
+}
+
+fn column_of(predicate: &Predicate) -> usize {
+    match predicate {
+        Predicate::Compare { column, .. }
+        | Predicate::In { column, .. }
+        | Predicate::IsNull { column }
+        | Predicate::IsNotNull { column } => *column,
+    }
+}
+
+/// The first number of the range for which `test`, true up to some point, is false.
+fn partition_point(mut range: Range<usize>, test: impl Fn(usize) -> Result<bool>) -> Result<usize> {
+    while range.start < range.end {
+        let middle = range.start + (range.end - range.start) / 2;
+        if test(middle)? {
+            range.start = middle + 1;
+        } else {
+            range.end = middle;
+        }
+    }
+    Ok(range.start)
+}
+
+/// Whether every row of a block of the leading sort column lies before all matches. NULLs come first,
+/// so a block without values does, unless NULLs are what is looked for. The answer is monotone over the
+/// blocks only when the comparison with the bounds is certain; an uncertain one says "no".
+fn is_below(zone: &Zone, data_type: &DataType, predicate: &Predicate) -> bool {
+    let all_less = |value: &Value, or_equal: bool| {
+        zone.has_no_values()
+            || match compare_max(&zone.bounds, data_type, value) {
+                Some(Ordering::Less) => true,
+                Some(Ordering::Equal) => or_equal,
+                _ => false,
+            }
+    };
+    match predicate {
+        Predicate::Compare {
+            op: CompareOp::Eq | CompareOp::GtEq,
+            value,
+            ..
+        } => all_less(value, false),
+        Predicate::Compare {
+            op: CompareOp::Gt,
+            value,
+            ..
+        } => all_less(value, true),
+        Predicate::In { values, .. } => values.iter().all(|value| all_less(value, false)),
+        _ => false,
+    }
+}
+
+/// Whether every row of a block of the leading sort column lies after all matches.
+fn is_above(zone: &Zone, data_type: &DataType, predicate: &Predicate) -> bool {
+    // NULLs precede the values of a block: they can only be before.
+    let all_greater =
+        |value: &Value, or_equal: bool| match compare_min(&zone.bounds, data_type, value) {
+            Some(Ordering::Greater) => true,
+            Some(Ordering::Equal) => or_equal,
+            _ => false,
+        };
+    match predicate {
+        Predicate::Compare {
+            op: CompareOp::Eq | CompareOp::LtEq,
+            value,
+            ..
+        } => all_greater(value, false),
+        Predicate::Compare {
+            op: CompareOp::Lt,
+            value,
+            ..
+        } => all_greater(value, true),
+        Predicate::In { values, .. } => values.iter().all(|value| all_greater(value, false)),
+        _ => false,
+    }
+}
+
+/// Whether rows of the zone may satisfy the predicate.
+fn may_match(zone: &Zone, data_type: &DataType, predicate: &Predicate) -> bool {
+    let min = |value| compare_min(&zone.bounds, data_type, value);
+    let max = |value| compare_max(&zone.bounds, data_type, value);
+    let may_equal =
+        |value| min(value) != Some(Ordering::Greater) && max(value) != Some(Ordering::Less);
+    match predicate {
+        Predicate::IsNull { .. } => zone.nulls > 0,
+        Predicate::IsNotNull { .. } => !zone.has_no_values(),
+        _ if zone.has_no_values() => false,
+        Predicate::In { values, .. } => values.iter().any(may_equal),
+        Predicate::Compare { op, value, .. } => match op {
+            CompareOp::Eq => may_equal(value),
+            CompareOp::NotEq => {
+                !(min(value) == Some(Ordering::Equal) && max(value) == Some(Ordering::Equal))
+            }
+            CompareOp::Lt => !matches!(min(value), Some(Ordering::Greater | Ordering::Equal)),
+            CompareOp::LtEq => min(value) != Some(Ordering::Greater),
+            CompareOp::Gt => !matches!(max(value), Some(Ordering::Less | Ordering::Equal)),
+            CompareOp::GtEq => max(value) != Some(Ordering::Less),
+        },
+    }
+}
+
+fn compare_min(bounds: &Bounds, data_type: &DataType, value: &Value) -> Option<Ordering> {
+    match bounds {
+        Bounds::Unknown => None,
+        Bounds::Int(min, _) => compare_int(*min, data_type, value),
+        Bounds::Float(min, _) => compare_float(*min, value),
+        Bounds::Bytes(min, _) => compare_prefix(min, value),
+    }
+}
+
+fn compare_max(bounds: &Bounds, data_type: &DataType, value: &Value) -> Option<Ordering> {
+    match bounds {
+        Bounds::Unknown => None,
+        Bounds::Int(_, max) => compare_int(*max, data_type, value),
+        Bounds::Float(_, max) => compare_float(*max, value),
+        Bounds::Bytes(_, max) => compare_prefix(max, value),
+    }
+}
+
+/// A bound of an integer-like column (unscaled, for decimals) against a literal; `None` when storage
+/// cannot tell.
+fn compare_int(bound: i128, data_type: &DataType, value: &Value) -> Option<Ordering> {
+    let scale = match data_type {
+        DataType::Decimal128(_, scale) => *scale,
+        _ => 0,
+    };
+    match value {
+        Value::Bool(value) => compare_decimals((bound, scale), (i128::from(*value), 0)),
+        Value::Int(value) => compare_decimals((bound, scale), (*value, 0)),
+        Value::Decimal(value, value_scale) => {
+            compare_decimals((bound, scale), (*value, *value_scale))
+        }
+        Value::Float(value) => compare_decimal_float((bound, scale), *value),
+        Value::Str(_) | Value::Bytes(_) => None,
+    }
+}
+
+fn compare_float(bound: f64, value: &Value) -> Option<Ordering> {
+    match value {
+        Value::Float(value) => bound.partial_cmp(value),
+        Value::Int(value) => compare_decimal_float((*value, 0), bound).map(Ordering::reverse),
+        Value::Decimal(value, scale) => {
+            compare_decimal_float((*value, *scale), bound).map(Ordering::reverse)
+        }
+        Value::Bool(value) => bound.partial_cmp(&f64::from(u8::from(*value))),
+        Value::Str(_) | Value::Bytes(_) => None,
+    }
+}
+
+fn compare_decimals((a, a_scale): (i128, i8), (b, b_scale): (i128, i8)) -> Option<Ordering> {
+    let scale = a_scale.max(b_scale);
+    let scaled = |value: i128, from: i8| {
+        let power = u32::try_from(i16::from(scale) - i16::from(from)).ok()?;
+        value.checked_mul(10i128.checked_pow(power)?)
+    };
+    Some(scaled(a, a_scale)?.cmp(&scaled(b, b_scale)?))
+}
+
+/// Rounding to f64 is monotone: where the rounded number differs from `b`, so does the exact one, in
+/// the same direction; where they are equal, only an exact conversion decides.
+fn compare_decimal_float((a, scale): (i128, i8), b: f64) -> Option<Ordering> {
+    let exact = a.unsigned_abs() <= EXACT_INTEGER_MAX;
+    if scale == 0 {
+        return match (a as f64).partial_cmp(&b)? {
+            Ordering::Equal if !exact => None,
+            ordering => Some(ordering),
+        };
+    }
+    // Numerator and power of ten are exact, so the quotient is rounded once.
+    if !exact || !(1..=22).contains(&scale) {
+        return None;
+    }
+    let quotient = a as f64 / 10f64.powi(scale.into());
+    quotient
+        .partial_cmp(&b)
+        .filter(|&ordering| ordering != Ordering::Equal)
+}
+
+fn compare_prefix(prefix: &Prefix, value: &Value) -> Option<Ordering> {
+    let value = match value {
+        Value::Str(value) => value.as_bytes(),
+        Value::Bytes(value) => value.as_slice(),
+        _ => return None,
+    };
+    let known = prefix.bytes();
+    if !prefix.truncated {
+        return Some(known.cmp(value));
+    }
+    if known.starts_with(value) {
+        return Some(Ordering::Greater);
+    }
+    // The literal goes on where the prefix ends: the rest of the bound would decide.
+    if value.starts_with(known) {
+        None
+    } else {
+        Some(known.cmp(value))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn zone(bounds: Bounds, rows: u32, nulls: u32) -> Zone {
+        Zone {
+            rows,
+            nulls,
+            bounds,
+        }
+    }
+
+    fn holds(op: CompareOp, ordering: Ordering) -> bool {
+        match op {
+            CompareOp::Eq => ordering.is_eq(),
+            CompareOp::NotEq => ordering.is_ne(),
+            CompareOp::Lt => ordering.is_lt(),
+            CompareOp::LtEq => ordering.is_le(),
+            CompareOp::Gt => ordering.is_gt(),
+            CompareOp::GtEq => ordering.is_ge(),
+        }
+    }
+
+    const OPS: [CompareOp; 6] = [
+        CompareOp::Eq,
+        CompareOp::NotEq,
+        CompareOp::Lt,
+        CompareOp::LtEq,
+        CompareOp::Gt,
+        CompareOp::GtEq,
+    ];
+
+    proptest! {
+        #[test]
+        fn no_matching_integer_is_pruned_and_small_ranges_are_pruned_exactly(
+            values in prop::collection::vec(-5i64..5, 1..4), literal in -6i64..6,
+        ) {
+            let (min, max) = (values.iter().min().unwrap(), values.iter().max().unwrap());
+            let zone = zone(Bounds::Int((*min).into(), (*max).into()), values.len() as u32, 0);
+            for op in OPS {
+                let forms = [
+                    Value::Int(literal.into()),
+                    Value::Float(literal as f64),
+                    Value::Decimal(i128::from(literal) * 100, 2),
+                ];
+                for value in forms {
+                    let predicate = Predicate::Compare { column: 0, op, value };
+                    let may = may_match(&zone, &DataType::Int64, &predicate);
+                    let any = values.iter().any(|v| holds(op, v.cmp(&literal)));
+                    prop_assert!(may || !any, "{:?} over {:?}", predicate, values);
+                    let between = (*min..=*max).any(|v| holds(op, v.cmp(&literal)));
+                    prop_assert_eq!(may, between, "{:?} over {:?}", predicate, values);
+                }
+            }
+        }
+
+        #[test]
+        fn no_matching_string_is_pruned(
+            values in prop::collection::vec("[ab]{0,20}", 1..4), literal in "[ab]{0,20}",
+        ) {
+            let (min, max) = (values.iter().min().unwrap(), values.iter().max().unwrap());
+            let bounds = Bounds::Bytes(Prefix::of(min.as_bytes()), Prefix::of(max.as_bytes()));
+            let zone = zone(bounds, values.len() as u32, 0);
+            for op in OPS {
+                let value = Value::Str(literal.clone());
+                let predicate = Predicate::Compare { column: 0, op, value };
+                let any = values.iter().any(|v| holds(op, v.cmp(&literal)));
+                prop_assert!(may_match(&zone, &DataType::Utf8View, &predicate) || !any);
+            }
+        }
+
+        #[test]
+        fn large_integers_against_floats_are_safe(value in any::<i64>(), step in -3i64..3) {
+            let literal = value.saturating_add(step) as f64;
+            let zone = zone(Bounds::Int(value.into(), value.into()), 1, 0);
+            for op in OPS {
+                let predicate = Predicate::Compare { column: 0, op, value: Value::Float(literal) };
+                let rounded = holds(op, (value as f64).partial_cmp(&literal).unwrap());
+                let exact = holds(op, i128::from(value).cmp(&(literal as i128)));
+                let may = may_match(&zone, &DataType::Int64, &predicate);
+                prop_assert!(may || !(rounded || exact), "{} {:?} {}", value, op, literal);
+            }
+        }
+    }
+
+    #[test]
+    fn nulls_never_satisfy_a_comparison_and_decide_is_null() {
+        let nulls = zone(Bounds::Unknown, 3, 3);
+        let some = zone(Bounds::Int(1, 2), 3, 1);
+        let none = zone(Bounds::Int(1, 2), 3, 0);
+        let test = |zone, predicate| may_match(zone, &DataType::Int64, &predicate);
+        let differs = Predicate::Compare {
+            column: 0,
+            op: CompareOp::NotEq,
+            value: Value::Int(9),
+        };
+        assert!(!test(&nulls, differs.clone()) && test(&some, differs));
+        assert!(test(&nulls, Predicate::IsNull { column: 0 }));
+        assert!(test(&some, Predicate::IsNull { column: 0 }));
+        assert!(!test(&none, Predicate::IsNull { column: 0 }));
+        assert!(!test(&nulls, Predicate::IsNotNull { column: 0 }));
+        let within = |values| Predicate::In { column: 0, values };
+        assert!(test(&some, within(vec![Value::Int(7), Value::Int(2)])));
+        assert!(!test(&some, within(vec![Value::Int(7), Value::Int(0)])));
+        assert!(!test(&some, within(vec![])));
+    }
+
+    #[test]
+    fn what_cannot_be_compared_prunes_nothing() {
+        let some = zone(Bounds::Int(1, 2), 3, 0);
+        for value in [
+            Value::Str("5".into()),
+            Value::Float(f64::NAN),
+            Value::Decimal(5, 120),
+        ] {
+            let predicate = Predicate::Compare {
+                column: 0,
+                op: CompareOp::Eq,
+                value,
+            };
+            assert!(may_match(&some, &DataType::Int64, &predicate));
+        }
+        let decimal = DataType::Decimal128(10, 2);
+        let predicate = Predicate::Compare {
+            column: 0,
+            op: CompareOp::Gt,
+            value: Value::Float(0.02),
+        };
+        assert!(
+            may_match(&some, &decimal, &predicate),
+            "an equal rounded quotient is uncertain"
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! Properties of writer and reader together.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, StringViewArray, UInt64Array};
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, Field, Schema};
+use proptest::prelude::*;
+
+use super::*;
+use crate::format::{FileId, Seal};
+use crate::fs::{FileSystem, SimFs};
+use crate::manifest::SegmentRecord;
+use crate::testing::arbitrary_batch;
+use crate::{Error, Result, TableId};
+
+const TABLE: TableId = TableId(3);
+const SEAL: Seal = Seal {
+    database: 11,
+    file: FileId(4),
+};
+
+struct Written {
+    fs: SimFs,
+    path: PathBuf,
+    record: SegmentRecord,
+    batch: RecordBatch,
+}
+
+fn write(batch: RecordBatch) -> Written {
+    let fs = SimFs::new(1);
+    let path = segment_path(Path::new("/"), SEAL.file);
+    let mut writer = SegmentWriter::create(&fs, &path, SEAL, TABLE, &[]).unwrap();
+    for column in batch.columns() {
+        writer.column(column).unwrap();
+    }
+    let record = writer.finish().unwrap();
+    Written {
+        fs,
+        path,
+        record,
+        batch,
+    }
+}
+
+impl Written {
+    fn open(&self) -> Result<SegmentReader> {
+        let table = (TABLE, &self.batch.schema());
+        SegmentReader::open(&self.fs, &self.path, SEAL.database, &self.record, table)
+    }
+
+    fn column(&self, reader: &SegmentReader, column: usize) -> Result<ArrayRef> {
+        let cache = ChunkCache::new(1 << 20);
+        let mut cursor = ColumnCursor::default();
+        let blocks: Vec<ArrayRef> = (0..reader.blocks())
+            .map(|block| reader.read(column, block, &cache, &mut cursor))
+            .collect::<Result<_>>()?;
+        let blocks: Vec<&dyn Array> = blocks.iter().map(|b| b as &dyn Array).collect();
+        Ok(concat(&blocks).unwrap())
+    }
+
+    fn read(&self) -> Result<RecordBatch> {
+        let reader = self.open()?;
+        let columns = (0..self.batch.num_columns()).map(|c| self.column(&reader, c));
+        Ok(RecordBatch::try_new(self.batch.schema(), columns.collect::<Result<_>>()?).unwrap())
+    }
+}
+
+fn zone_covers(zone: &Zone, values: &ArrayRef) -> bool {
+    use arrow::array::AsArray;
+    let counts = zone.rows as usize == values.len() && zone.nulls as usize == values.null_count();
+    let bounds = match (zone.bounds, values.data_type()) {
+        (Bounds::Int(min, max), DataType::Int32) => values
+            .as_primitive::<arrow::datatypes::Int32Type>()
+            .iter()
+            .flatten()
+            .all(|v| min <= v.into() && i128::from(v) <= max),
+        (Bounds::Bytes(min, max), DataType::Utf8View) => {
+            values.as_string_view().iter().flatten().all(|v| {
+                let short = &v.as_bytes()[..v.len().min(16)];
+                min.bytes() <= short && short <= max.bytes()
+            })
+        }
+        (Bounds::Unknown, DataType::Int32 | DataType::Utf8View) => zone.has_no_values(),
+        _ => true,
+    };
+    counts && bounds
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn rows_of_every_type_come_back_as_written(batch in arbitrary_batch(1..60)) {
+        let written = write(batch);
+        prop_assert_eq!(written.read().unwrap(), written.batch);
+    }
+
+    #[test]
+    fn zones_cover_their_values(batch in arbitrary_batch(1..60)) {
+        let written = write(batch);
+        let reader = written.open().unwrap();
+        for (i, column) in written.batch.columns().iter().enumerate() {
+            prop_assert!(zone_covers(&reader.zone(i).unwrap(), column));
+            prop_assert!(zone_covers(&reader.block(i, 0).unwrap().zone, column));
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_an_error_or_changes_nothing(
+        batch in arbitrary_batch(1..30),
+        places in prop::collection::vec(any::<(prop::sample::Index, u8)>(), 20),
+    ) {
+        let written = write(batch);
+        let content = written.fs.read(&written.path).unwrap();
+        for (place, bit) in places {
+            let mut damaged = content.clone();
+            damaged[place.index(content.len())] ^= 1 << (bit % 8);
+            written.fs.damage(&written.path, damaged);
+            match written.read() {
+                Ok(batch) => prop_assert_eq!(batch, written.batch.clone()),
+                Err(error) => {
+                    let detected = matches!(
+                        error, Error::Corruption { .. } | Error::UnsupportedVersion { .. });
+                    prop_assert!(detected, "{}", error);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_truncated_segment_does_not_open(batch in arbitrary_batch(1..30), cut: prop::sample::Index) {
+        let written = write(batch);
+        let content = written.fs.read(&written.path).unwrap();
+        let cut = cut.index(content.len());
+        written.fs.damage(&written.path, content[..cut].to_vec());
+        prop_assert!(written.open().is_err());
+    }
+}
+
+/// Many blocks, a dictionary of several chunks, and strings that are nearly unique.
+#[test]
+fn several_blocks_and_chunks_come_back_as_written() {
+    let rows = 5 * BLOCK_ROWS + 77;
+    let ids = UInt64Array::from_iter_values((0..rows as u64).map(|i| i * 1_000_003));
+    let paths: StringViewArray = (0..rows)
+        .map(|i| Some(format!("/articles/{:06}/index.html", i * 7 % 17_000)))
+        .collect();
+    let unique: StringViewArray = (0..rows)
+        .map(|i| (i % 5 != 0).then(|| format!("visitor number {i:08}")))
+        .collect();
+    let fields = vec![
+        Field::new("id", DataType::UInt64, false),
+        Field::new("path", DataType::Utf8View, true),
+        Field::new("unique", DataType::Utf8View, true),
+    ];
+    let columns: Vec<ArrayRef> = vec![Arc::new(ids), Arc::new(paths), Arc::new(unique)];
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    let written = write(batch);
+    let reader = written.open().unwrap();
+    assert_eq!(reader.blocks(), 6);
+    assert_eq!(written.read().unwrap(), written.batch);
+    let zone = reader.block(0, 2).unwrap().zone;
+    let first = 2 * BLOCK_ROWS as i128 * 1_000_003;
+    let last = (3 * BLOCK_ROWS as i128 - 1) * 1_000_003;
+    assert_eq!(zone.bounds, Bounds::Int(first, last));
+}
+
+/// Reading one column touches no byte of another.
+#[test]
+fn a_damaged_column_does_not_hinder_reading_another() {
+    let one: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..100));
+    let two: ArrayRef = Arc::new(UInt64Array::from_iter_values((0..100).map(|i| i * i)));
+    let batch = RecordBatch::try_from_iter([("one", one), ("two", two)]).unwrap();
+    let written = write(batch);
+    let reader = written.open().unwrap();
+    let at = reader.block(0, 0).unwrap().data.offset as usize;
+    let mut content = written.fs.read(&written.path).unwrap();
+    content[at] ^= 1;
+    written.fs.damage(&written.path, content);
+    let reader = written.open().unwrap();
+    assert!(written.column(&reader, 0).is_err());
+    assert_eq!(
+        &written.column(&reader, 1).unwrap(),
+        written.batch.column(1)
+    );
+}

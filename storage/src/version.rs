@@ -1,0 +1,166 @@
+//! One committed state of the whole store: catalog, and per table its segments and memtables. Immutable
+//! and shared; the writer publishes a new one for every change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::column_type::with_integer_type;
+use crate::memtable::Memtable;
+use crate::segment::PublishedSegment;
+use crate::{Error, Result, TableId, TableMeta};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Version {
+    /// Sequence of the last commit in it.
+    pub(crate) sequence: u64,
+    pub(crate) schemas: Arc<BTreeMap<String, SchemaVersion>>,
+    pub(crate) properties: Arc<BTreeMap<String, String>>,
+    pub(crate) tables: BTreeMap<TableId, Arc<TableVersion>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SchemaVersion {
+    pub(crate) attributes: String,
+    pub(crate) tables: BTreeMap<String, TableId>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct TableVersion {
+    pub(crate) meta: Arc<TableMeta>,
+    pub(crate) segments: Arc<Vec<Arc<PublishedSegment>>>,
+    /// Full memtables waiting to be flushed, oldest first.
+    pub(crate) sealed: Vec<Arc<Memtable>>,
+    pub(crate) active: Arc<Memtable>,
+    pub(crate) counter: Arc<Counter>,
+}
+
+impl Version {
+    pub(crate) fn find(&self, schema: &str, table: &str) -> Option<&Arc<TableVersion>> {
+        self.tables
+            .get(self.schemas.get(schema)?.tables.get(table)?)
+    }
+
+    pub(crate) fn table(&self, id: TableId) -> Result<&Arc<TableVersion>> {
+        self.tables
+            .get(&id)
+            .ok_or_else(|| Error::UnknownTable(String::new(), format!("#{}", id.0)))
+    }
+
+    /// Changes one table of this version, if it is there.
+    pub(crate) fn change(&mut self, id: TableId, change: impl FnOnce(&mut TableVersion)) {
+        if let Some(table) = self.tables.get_mut(&id) {
+            change(Arc::make_mut(table));
+        }
+    }
+}
+
+impl TableVersion {
+    pub(crate) fn new(meta: TableMeta, segments: Vec<Arc<PublishedSegment>>, next: u64) -> Self {
+        let counter = Arc::new(Counter::new(&meta, next));
+        Self {
+            meta: Arc::new(meta),
+            segments: Arc::new(segments),
+            sealed: Vec::new(),
+            active: Arc::default(),
+            counter,
+        }
+    }
+
+    /// Memtables, oldest first.
+    pub(crate) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+        self.sealed.iter().chain([&self.active])
+    }
+}
+
+/// The next value of a table's counter. Shared by all versions: a number handed out is handed out.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    next: Mutex<u64>,
+    /// Largest value the column can hold; 0 without a counted column.
+    max: u64,
+}
+
+impl Counter {
+    fn new(meta: &TableMeta, next: u64) -> Self {
+        let column = meta
+            .spec
+            .auto_increment
+            .and_then(|c| meta.spec.columns.get(c));
+        Self {
+            next: Mutex::new(next),
+            max: column.map_or(0, |c| max_of(&c.data_type)),
+        }
+    }
+
+    /// Takes `count` values; the first of them.
+    pub(crate) fn take(&self, count: u64) -> Result<u64> {
+        if self.max == 0 {
+            return Err(Error::Invalid("the table has no counted column".into()));
+        }
+        let mut next = self.next.lock();
+        let first = *next;
+        let last = first
+            .checked_add(count.saturating_sub(1))
+            .filter(|&last| last <= self.max);
+        if last.is_none() {
+            return Err(Error::Invalid("the table's counter is exhausted".into()));
+        }
+        *next = first.saturating_add(count);
+        Ok(first)
+    }
+
+    /// Makes the next value larger than one that is stored.
+    pub(crate) fn pass(&self, stored: u64) {
+        let mut next = self.next.lock();
+        *next = (*next).max(stored.saturating_add(1));
+    }
+
+    pub(crate) fn next(&self) -> u64 {
+        *self.next.lock()
+    }
+
+    pub(crate) fn restart(&self) {
+        *self.next.lock() = 1;
+    }
+}
+
+fn max_of(data_type: &arrow::datatypes::DataType) -> u64 {
+    use crate::column_type::IntegerType;
+    with_integer_type!(data_type, T => {
+        let all = T::narrow(u64::MAX);
+        // All bits set is the largest unsigned value, and -1 of the signed types.
+        let bits = 8 * size_of_val(&all) as u32;
+        u64::MAX >> (64 - bits) >> u32::from(T::SIGNED)
+    }, else 0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::DataType;
+
+    #[test]
+    fn the_largest_value_of_each_integer_type() {
+        assert_eq!(max_of(&DataType::Int8), 127);
+        assert_eq!(max_of(&DataType::UInt16), 65_535);
+        assert_eq!(max_of(&DataType::Int64), i64::MAX as u64);
+        assert_eq!(max_of(&DataType::UInt64), u64::MAX);
+        assert_eq!(max_of(&DataType::Utf8View), 0);
+    }
+
+    #[test]
+    fn a_counter_never_hands_out_what_is_stored_and_ends_at_the_types_end() {
+        let counter = Counter {
+            next: Mutex::new(1),
+            max: 127,
+        };
+        assert_eq!(counter.take(3).unwrap(), 1);
+        counter.pass(100);
+        counter.pass(50);
+        assert_eq!(counter.take(27).unwrap(), 101);
+        assert!(counter.take(1).is_err());
+    }
+}

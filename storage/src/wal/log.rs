@@ -1,0 +1,162 @@
+//! The WAL file being written: frames gathered in memory, written, synced. It knows neither commits nor
+//! tables, and it never reads.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::format::{
+    FILE_HEADER_BYTES, FileHeader, FileId, FileKind, FrameHeader, Seal, encode_frame,
+};
+use crate::fs::{File, FileSystem};
+use crate::{Error, Result};
+
+/// Directory of the WAL files below the data directory.
+pub(crate) const WAL_DIR: &str = "wal";
+
+pub(crate) fn wal_path(dir: &Path, file: FileId) -> PathBuf {
+    dir.join(WAL_DIR).join(format!("{:016x}.wal", file.0))
+}
+
+/// The newest WAL file. INVARIANT: after an error of `write` or `sync` that is not "disk full", what the
+/// file holds beyond `synced` is unknown and the store must stop writing.
+#[derive(Debug)]
+pub(crate) struct WalLog {
+    file: Box<dyn File>,
+    path: PathBuf,
+    seal: Seal,
+    /// Bytes handed to the file.
+    written: u64,
+    /// Bytes known to be on the disk.
+    synced: u64,
+    /// Frames that follow `written`.
+    pending: Vec<u8>,
+}
+
+impl WalLog {
+    /// Creates a file that holds nothing yet and is durable under its name.
+    pub(crate) fn create(fs: &Arc<dyn FileSystem>, dir: &Path, seal: Seal) -> Result<Self> {
+        let path = wal_path(dir, seal.file);
+        let file = fs
+            .create(&path)
+            .map_err(|e| Error::io("create", &path, &e))?;
+        let header = FileHeader {
+            kind: FileKind::Wal,
+            seal,
+        }
+        .encode();
+        file.write_at(0, &header)
+            .map_err(|e| Error::io("write", &path, &e))?;
+        file.sync().map_err(|e| Error::io("sync", &path, &e))?;
+        let wal_dir = dir.join(WAL_DIR);
+        fs.sync_dir(&wal_dir)
+            .map_err(|e| Error::io("sync", &wal_dir, &e))?;
+        let length = FILE_HEADER_BYTES as u64;
+        Ok(Self {
+            file,
+            path,
+            seal,
+            written: length,
+            synced: length,
+            pending: Vec::new(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> FileId {
+        self.seal.file
+    }
+
+    /// Length including frames not yet written.
+    pub(crate) fn length(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
+    /// Whether it holds no frame.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length() == FILE_HEADER_BYTES as u64
+    }
+
+    pub(crate) fn is_synced(&self) -> bool {
+        self.synced == self.length()
+    }
+
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Queues a frame of `count` commits, the first of which has sequence `first`. Returns what
+    /// `withdraw` needs to take it back.
+    pub(crate) fn append(&mut self, first: u64, count: u32, edit: u64, payload: &[u8]) -> usize {
+        let before = self.pending.len();
+        let header = FrameHeader {
+            first,
+            count,
+            synced: self.synced,
+            other: edit,
+        };
+        let offset = self.length();
+        encode_frame(&mut self.pending, self.seal, offset, header, payload);
+        before
+    }
+
+    /// Takes back frames queued since `append` returned `mark`; they must not have been written.
+    pub(crate) fn withdraw(&mut self, mark: usize) {
+        self.pending.truncate(mark);
+    }
+
+    /// Hands all queued frames to the file. When the disk is full the file is cut back to where it was,
+    /// the frames stay queued, and the log stays usable.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.file.write_at(self.written, &self.pending) {
+            let error = Error::io("write", &self.path, &error);
+            return Err(if error.is_no_space() {
+                self.cut_back(error)
+            } else {
+                error
+            });
+        }
+        self.written += self.pending.len() as u64;
+        self.pending.clear();
+        if self.pending.capacity() > 16 << 20 {
+            self.pending = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn cut_back(&mut self, error: Error) -> Error {
+        match self
+            .file
+            .set_len(self.written)
+            .and_then(|()| self.file.sync())
+        {
+            Ok(()) => {
+                self.synced = self.written;
+                error
+            }
+            Err(cut) => Error::Io {
+                operation: "cut",
+                path: self.path.clone(),
+                kind: std::io::ErrorKind::Other,
+                message: cut.to_string(),
+            },
+        }
+    }
+
+    /// Writes what is queued and makes everything durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.write()?;
+        if self.synced < self.written {
+            // A full disk discovered by fdatasync is as bad as any other failure of it.
+            self.file.sync().map_err(|e| Error::Io {
+                operation: "sync",
+                path: self.path.clone(),
+                kind: std::io::ErrorKind::Other,
+                message: e.to_string(),
+            })?;
+            self.synced = self.written;
+        }
+        Ok(())
+    }
+}

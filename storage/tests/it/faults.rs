@@ -1,0 +1,138 @@
+//! Input/output errors: the n-th operation fails, once or from then on. Nothing panics, nothing that
+//! failed is reported as done, and the directory opens again with everything that was promised.
+
+use storno_storage::Error;
+use storno_storage::fs::{Fault, FaultKind};
+
+use crate::world::{State, Step, World, rounds, workload};
+
+/// Runs a workload with one fault. `false` when it did not fire.
+fn run(seed: u64, steps: &[Step], fault: Fault, power: bool) -> bool {
+    let mut world = World::new(seed ^ fault.operation.rotate_left(32));
+    world.fs.arm(fault);
+    let mut failed = world.open().is_err();
+    if world.store.is_some() {
+        for step in steps {
+            let result = world.step(step);
+            let Err(error) = result else { continue };
+            failed = true;
+            let expected = matches!(error, Error::Io { .. } | Error::ReadOnly(_));
+            assert!(expected, "{fault:?}: {step:?} failed with {error}");
+            if world.store.is_none() {
+                break;
+            }
+            // What is in doubt after the first error stays so; reading goes on.
+            check_readable(&world);
+            // A full disk passes by itself, unless it was a sync that met it.
+            if fault.lasting || fault.kind == FaultKind::Io || !goes_on(&mut world) {
+                break;
+            }
+        }
+    }
+    world.halt();
+    if power {
+        world.fs.power_cut()
+    } else {
+        world.fs.kill()
+    }
+    world.recover();
+    world.halt();
+    world.fs.power_cut();
+    world.recover();
+    failed
+}
+
+/// Reading works, and shows the current state, or the one in doubt if it was applied.
+fn check_readable(world: &World) {
+    let found = world.observe().unwrap();
+    let mut known: Vec<&State> = vec![world.current()];
+    known.extend(&world.in_doubt);
+    assert!(known.contains(&&found), "{found:#?} instead of {known:#?}");
+}
+
+/// Whether the store still takes writes. If so, the step that failed has left nothing behind.
+fn goes_on(world: &mut World) -> bool {
+    if world
+        .store
+        .as_ref()
+        .unwrap()
+        .set_property("probe", None)
+        .is_err()
+    {
+        return false;
+    }
+    assert_eq!(
+        &world.observe().unwrap(),
+        world.current(),
+        "a failed step left something"
+    );
+    world.in_doubt = None;
+    true
+}
+
+#[test]
+fn an_error_of_any_operation_is_reported_and_survived() {
+    let mut fired = 0;
+    for seed in 0..rounds("STORNO_FAULT_SEEDS", 2) {
+        let steps = workload(seed, 40);
+        for operation in 0..rounds("STORNO_FAULT_OPERATIONS", 260) {
+            for kind in [FaultKind::Io, FaultKind::NoSpace] {
+                let power = operation % 2 == 0;
+                fired += u64::from(run(seed, &steps, Fault::once(operation, kind), power));
+                let lasting = Fault::lasting(operation, kind);
+                fired += u64::from(run(seed, &steps, lasting, !power));
+            }
+        }
+    }
+    assert!(fired > 500, "only {fired} faults were noticed");
+}
+
+/// A full disk stops nothing for good: once there is space, the same store goes on.
+#[test]
+fn writing_goes_on_once_a_full_disk_has_space_again() {
+    let mut refused = 0;
+    for seed in 0..rounds("STORNO_FULL_SEEDS", 40) {
+        let steps = workload(seed, 60);
+        let mut world = World::new(seed);
+        world.open().unwrap();
+        for (number, step) in steps.iter().enumerate() {
+            if matches!(step, Step::Reopen) {
+                continue;
+            }
+            let full = number % 5 == 4;
+            if full {
+                world
+                    .fs
+                    .arm(Fault::lasting(world.fs.operations(), FaultKind::NoSpace));
+            }
+            let result = world.step(step);
+            world.fs.disarm();
+            match result {
+                Ok(()) => {}
+                // A sync that fails proves nothing about what is on the disk: that is for good.
+                Err(Error::ReadOnly(_)) => break,
+                Err(error) => {
+                    assert!(full, "seed {seed}, {step:?}: {error}");
+                    refused += 1;
+                    if world
+                        .store
+                        .as_ref()
+                        .unwrap()
+                        .set_property("probe", None)
+                        .is_err()
+                    {
+                        break;
+                    }
+                    world.in_doubt = None;
+                }
+            }
+            assert_eq!(
+                &world.observe().unwrap(),
+                world.current(),
+                "seed {seed}, {step:?}"
+            );
+            world.step(&Step::Tick).unwrap();
+        }
+    }
+    assert!(refused > 40, "only {refused} steps met a full disk");
+}

@@ -1,0 +1,9 @@
+//! Tests of the store as a whole, through its public face only.
+
+mod contract;
+mod crash;
+mod damage;
+mod faults;
+mod fixture;
+mod model;
+mod world;
