@@ -3,6 +3,7 @@
 //! DataFusion casts no argument of ours (the signature accepts every type): conversions are MySQL's
 //! and happen in `Call`. What the functions do is in the sibling modules.
 
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -17,18 +18,21 @@ use datafusion::logical_expr::{
 
 use super::argument::Call;
 use super::failure::wrong_argument_count;
+use super::json::JSON_KEY;
 use super::operators::types::{DECIMALS_KEY, Kind};
 
 /// Field metadata: fractional digits ("0" to "6") of a DATETIME or TIME; absent when undeclared.
 pub const FSP_KEY: &str = "storno.fsp";
 
 /// What a function returns, decided when it is planned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Declared {
     pub(crate) data_type: DataType,
     /// Digits behind the point of a DATETIME or TIME, when known; of a double, when MySQL fixes them; of a
     /// decimal that is kept with more.
     pub(crate) fsp: Option<u8>,
+    /// Text that is a JSON document in MySQL.
+    pub(crate) json: bool,
 }
 
 impl From<DataType> for Declared {
@@ -36,6 +40,7 @@ impl From<DataType> for Declared {
         Self {
             data_type,
             fsp: None,
+            json: false,
         }
     }
 }
@@ -50,8 +55,23 @@ impl Declared {
             _ => None,
         };
         Self {
-            data_type: kind.data_type(),
             fsp,
+            ..kind.data_type().into()
+        }
+    }
+
+    /// A DATETIME or TIME with its digits.
+    pub(crate) fn temporal(data_type: DataType, fsp: Option<u8>) -> Self {
+        Self {
+            fsp,
+            ..data_type.into()
+        }
+    }
+
+    pub(crate) fn json() -> Self {
+        Self {
+            json: true,
+            ..DataType::Utf8View.into()
         }
     }
 }
@@ -133,6 +153,15 @@ impl Shape<'_> {
 
 fn is_delimiter(c: char) -> bool {
     c.is_ascii_punctuation()
+}
+
+/// Of a field's metadata the declared digits (and whether it is JSON), for a result that keeps its argument's values.
+pub(crate) fn declared_digits(field: &FieldRef) -> HashMap<String, String> {
+    let digits = |key: &str| key == FSP_KEY || key == DECIMALS_KEY || key == JSON_KEY;
+    let metadata = field.metadata().iter().filter(|(key, _)| digits(key));
+    metadata
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// The declared digits behind the point of a DATETIME, TIME or DOUBLE field.
@@ -312,11 +341,14 @@ impl ScalarUDFImpl for Builtin {
 pub(crate) fn declared_field(name: &str, declared: Declared) -> FieldRef {
     let number = declared.data_type.is_floating() || declared.data_type.is_decimal();
     let key = if number { DECIMALS_KEY } else { FSP_KEY };
-    let field = Field::new(name, declared.data_type, true);
-    Arc::new(match declared.fsp {
-        Some(fsp) => field.with_metadata([(key.to_owned(), fsp.to_string())].into()),
-        None => field,
-    })
+    let mut metadata = HashMap::new();
+    if let Some(fsp) = declared.fsp {
+        metadata.insert(key.to_owned(), fsp.to_string());
+    }
+    if declared.json {
+        metadata.insert(JSON_KEY.to_owned(), String::new());
+    }
+    Arc::new(Field::new(name, declared.data_type, true).with_metadata(metadata))
 }
 
 /// A result array as DataFusion wants it: one row for a call whose arguments are all scalars.

@@ -10,7 +10,10 @@ mod builtin;
 mod control;
 pub(crate) mod convert;
 pub(crate) mod datetime;
+#[cfg(test)]
+mod facts;
 pub(crate) mod failure;
+mod json;
 mod numeric;
 mod operators;
 mod string;
@@ -26,12 +29,17 @@ use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 pub use aggregates::{aggregate, aggregate_names, group_concat, move_separator};
 pub use builtin::FSP_KEY;
 pub use control::{convert_to, unified_type};
+pub use json::JSON_KEY;
 pub use operators::digits::KeepDivisionDigits;
 pub use operators::planner::{MysqlExprPlanner, truth, unary_function};
 pub use operators::types::DECIMALS_KEY;
 
 static SCALARS: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
-    let tables = [aggregates::FUNCTIONS, operators::logic::FUNCTIONS];
+    let tables = [
+        aggregates::FUNCTIONS,
+        json::FUNCTIONS,
+        operators::logic::FUNCTIONS,
+    ];
     let mut functions: HashMap<&'static str, Arc<ScalarUDF>> = tables
         .into_iter()
         .chain(control::FUNCTIONS)

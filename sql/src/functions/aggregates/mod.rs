@@ -7,6 +7,7 @@ mod bits;
 mod distinct;
 mod double;
 mod exact;
+mod extreme;
 mod group_concat;
 pub(crate) mod input;
 pub(crate) mod planner;
@@ -36,9 +37,12 @@ static AGGREGATES: LazyLock<HashMap<&'static str, Arc<AggregateUDF>>> = LazyLock
             Arc::new(AggregateUDF::new_from_impl(sum::Sum::avg())),
         ),
         ("count", df::count::count_udaf()),
-        ("min", df::min_max::min_udaf()),
-        ("max", df::min_max::max_udaf()),
-        ("any_value", df::any_value::any_value_udaf()),
+        ("min", extreme::Extreme::udaf(df::min_max::min_udaf())),
+        ("max", extreme::Extreme::udaf(df::min_max::max_udaf())),
+        (
+            "any_value",
+            extreme::Extreme::udaf(df::any_value::any_value_udaf()),
+        ),
         ("group_concat", group_concat(group_concat::LENGTH_MAX)),
         ("bit_and", bits(bits::BitOp::And)),
         ("bit_or", bits(bits::BitOp::Or)),

@@ -26,6 +26,10 @@ use crate::functions::operators::types::{
 /// Digits that SUM adds in front of the point.
 const SUM_DIGITS: i16 = 22;
 
+/// Field metadata of a SUM. The optimiser may split one SUM into a SUM of SUMs; the type that the rest of
+/// the plan was made for must not change then, so that a SUM of such a field adds no digits.
+const SUM_KEY: &str = "storno.sum";
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Sum {
     average: bool,
@@ -73,7 +77,12 @@ impl Sum {
             }
         };
         if !self.average {
-            return kind(integer + SUM_DIGITS, decimals, decimals);
+            let more = if input.metadata().contains_key(SUM_KEY) {
+                0
+            } else {
+                SUM_DIGITS
+            };
+            return kind(integer + more, decimals, decimals);
         }
         let average_decimals = (decimals + DIVISION_DIGITS).min(SCALE_MAX.max(decimals));
         match self.digits {
@@ -142,7 +151,13 @@ impl AggregateUDFImpl for Sum {
         } else {
             Kind::Double
         };
-        Ok(field(self.name(), kind))
+        let result = field(self.name(), kind);
+        if self.average {
+            return Ok(result);
+        }
+        let mut metadata = result.metadata().clone();
+        metadata.insert(SUM_KEY.to_owned(), String::new());
+        Ok(Arc::new(result.as_ref().clone().with_metadata(metadata)))
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

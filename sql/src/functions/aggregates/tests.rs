@@ -270,3 +270,33 @@ fn sums_of_wide_decimals_report_overflow() {
     assert_eq!(database.value("select sum(w) from t"), expected);
     assert_eq!(database.value("select sum(w) from t group by w"), expected);
 }
+
+#[test]
+fn sums_beside_distinct_counts_keep_their_type() {
+    check(&[
+        (
+            "g, count(distinct tiny) from t group by g having sum(i) >= 2",
+            "b,2",
+        ),
+        (
+            "sum(i) / nullif(sum(tiny), 0), count(distinct g) from t",
+            "0.0158,2",
+        ),
+    ]);
+}
+
+#[test]
+fn extremes_keep_the_digits_of_their_argument() {
+    let plan = databases()[0]
+        .plan("select max(cast(s as datetime(3))), min(s) from t")
+        .unwrap();
+    let field = plan.schema().field(0);
+    assert_eq!(
+        field
+            .metadata()
+            .get(crate::functions::FSP_KEY)
+            .map(String::as_str),
+        Some("3")
+    );
+    assert!(plan.schema().field(1).metadata().is_empty());
+}

@@ -13,7 +13,7 @@ use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
-use super::cast::convert_to;
+use super::cast::{convert_to, convert_to_declared};
 use super::compare::{Basis, comparison};
 use super::unify::{choose, convert, spread, unified_type};
 use crate::functions::argument::Call;
@@ -21,24 +21,26 @@ use crate::functions::builtin::{ANY, Declared, Definition, Shape};
 use crate::functions::convert::arrays;
 use crate::functions::operators::planner::truth;
 
-/// The unified type of the arguments from `first` on; dates keep their fractional digits.
+/// The unified type of the arguments from `first` on; dates and doubles keep their declared digits.
 fn unified(shape: &Shape<'_>, first: usize) -> Declared {
     let types: Vec<DataType> = shape.types().skip(first).cloned().collect();
     let data_type = unified_type(&types);
-    let temporal = matches!(data_type, DataType::Timestamp(..) | DataType::Duration(_));
+    let declared = matches!(
+        data_type,
+        DataType::Timestamp(..) | DataType::Duration(_) | DataType::Float64
+    );
     // Unknown digits of one branch make those of the result unknown.
     let known = (first..shape.len()).filter(|i| !shape.data_type(*i).is_null());
-    let fsp = known
+    let digits = known
         .map(|i| match shape.data_type(i) {
-            DataType::Date32 => Some(0),
+            DataType::Date32 | DataType::Boolean => Some(0),
+            DataType::Decimal128(_, scale) => Some(scale.max(&0).unsigned_abs()),
+            t if t.is_integer() => Some(0),
             _ => shape.fsp(i),
         })
         .reduce(|a, b| Some(a?.max(b?)))
         .flatten();
-    Declared {
-        data_type,
-        fsp: if temporal { fsp } else { None },
-    }
+    Declared::temporal(data_type, if declared { digits } else { None })
 }
 
 /// Argument `index` as the result's type, over all rows.
@@ -78,10 +80,7 @@ fn nullif(call: &Call<'_>) -> Result<ArrayRef> {
 /// NULLIF has the first argument's type.
 fn nullif_type(shape: &Shape<'_>) -> Result<Declared> {
     let data_type = unified_type(&[shape.data_type(0).clone()]);
-    Ok(Declared {
-        data_type,
-        fsp: shape.fsp(0),
-    })
+    Ok(Declared::temporal(data_type, shape.fsp(0)))
 }
 
 fn isnull(call: &Call<'_>) -> Result<ArrayRef> {
@@ -150,46 +149,60 @@ fn case(when: Vec<(Expr, Expr)>, otherwise: Expr) -> Expr {
     })
 }
 
-/// The branches as the type they unify to; `None` when one of them must not be evaluated twice.
-fn converted(args: &[Expr], info: &SimplifyContext) -> Result<Option<Vec<Expr>>> {
+/// The branches as the type they unify to, and that type with its digits; `None` when one of them must not
+/// be evaluated twice.
+fn converted(args: &[Expr], info: &SimplifyContext) -> Result<Option<(Vec<Expr>, Declared)>> {
     if args.iter().any(Expr::is_volatile) {
         return Ok(None);
     }
     let schema = info.schema().as_ref();
-    let types = args
+    let fields = args
         .iter()
-        .map(|arg| arg.get_type(schema))
+        .map(|arg| arg.to_field(schema).map(|(_, field)| field))
         .collect::<Result<Vec<_>>>()?;
-    let to = unified_type(&types);
-    let branches = args.iter().zip(&types).map(|(arg, from)| {
-        if *from == to {
+    let literals = vec![None; fields.len()];
+    let shape = Shape {
+        name: "case",
+        fields: &fields,
+        literals: &literals,
+    };
+    let declared = unified(&shape, 0);
+    let to = &declared.data_type;
+    let branches = args.iter().zip(&fields).map(|(arg, field)| {
+        if field.data_type() == to {
             arg.clone()
         } else {
-            convert_to(&to).call(vec![arg.clone()])
+            convert_to(to).call(vec![arg.clone()])
         }
     });
-    Ok(Some(branches.collect()))
+    Ok(Some((branches.collect(), declared)))
+}
+
+/// A CASE has no declared digits of its own.
+fn with_digits(case: Expr, declared: &Declared) -> Expr {
+    match declared.fsp {
+        Some(_) => convert_to_declared(declared.clone()).call(vec![case]),
+        None => case,
+    }
 }
 
 fn simplify_if(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
     let [condition, branches @ ..] = args.as_slice() else {
         return Ok(ExprSimplifyResult::Original(args));
     };
-    let Some(mut branches) = converted(branches, info)? else {
+    let Some((mut branches, declared)) = converted(branches, info)? else {
         return Ok(ExprSimplifyResult::Original(args));
     };
     let (Some(otherwise), Some(then)) = (branches.pop(), branches.pop()) else {
         return Ok(ExprSimplifyResult::Original(args));
     };
     let condition = truth(condition.clone(), info.schema())?;
-    Ok(ExprSimplifyResult::Simplified(case(
-        vec![(condition, then)],
-        otherwise,
-    )))
+    let case = case(vec![(condition, then)], otherwise);
+    Ok(ExprSimplifyResult::Simplified(with_digits(case, &declared)))
 }
 
 fn simplify_coalesce(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
-    let Some(mut branches) = converted(&args, info)? else {
+    let Some((mut branches, declared)) = converted(&args, info)? else {
         return Ok(ExprSimplifyResult::Original(args));
     };
     let Some(last) = branches.pop() else {
@@ -200,11 +213,12 @@ fn simplify_coalesce(args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimp
         .zip(branches)
         .map(|(arg, branch)| (Expr::IsNotNull(Box::new(arg.clone())), branch))
         .collect();
-    Ok(ExprSimplifyResult::Simplified(if when.is_empty() {
+    let case = if when.is_empty() {
         last
     } else {
         case(when, last)
-    }))
+    };
+    Ok(ExprSimplifyResult::Simplified(with_digits(case, &declared)))
 }
 
 const COALESCE: Definition = Definition::new(

@@ -2,22 +2,22 @@
 //!
 //! Values that do not fit are cut or saturate, as in a SELECT in MySQL: a cast never fails.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{
-    DataType, Date32Type, DurationMicrosecondType, Float32Type, Float64Type, Int64Type,
+    DataType, Date32Type, DurationMicrosecondType, FieldRef, Float32Type, Float64Type, Int64Type,
     TimestampMicrosecondType, UInt64Type,
 };
 use datafusion::common::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use super::unify::{convert, spread};
 use crate::functions::argument::Call;
-use crate::functions::builtin::{Declared, Definition, Shape};
+use crate::functions::builtin::{Declared, Definition, Shape, declared_field};
 use crate::functions::convert::arrays::{self, Source, source};
 use crate::functions::convert::number::{clamp_i64, text_to_integer};
 use crate::functions::datetime::calendar::{TIME_MAX_US, in_calendar};
@@ -151,17 +151,11 @@ fn fsp(shape: &Shape<'_>) -> Result<u8> {
 }
 
 fn datetime_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: DATETIME,
-        fsp: Some(fsp(shape)?),
-    })
+    Ok(Declared::temporal(DATETIME, Some(fsp(shape)?)))
 }
 
 fn time_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: TIME,
-        fsp: Some(fsp(shape)?),
-    })
+    Ok(Declared::temporal(TIME, Some(fsp(shape)?)))
 }
 
 /// Microseconds rounded to `fsp` digits of a second, half up.
@@ -252,31 +246,19 @@ pub(crate) const FUNCTIONS: &[Definition] = &[
 /// A function that brings its argument to a type by MySQL's implicit conversion, for branches of CASE
 /// and operands of comparisons. Types: those that [`super::unified_type`] gives.
 pub fn convert_to(to: &DataType) -> Arc<ScalarUDF> {
+    convert_to_declared(to.clone().into())
+}
+
+/// The same with declared digits.
+pub(crate) fn convert_to_declared(to: Declared) -> Arc<ScalarUDF> {
     let signature = Signature::user_defined(Volatility::Immutable);
-    Arc::new(ScalarUDF::new_from_impl(Convert {
-        to: to.clone(),
-        signature,
-    }))
+    Arc::new(ScalarUDF::new_from_impl(Convert { to, signature }))
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Convert {
-    to: DataType,
+    to: Declared,
     signature: Signature,
-}
-
-impl PartialEq for Convert {
-    fn eq(&self, other: &Self) -> bool {
-        self.to == other.to
-    }
-}
-
-impl Eq for Convert {}
-
-impl Hash for Convert {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.to.hash(state);
-    }
 }
 
 impl ScalarUDFImpl for Convert {
@@ -293,12 +275,16 @@ impl ScalarUDFImpl for Convert {
     }
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
-        Ok(self.to.clone())
+        Ok(self.to.data_type.clone())
+    }
+
+    fn return_field_from_args(&self, _args: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(declared_field(self.name(), self.to.clone()))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let call = Call::new("convert_to", &args);
-        let array = convert(&call.array(0)?, &self.to, call.fsp(0))?;
+        let array = convert(&call.array(0)?, &self.to.data_type, call.fsp(0))?;
         call.finish(spread(array, call.rows)?)
     }
 }

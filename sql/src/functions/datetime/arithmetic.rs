@@ -49,22 +49,10 @@ fn sum_type(shape: &Shape<'_>, x: usize, unit: Unit, value: usize) -> Declared {
     let fsp = |own: Option<u8>| if micro { Some(6) } else { own };
     match shape.data_type(x) {
         DataType::Date32 if unit.is_calendar() => DataType::Date32.into(),
-        DataType::Date32 => Declared {
-            data_type: DATETIME,
-            fsp: fsp(Some(0)),
-        },
-        DataType::Timestamp(..) => Declared {
-            data_type: DATETIME,
-            fsp: fsp(shape.fsp(x)),
-        },
-        DataType::Duration(_) if unit.is_clock() => Declared {
-            data_type: TIME,
-            fsp: fsp(shape.fsp(x)),
-        },
-        DataType::Duration(_) => Declared {
-            data_type: DATETIME,
-            fsp: fsp(shape.fsp(x)),
-        },
+        DataType::Date32 => Declared::temporal(DATETIME, fsp(Some(0))),
+        DataType::Timestamp(..) => Declared::temporal(DATETIME, fsp(shape.fsp(x))),
+        DataType::Duration(_) if unit.is_clock() => Declared::temporal(TIME, fsp(shape.fsp(x))),
+        DataType::Duration(_) => Declared::temporal(DATETIME, fsp(shape.fsp(x))),
         // Text and numbers.
         _ => DataType::Utf8View.into(),
     }
@@ -268,14 +256,8 @@ fn add_days(call: &Call<'_>, negative: bool) -> Result<ArrayRef> {
 fn addtime_type(shape: &Shape<'_>) -> Result<Declared> {
     let fsp = shape.larger_fsp(0, 1);
     Ok(match shape.data_type(0) {
-        DataType::Timestamp(..) | DataType::Date32 => Declared {
-            data_type: DATETIME,
-            fsp,
-        },
-        DataType::Duration(_) => Declared {
-            data_type: TIME,
-            fsp,
-        },
+        DataType::Timestamp(..) | DataType::Date32 => Declared::temporal(DATETIME, fsp),
+        DataType::Duration(_) => Declared::temporal(TIME, fsp),
         _ => DataType::Utf8View.into(),
     })
 }
@@ -356,10 +338,7 @@ fn timestamp_type(shape: &Shape<'_>) -> Result<Declared> {
     } else {
         shape.larger_fsp(0, 1)
     };
-    Ok(Declared {
-        data_type: DATETIME,
-        fsp,
-    })
+    Ok(Declared::temporal(DATETIME, fsp))
 }
 
 /// FROM_DAYS, and the day number that MAKEDATE counts from.

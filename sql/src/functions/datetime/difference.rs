@@ -24,10 +24,7 @@ fn datediff(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn time_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: TIME,
-        fsp: shape.larger_fsp(0, 1),
-    })
+    Ok(Declared::temporal(TIME, shape.larger_fsp(0, 1)))
 }
 
 /// An argument of TIMEDIFF; a difference of unlike kinds is NULL.
@@ -180,10 +177,7 @@ fn makedate(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn maketime_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: TIME,
-        fsp: Some(shape.seconds_fsp(2)),
-    })
+    Ok(Declared::temporal(TIME, Some(shape.seconds_fsp(2))))
 }
 
 /// MAKETIME(hour, minute, second)

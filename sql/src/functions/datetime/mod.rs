@@ -8,6 +8,7 @@ mod interval;
 pub(crate) mod literal;
 pub(crate) mod now;
 mod parts;
+mod scan;
 mod str_to_date;
 mod zone;
 

@@ -124,17 +124,11 @@ pub(crate) fn today_us(zone: Option<&str>) -> Result<i64> {
 }
 
 fn datetime(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: DATETIME,
-        fsp: fsp_argument(shape)?,
-    })
+    Ok(Declared::temporal(DATETIME, fsp_argument(shape)?))
 }
 
 fn time(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: TIME,
-        fsp: fsp_argument(shape)?,
-    })
+    Ok(Declared::temporal(TIME, fsp_argument(shape)?))
 }
 
 const NOW: Definition = Definition::new("now", (0, 1), datetime, |call| {

@@ -150,10 +150,7 @@ fn time_of(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// TIME keeps the fractional digits of its argument.
 pub(crate) fn time_like(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: TIME,
-        fsp: shape.temporal_fsp(0),
-    })
+    Ok(Declared::temporal(TIME, shape.temporal_fsp(0)))
 }
 
 fn last_day(call: &Call<'_>) -> Result<ArrayRef> {
@@ -244,10 +241,7 @@ fn time_to_sec(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn sec_to_time_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: TIME,
-        fsp: Some(shape.seconds_fsp(0)),
-    })
+    Ok(Declared::temporal(TIME, Some(shape.seconds_fsp(0))))
 }
 
 fn sec_to_time(call: &Call<'_>) -> Result<ArrayRef> {

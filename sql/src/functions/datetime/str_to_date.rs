@@ -251,23 +251,14 @@ fn result_type(shape: &Shape<'_>) -> Result<Declared> {
     let format = match shape.literals.get(1).copied().flatten() {
         Some(ScalarValue::Utf8(Some(t)) | ScalarValue::Utf8View(Some(t))) => t,
         _ => {
-            return Ok(Declared {
-                data_type: DATETIME,
-                fsp: Some(6),
-            });
+            return Ok(Declared::temporal(DATETIME, Some(6)));
         }
     };
     let (date, time, micro) = named_parts(format);
     let fsp = Some(if micro { 6 } else { 0 });
     Ok(match (date, time) {
-        (true, true) => Declared {
-            data_type: DATETIME,
-            fsp,
-        },
-        (false, true) => Declared {
-            data_type: TIME,
-            fsp,
-        },
+        (true, true) => Declared::temporal(DATETIME, fsp),
+        (false, true) => Declared::temporal(TIME, fsp),
         _ => DataType::Date32.into(),
     })
 }

@@ -207,10 +207,7 @@ fn convert_tz(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn convert_tz_type(shape: &Shape<'_>) -> Result<Declared> {
-    Ok(Declared {
-        data_type: DATETIME,
-        fsp: shape.temporal_fsp(0),
-    })
+    Ok(Declared::temporal(DATETIME, shape.temporal_fsp(0)))
 }
 
 fn unix_timestamp_type(shape: &Shape<'_>) -> Result<Declared> {
@@ -255,10 +252,7 @@ fn from_unixtime_type(shape: &Shape<'_>) -> Result<Declared> {
     if shape.len() == 2 {
         return text(shape);
     }
-    Ok(Declared {
-        data_type: DATETIME,
-        fsp: Some(shape.seconds_fsp(0)),
-    })
+    Ok(Declared::temporal(DATETIME, Some(shape.seconds_fsp(0))))
 }
 
 fn from_unixtime(call: &Call<'_>) -> Result<ArrayRef> {
