@@ -80,6 +80,7 @@ impl Path {
     }
 }
 
+#[allow(clippy::collapsible_match)] // a guard would hide what the arm consumes
 fn step<'v>(leg: &Leg, value: &'v Value, found: &mut Vec<&'v Value>) {
     match (leg, value) {
         (Leg::Member(name), Value::Object(members)) => found.extend(members.get(name)),
