@@ -4,7 +4,23 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
+pub mod ddl;
+mod dialect;
+mod engine;
 pub mod error;
+pub mod functions;
+pub mod insert;
+mod planning;
+mod result;
+mod select;
+mod session;
+pub mod show;
 pub mod types;
 
+pub use accounts::Secret;
+pub use engine::{Engine, EngineOptions};
 pub use error::{Result, SqlError};
+pub use insert::Scalar;
+pub use result::{Done, Outcome, ResultColumn, Rows};
+pub use session::{Prepared, Session, SessionContext, Status, Timeouts};

@@ -66,7 +66,9 @@ pub fn wal(file: &[u8]) {
 
 /// A segment.
 pub fn segment(file: &[u8]) {
-    unchecked(|| drop(read_segment(file)));
+    unchecked(|| {
+        let _ = read_segment(file);
+    });
 }
 
 fn read_segment(file: &[u8]) -> Option<()> {
@@ -148,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::Index;
 
-    fn mutate(file: &mut Vec<u8>, changes: &[(Index, u8)]) {
+    fn mutate(file: &mut [u8], changes: &[(Index, u8)]) {
         for (place, byte) in changes {
             let at = place.index(file.len());
             file[at] = *byte;

@@ -356,7 +356,7 @@ impl Keep {
         match self {
             Self::Nothing => false,
             Self::Everything => true,
-            Self::Some => splitmix(random) & 1 == 0,
+            Self::Some => splitmix(random).is_multiple_of(2),
         }
     }
 }

@@ -1,0 +1,189 @@
+//! sqlparser's MySQL dialect with MySQL's operator precedence.
+//!
+//! sqlparser parses `a DIV 3 * 2` as `a DIV (3 * 2)`, gives `||` the precedence of `*` and does not
+//! know `&&`; all of these would be silently wrong answers.
+
+use std::any::TypeId;
+
+use sqlparser::ast::{BinaryOperator, Expr, Statement};
+use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+
+/// The dialect every statement is parsed with.
+#[derive(Debug, Default)]
+pub struct StornoDialect(MySqlDialect);
+
+/// Every switch of the wrapped dialect, passed on.
+macro_rules! as_mysql {
+    ($($name:ident)*) => { $(fn $name(&self) -> bool { self.0.$name() })* };
+}
+
+/// Operators from loosest to tightest, as in the MySQL manual, "Operator Precedence".
+const OR: u8 = 5;
+const XOR: u8 = 7;
+const AND: u8 = 10;
+const BIT_OR: u8 = 22;
+const BIT_AND: u8 = 24;
+const SHIFT: u8 = 26;
+const MULTIPLY: u8 = 40;
+const BIT_XOR: u8 = 45;
+
+fn binary(left: &Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp {
+        left: Box::new(left.clone()),
+        op,
+        right: Box::new(right),
+    }
+}
+
+impl Dialect for StornoDialect {
+    fn dialect(&self) -> TypeId {
+        self.0.dialect()
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        let precedence = match &parser.peek_token_ref().token {
+            Token::StringConcat => OR,
+            Token::Overlap => AND,
+            Token::Word(w) if w.keyword == Keyword::XOR => XOR,
+            Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case("mod") => {
+                MULTIPLY
+            }
+            Token::Word(w) if w.keyword == Keyword::DIV => MULTIPLY,
+            Token::Pipe => BIT_OR,
+            Token::Ampersand => BIT_AND,
+            Token::ShiftLeft | Token::ShiftRight => SHIFT,
+            Token::Caret => BIT_XOR,
+            _ => return None,
+        };
+        Some(Ok(precedence))
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        match precedence {
+            Precedence::Xor => XOR,
+            other => self.0.prec_value(other),
+        }
+    }
+
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+        _precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        let (op, precedence) = match &parser.peek_token_ref().token {
+            Token::StringConcat => (BinaryOperator::Or, OR),
+            Token::Overlap => (BinaryOperator::And, AND),
+            Token::ShiftLeft => (BinaryOperator::PGBitwiseShiftLeft, SHIFT),
+            Token::ShiftRight => (BinaryOperator::PGBitwiseShiftRight, SHIFT),
+            Token::Word(w) if w.keyword == Keyword::DIV => {
+                (BinaryOperator::MyIntegerDivide, MULTIPLY)
+            }
+            Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case("mod") => {
+                (BinaryOperator::Modulo, MULTIPLY)
+            }
+            _ => return None,
+        };
+        parser.next_token();
+        Some(
+            parser
+                .parse_subexpr(precedence)
+                .map(|right| binary(expr, op, right)),
+        )
+    }
+
+    fn supports_bang_not_operator(&self) -> bool {
+        true
+    }
+
+    // MySQL's composite units, HOUR_MINUTE and its like, reach the rewriter as custom ones.
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
+    fn supports_group_by_with_modifier(&self) -> bool {
+        true
+    }
+
+    fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
+        self.0.parse_statement(parser)
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        self.0.is_identifier_start(ch)
+    }
+    fn is_identifier_part(&self, ch: char) -> bool {
+        self.0.is_identifier_part(ch)
+    }
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        self.0.is_delimited_identifier_start(ch)
+    }
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        self.0.identifier_quote_style(identifier)
+    }
+    fn is_table_factor_alias(&self, explicit: bool, kw: &Keyword, parser: &mut Parser) -> bool {
+        self.0.is_table_factor_alias(explicit, kw, parser)
+    }
+    as_mysql! {
+        supports_string_literal_backslash_escape
+        supports_string_literal_concatenation
+        ignores_wildcard_escapes
+        supports_numeric_prefix
+        supports_bitwise_shift_operators
+        supports_multiline_comment_hints
+        require_interval_qualifier
+        supports_limit_comma
+        supports_create_table_select
+        supports_insert_set
+        supports_user_host_grantee
+        supports_table_hints
+        requires_single_line_comment_whitespace
+        supports_match_against
+        supports_select_modifiers
+        supports_set_names
+        supports_comma_separated_set_assignments
+        supports_update_order_by
+        supports_data_type_signed_suffix
+        supports_cross_join_constraint
+        supports_double_ampersand_operator
+        supports_binary_kw_as_cast
+        supports_comment_optimizer_hint
+        supports_constraint_keyword_without_name
+        supports_key_column_option
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(sql: &str) -> String {
+        let dialect = StornoDialect::default();
+        let mut parser = Parser::new(&dialect).try_with_sql(sql).expect("tokens");
+        fn show(e: &Expr) -> String {
+            match e {
+                Expr::BinaryOp { left, op, right } => {
+                    format!("({} {op} {})", show(left), show(right))
+                }
+                other => other.to_string(),
+            }
+        }
+        show(&parser.parse_expr().expect(sql))
+    }
+
+    #[test]
+    fn operators_bind_as_in_mysql() {
+        assert_eq!(tree("a DIV 3 * 2"), "((a DIV 3) * 2)");
+        assert_eq!(tree("a MOD 3 + 2"), "((a % 3) + 2)");
+        assert_eq!(tree("a || b AND c"), "(a OR (b AND c))");
+        assert_eq!(tree("a && b || c"), "((a AND b) OR c)");
+        assert_eq!(tree("a XOR b AND c"), "(a XOR (b AND c))");
+        assert_eq!(tree("a = 1 XOR b = 2"), "((a = 1) XOR (b = 2))");
+        assert_eq!(tree("1 | 2 & 3 << 1 + 1"), "(1 | (2 & (3 << (1 + 1))))");
+        assert_eq!(tree("2 * 3 ^ 1"), "(2 * (3 ^ 1))");
+        assert_eq!(tree("a = b | c"), "(a = (b | c))");
+    }
+}

@@ -1,0 +1,8 @@
+//! From bytes to a syntax tree: limits, MySQL's tokens, sqlparser with MySQL's precedences.
+
+pub mod grammar;
+pub mod lexer;
+pub mod limits;
+
+pub use lexer::{Kind, Lexed, lex};
+pub use limits::{parse_expression, parse_query, parse_statement};

@@ -1,0 +1,221 @@
+//! The engine: one store, the pools that plan and execute, and what all sessions share.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use storno_storage::{Store, SyncMode};
+use tokio::runtime::{Handle, Runtime};
+
+use crate::accounts::{self, Secret};
+use crate::error::{Result, SqlError};
+use crate::planning::PlanningPool;
+use crate::select::coerce;
+use crate::session::variables::{self, GlobalVariables};
+use crate::session::{Session, SessionContext};
+
+/// Stack of the threads that execute plans. Expressions are evaluated recursively.
+const STACK_BYTES: usize = 64 << 20;
+
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Threads that execute queries.
+    pub threads: usize,
+    /// Bytes that all running queries together may take for sorting, grouping and joining.
+    pub memory_bytes: usize,
+    /// VERSION(); clients parse its beginning.
+    pub version: String,
+    /// System variables that differ from their defaults (port, max_connections ...).
+    pub variables: Vec<(String, String)>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            memory_bytes: 4 << 30,
+            version: concat!("8.4.0-storno-", env!("CARGO_PKG_VERSION")).into(),
+            variables: Vec::new(),
+        }
+    }
+}
+
+/// A database that sessions are opened on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    /// `None` only while dropping.
+    pool: Option<Runtime>,
+    planning: PlanningPool,
+    state: SessionState,
+    globals: GlobalVariables,
+    sessions: AtomicUsize,
+    started: Instant,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Dropping a runtime blocks, which is forbidden on the threads of another runtime.
+        if let Some(pool) = self.pool.take() {
+            pool.shutdown_background();
+        }
+    }
+}
+
+impl Engine {
+    /// Sets up pools over an open store.
+    pub fn new(store: Store, options: EngineOptions) -> Result<Self> {
+        let internal = |e: &dyn std::fmt::Display| SqlError::internal(e.to_string());
+        let globals = GlobalVariables::default();
+        let version = ("version".to_string(), options.version.clone());
+        for (name, value) in options.variables.iter().chain([&version]) {
+            let variable = variables::find(name)?;
+            globals.set(variable, variables::check(variable, value)?);
+        }
+        let pool = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(options.threads.max(1))
+            .thread_name("storno-cpu")
+            .thread_stack_size(STACK_BYTES)
+            .enable_time()
+            .build()
+            .map_err(|e| internal(&e))?;
+        let planning = PlanningPool::new(options.threads.max(2)).map_err(|e| internal(&e))?;
+        let state = session_state(&options).map_err(|e| internal(&e))?;
+        let inner = Inner {
+            store,
+            pool: Some(pool),
+            planning,
+            state,
+            globals,
+            sessions: AtomicUsize::new(0),
+            started: Instant::now(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Opens a session. The caller has authenticated the user.
+    pub fn session(&self, context: SessionContext) -> Session {
+        Session::new(self.clone(), context)
+    }
+
+    /// What `user` must prove to log in from `peer`; `None`: access denied.
+    pub fn account(&self, user: &str, peer: IpAddr) -> Option<Secret> {
+        accounts::account(&self.inner.store, user, peer)
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// VERSION().
+    pub fn version(&self) -> String {
+        variables::find("version")
+            .map(|v| self.globals().get(v))
+            .unwrap_or_default()
+    }
+
+    /// Sessions open now.
+    pub fn open_sessions(&self) -> usize {
+        self.inner.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Time since the engine was set up.
+    pub fn uptime(&self) -> Duration {
+        self.inner.started.elapsed()
+    }
+
+    pub(crate) fn session_opened(&self) {
+        self.inner.sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn session_closed(&self) {
+        self.inner.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn globals(&self) -> &GlobalVariables {
+        &self.inner.globals
+    }
+
+    pub(crate) fn planning(&self) -> &PlanningPool {
+        &self.inner.planning
+    }
+
+    /// Where plans and blocking calls run.
+    pub(crate) fn pool(&self) -> Result<&Handle> {
+        let stopped = || SqlError::new(1053, "08S01", "Server shutdown in progress");
+        self.inner
+            .pool
+            .as_ref()
+            .map(Runtime::handle)
+            .ok_or_else(stopped)
+    }
+
+    /// DataFusion's state for one statement; its clock starts now.
+    pub(crate) fn state(&self) -> SessionState {
+        let mut state = self.inner.state.clone();
+        state.mark_start_execution();
+        state
+    }
+
+    /// When a commit is acknowledged (innodb_flush_log_at_trx_commit).
+    pub(crate) fn sync_mode(&self) -> SyncMode {
+        let name = "innodb_flush_log_at_trx_commit";
+        match variables::find(name)
+            .map(|v| self.globals().get(v))
+            .as_deref()
+        {
+            Ok("0") => SyncMode::Buffered,
+            Ok("2") => SyncMode::Written,
+            _ => SyncMode::Durable,
+        }
+    }
+
+    /// Runs a call into storage that may wait for the disk.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> storno_storage::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.blocking_sql(move |store| Ok(work(store)?)).await
+    }
+
+    /// The same for work that fails as SQL does.
+    pub(crate) async fn blocking_sql<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.inner.store.clone();
+        let joined = self.pool()?.spawn_blocking(move || work(&store)).await;
+        joined.map_err(|e| SqlError::internal(e.to_string()))?
+    }
+}
+
+/// No catalog, no file formats, no object stores: only rules and limits.
+fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionState> {
+    let pool = Arc::new(GreedyMemoryPool::new(options.memory_bytes));
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(pool)
+        .build_arc()?;
+    let config = SessionConfig::new()
+        .with_target_partitions(options.threads.max(1))
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false);
+    Ok(SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_analyzer_rules(coerce::analyzer_rules())
+        .build())
+}

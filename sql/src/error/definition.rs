@@ -1,0 +1,160 @@
+//! Errors of table definitions.
+
+use super::SqlError;
+
+impl SqlError {
+    pub fn duplicate_column_name(column: &str) -> Self {
+        Self::new(1060, "42S21", format!("Duplicate column name '{column}'"))
+    }
+    pub fn duplicate_key_name(key: &str) -> Self {
+        Self::new(1061, "42000", format!("Duplicate key name '{key}'"))
+    }
+    pub fn incorrect_column_specifier(column: &str) -> Self {
+        Self::new(
+            1063,
+            "42000",
+            format!("Incorrect column specifier for column '{column}'"),
+        )
+    }
+    pub fn invalid_default(column: &str) -> Self {
+        Self::new(
+            1067,
+            "42000",
+            format!("Invalid default value for '{column}'"),
+        )
+    }
+    pub fn multiple_primary_key() -> Self {
+        Self::new(1068, "42000", "Multiple primary key defined")
+    }
+    pub fn too_many_keys(max: usize) -> Self {
+        Self::new(
+            1069,
+            "42000",
+            format!("Too many keys specified; max {max} keys allowed"),
+        )
+    }
+    pub fn too_many_key_parts(max: usize) -> Self {
+        Self::new(
+            1070,
+            "42000",
+            format!("Too many key parts specified; max {max} parts allowed"),
+        )
+    }
+    pub fn key_column_does_not_exist(column: &str) -> Self {
+        Self::new(
+            1072,
+            "42000",
+            format!("Key column '{column}' doesn't exist in table"),
+        )
+    }
+    /// `max`: characters for CHAR and VARCHAR, bytes for BINARY and VARBINARY.
+    pub fn column_too_long(column: &str, max: u32) -> Self {
+        Self::new(
+            1074,
+            "42000",
+            format!(
+                "Column length too big for column '{column}' (max = {max}); \
+                 use BLOB or TEXT instead"
+            ),
+        )
+    }
+    pub fn wrong_auto_column() -> Self {
+        Self::new(
+            1075,
+            "42000",
+            "Incorrect table definition; there can be only one auto column and it must be \
+             defined as a key",
+        )
+    }
+    pub fn incorrect_prefix_key() -> Self {
+        Self::new(
+            1089,
+            "HY000",
+            "Incorrect prefix key; the used key part isn't a string, the used length is longer \
+             than the key part, or the storage engine doesn't support unique prefix keys",
+        )
+    }
+    pub fn blob_cannot_have_default(column: &str) -> Self {
+        Self::new(
+            1101,
+            "42000",
+            format!("BLOB, TEXT, GEOMETRY or JSON column '{column}' can't have a default value"),
+        )
+    }
+    pub fn table_without_columns() -> Self {
+        Self::new(1113, "42000", "A table must have at least 1 column")
+    }
+    pub fn too_many_columns() -> Self {
+        Self::new(1117, "HY000", "Too many columns")
+    }
+    pub fn nullable_primary_key() -> Self {
+        Self::new(
+            1171,
+            "42000",
+            "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE \
+             instead",
+        )
+    }
+    /// `kind`: "ENUM" or "SET".
+    pub fn duplicated_type_value(column: &str, value: &str, kind: &str) -> Self {
+        Self::new(
+            1291,
+            "HY000",
+            format!("Column '{column}' has duplicated value '{value}' in {kind}"),
+        )
+    }
+    /// `kind`: "ENUM" or "SET".
+    pub fn too_many_type_values(column: &str, kind: &str) -> Self {
+        Self::new(
+            1097,
+            "HY000",
+            format!("Too many strings for column {column} and {kind}"),
+        )
+    }
+    /// 1367: a member of a SET contains a comma.
+    pub fn illegal_set_value(value: &str) -> Self {
+        Self::new(
+            1367,
+            "22007",
+            format!("Illegal set '{value}' value found during parsing"),
+        )
+    }
+    pub fn invalid_on_update(column: &str) -> Self {
+        Self::new(
+            1294,
+            "HY000",
+            format!("Invalid ON UPDATE clause for '{column}' column"),
+        )
+    }
+    /// `number` as written: it may be larger than any integer type.
+    pub fn scale_too_big(number: u64, column: &str, max: u8) -> Self {
+        Self::new(
+            1425,
+            "42000",
+            format!("Too big scale {number} specified for column '{column}'. Maximum is {max}."),
+        )
+    }
+    pub fn precision_too_big(number: u64, column: &str, max: u8) -> Self {
+        Self::new(
+            1426,
+            "42000",
+            format!("Too-big precision {number} specified for '{column}'. Maximum is {max}."),
+        )
+    }
+    pub fn scale_larger_than_precision(column: &str) -> Self {
+        Self::new(
+            1427,
+            "42000",
+            format!(
+                "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{column}')."
+            ),
+        )
+    }
+    pub fn display_width_out_of_range(column: &str, max: u64) -> Self {
+        Self::new(
+            1439,
+            "42000",
+            format!("Display width out of range for column '{column}' (max = {max})"),
+        )
+    }
+}

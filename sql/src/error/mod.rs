@@ -1,0 +1,168 @@
+//! Every MySQL error number, SQLSTATE and message text that Storno sends, in one place.
+//!
+//! It decides what a client sees, also of a failure in storage, whose internals (paths, offsets)
+//! stay in the server's log. It does not decide when something is an error: that is the caller's
+//! part.
+
+mod definition;
+mod storage;
+mod value;
+mod warning;
+
+use std::fmt;
+
+pub use warning::{Level, Warning};
+
+/// Result of every fallible call in this crate.
+pub type Result<T> = std::result::Result<T, SqlError>;
+
+/// An error as a MySQL client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    pub code: u16,
+    pub state: &'static str,
+    pub message: String,
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ERROR {} ({}): {}", self.code, self.state, self.message)
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+/// Statements as a whole, names and what does not exist.
+impl SqlError {
+    pub(crate) fn new(code: u16, state: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            state,
+            message: message.into(),
+        }
+    }
+    /// 1064: `near` is the statement's text from the offending token on.
+    pub fn syntax(near: &str, line: usize) -> Self {
+        let near: String = near.chars().take(80).collect();
+        Self::new(
+            1064,
+            "42000",
+            format!(
+                "You have an error in your SQL syntax; check the manual that corresponds to your \
+                 MySQL server version for the right syntax to use near '{near}' at line {line}"
+            ),
+        )
+    }
+    /// 1235: known to MySQL, not there in Storno (yet).
+    pub fn not_supported(what: &str) -> Self {
+        Self::new(
+            1235,
+            "42000",
+            format!("This version of Storno doesn't yet support '{what}'"),
+        )
+    }
+    pub fn no_database_selected() -> Self {
+        Self::new(1046, "3D000", "No database selected")
+    }
+    pub fn database_exists(name: &str) -> Self {
+        Self::new(
+            1007,
+            "HY000",
+            format!("Can't create database '{name}'; database exists"),
+        )
+    }
+    /// 1008: DROP DATABASE of one that is not there; any other use of it is `unknown_database`.
+    pub fn database_to_drop_does_not_exist(name: &str) -> Self {
+        Self::new(
+            1008,
+            "HY000",
+            format!("Can't drop database '{name}'; database doesn't exist"),
+        )
+    }
+    pub fn unknown_database(name: &str) -> Self {
+        Self::new(1049, "42000", format!("Unknown database '{name}'"))
+    }
+    pub fn table_exists(table: &str) -> Self {
+        Self::new(1050, "42S01", format!("Table '{table}' already exists"))
+    }
+    /// 1051: DROP TABLE of tables that are not there, as `schema.table` joined by commas.
+    pub fn unknown_tables_to_drop(tables: &str) -> Self {
+        Self::new(1051, "42S02", format!("Unknown table '{tables}'"))
+    }
+    pub fn unknown_table(schema: &str, table: &str) -> Self {
+        Self::new(
+            1146,
+            "42S02",
+            format!("Table '{schema}.{table}' doesn't exist"),
+        )
+    }
+    /// `clause` as MySQL words it: "field list", "where clause", "group statement", "order clause"
+    /// ...
+    pub fn unknown_column(column: &str, clause: &str) -> Self {
+        Self::new(
+            1054,
+            "42S22",
+            format!("Unknown column '{column}' in '{clause}'"),
+        )
+    }
+    pub fn unknown_variable(name: &str) -> Self {
+        Self::new(1193, "HY000", format!("Unknown system variable '{name}'"))
+    }
+    pub fn unknown_time_zone(name: &str) -> Self {
+        Self::new(
+            1298,
+            "HY000",
+            format!("Unknown or incorrect time zone: '{name}'"),
+        )
+    }
+    pub fn unknown_character_set(name: &str) -> Self {
+        Self::new(1115, "42000", format!("Unknown character set: '{name}'"))
+    }
+    pub fn unknown_collation(name: &str) -> Self {
+        Self::new(1273, "HY000", format!("Unknown collation: '{name}'"))
+    }
+    pub fn collation_of_other_charset(collation: &str, charset: &str) -> Self {
+        Self::new(
+            1253,
+            "42000",
+            format!("COLLATION '{collation}' is not valid for CHARACTER SET '{charset}'"),
+        )
+    }
+    pub fn unknown_storage_engine(name: &str) -> Self {
+        Self::new(1286, "42000", format!("Unknown storage engine '{name}'"))
+    }
+    pub fn identifier_too_long(name: &str) -> Self {
+        Self::new(
+            1059,
+            "42000",
+            format!("Identifier name '{name}' is too long"),
+        )
+    }
+    pub fn incorrect_database_name(name: &str) -> Self {
+        Self::new(1102, "42000", format!("Incorrect database name '{name}'"))
+    }
+    pub fn incorrect_table_name(name: &str) -> Self {
+        Self::new(1103, "42000", format!("Incorrect table name '{name}'"))
+    }
+    pub fn incorrect_column_name(name: &str) -> Self {
+        Self::new(1166, "42000", format!("Incorrect column name '{name}'"))
+    }
+    pub fn incorrect_index_name(name: &str) -> Self {
+        Self::new(1280, "42000", format!("Incorrect index name '{name}'"))
+    }
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(1105, "HY000", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_text_is_cut_at_a_character_boundary() {
+        let error = SqlError::syntax(&"é".repeat(100), 1);
+        assert!(error.message.contains(&"é".repeat(80)));
+        assert!(!error.message.contains(&"é".repeat(81)));
+    }
+}

@@ -1,0 +1,374 @@
+//! One column of the rows being written: the table's type, and the Arrow builder that grows.
+//!
+//! It coerces and appends. Which value goes to which column is `rows`' part.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryViewBuilder, Date32Builder, Decimal128Builder, DurationMicrosecondBuilder,
+    Float32Builder, Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder,
+    StringViewBuilder, TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder,
+    UInt64Builder,
+};
+use arrow::datatypes::DataType;
+
+use super::coerce::{self, Cell, Choice};
+use super::{Datum, Diagnostics, Settings};
+use crate::error::{Result, SqlError};
+use crate::types::MysqlType;
+
+/// A column while rows are appended.
+#[derive(Debug)]
+pub(super) struct ColumnWriter {
+    pub(super) name: String,
+    table: String,
+    pub(super) mysql_type: MysqlType,
+    collation: String,
+    pub(super) nullable: bool,
+    builder: Builder,
+}
+
+#[derive(Debug)]
+enum Builder {
+    Int8(Int8Builder),
+    Int16(Int16Builder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    UInt8(UInt8Builder),
+    UInt16(UInt16Builder),
+    UInt32(UInt32Builder),
+    UInt64(UInt64Builder),
+    Float32(Float32Builder),
+    Float64(Float64Builder),
+    Decimal(Decimal128Builder),
+    Date(Date32Builder),
+    Timestamp(TimestampMicrosecondBuilder),
+    Duration(DurationMicrosecondBuilder),
+    Text(StringViewBuilder),
+    Bytes(BinaryViewBuilder),
+}
+
+/// Runs `$body` with `$builder` bound to whichever builder it is.
+macro_rules! each_builder {
+    ($value:expr, $builder:ident => $body:expr) => {
+        match $value {
+            Builder::Int8($builder) => $body,
+            Builder::Int16($builder) => $body,
+            Builder::Int32($builder) => $body,
+            Builder::Int64($builder) => $body,
+            Builder::UInt8($builder) => $body,
+            Builder::UInt16($builder) => $body,
+            Builder::UInt32($builder) => $body,
+            Builder::UInt64($builder) => $body,
+            Builder::Float32($builder) => $body,
+            Builder::Float64($builder) => $body,
+            Builder::Decimal($builder) => $body,
+            Builder::Date($builder) => $body,
+            Builder::Timestamp($builder) => $body,
+            Builder::Duration($builder) => $body,
+            Builder::Text($builder) => $body,
+            Builder::Bytes($builder) => $body,
+        }
+    };
+}
+
+impl Builder {
+    fn new(data_type: &DataType) -> Option<Self> {
+        Some(match data_type {
+            DataType::Int8 => Self::Int8(Int8Builder::new()),
+            DataType::Int16 => Self::Int16(Int16Builder::new()),
+            DataType::Int32 => Self::Int32(Int32Builder::new()),
+            DataType::Int64 => Self::Int64(Int64Builder::new()),
+            DataType::UInt8 => Self::UInt8(UInt8Builder::new()),
+            DataType::UInt16 => Self::UInt16(UInt16Builder::new()),
+            DataType::UInt32 => Self::UInt32(UInt32Builder::new()),
+            DataType::UInt64 => Self::UInt64(UInt64Builder::new()),
+            DataType::Float32 => Self::Float32(Float32Builder::new()),
+            DataType::Float64 => Self::Float64(Float64Builder::new()),
+            DataType::Decimal128(..) => {
+                Self::Decimal(Decimal128Builder::new().with_data_type(data_type.clone()))
+            }
+            DataType::Date32 => Self::Date(Date32Builder::new()),
+            DataType::Timestamp(..) => Self::Timestamp(TimestampMicrosecondBuilder::new()),
+            DataType::Duration(_) => Self::Duration(DurationMicrosecondBuilder::new()),
+            DataType::Utf8View => Self::Text(StringViewBuilder::new()),
+            DataType::BinaryView => Self::Bytes(BinaryViewBuilder::new()),
+            _ => return None,
+        })
+    }
+
+    /// A value already within the column's range.
+    fn append_integer(&mut self, value: i128) {
+        match self {
+            Self::Int8(builder) => builder.append_value(value as i8),
+            Self::Int16(builder) => builder.append_value(value as i16),
+            Self::Int32(builder) => builder.append_value(value as i32),
+            Self::Int64(builder) => builder.append_value(value as i64),
+            Self::UInt8(builder) => builder.append_value(value as u8),
+            Self::UInt16(builder) => builder.append_value(value as u16),
+            Self::UInt32(builder) => builder.append_value(value as u32),
+            Self::UInt64(builder) => builder.append_value(value as u64),
+            Self::Timestamp(builder) => builder.append_value(value as i64),
+            Self::Duration(builder) => builder.append_value(value as i64),
+            Self::Date(builder) => builder.append_value(value as i32),
+            Self::Decimal(builder) => builder.append_value(value),
+            _ => debug_assert!(false, "an integer for a column of another type"),
+        }
+    }
+
+    fn append_text(&mut self, value: &str) {
+        match self {
+            Self::Text(builder) => builder.append_value(value),
+            _ => debug_assert!(false, "a text for a column of another type"),
+        }
+    }
+
+    fn append_bytes(&mut self, value: &[u8]) {
+        match self {
+            Self::Bytes(builder) => builder.append_value(value),
+            _ => debug_assert!(false, "bytes for a column of another type"),
+        }
+    }
+}
+
+/// What is the same for all columns of a statement.
+pub(super) struct Surroundings<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) diagnostics: &'a mut Diagnostics,
+}
+
+impl ColumnWriter {
+    pub(super) fn new(
+        table: &str,
+        name: &str,
+        attributes: &crate::types::ColumnAttributes,
+        nullable: bool,
+    ) -> Result<Self> {
+        let mysql_type = attributes.mysql_type.clone();
+        let builder = Builder::new(&mysql_type.arrow())
+            .ok_or_else(|| SqlError::internal(format!("Internal error: type of '{name}'")))?;
+        Ok(Self {
+            name: name.to_owned(),
+            table: table.to_owned(),
+            mysql_type,
+            collation: attributes.collation.clone(),
+            nullable,
+            builder,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        use arrow::array::ArrayBuilder;
+        each_builder!(&self.builder, builder => builder.len())
+    }
+
+    /// The value appended last is the integer 0.
+    pub(super) fn ends_in_zero(&self) -> bool {
+        match &self.builder {
+            Builder::Int8(builder) => builder.values_slice().last() == Some(&0),
+            Builder::Int16(builder) => builder.values_slice().last() == Some(&0),
+            Builder::Int32(builder) => builder.values_slice().last() == Some(&0),
+            Builder::Int64(builder) => builder.values_slice().last() == Some(&0),
+            Builder::UInt8(builder) => builder.values_slice().last() == Some(&0),
+            Builder::UInt16(builder) => builder.values_slice().last() == Some(&0),
+            Builder::UInt32(builder) => builder.values_slice().last() == Some(&0),
+            Builder::UInt64(builder) => builder.values_slice().last() == Some(&0),
+            _ => false,
+        }
+    }
+
+    pub(super) fn append_null(&mut self) {
+        each_builder!(&mut self.builder, builder => builder.append_null());
+    }
+
+    /// A value of an integer or AUTO_INCREMENT column that is known to fit.
+    pub(super) fn append_integer(&mut self, value: i128) {
+        self.builder.append_integer(value);
+    }
+
+    /// Coerces and appends. NULL must be allowed.
+    pub(super) fn append(&mut self, datum: Datum<'_>, around: &mut Surroundings<'_>) -> Result<()> {
+        if let Datum::Null = datum {
+            self.append_null();
+            return Ok(());
+        }
+        let cell = &mut Cell {
+            column: &self.name,
+            table: &self.table,
+            nullable: self.nullable,
+            settings: around.settings,
+            diagnostics: around.diagnostics,
+        };
+        let builder = &mut self.builder;
+        match &self.mysql_type {
+            MysqlType::Int { .. }
+            | MysqlType::Decimal { .. }
+            | MysqlType::Float { .. }
+            | MysqlType::Double { .. }
+            | MysqlType::Year => append_number(builder, &self.mysql_type, datum, cell),
+            MysqlType::Date
+            | MysqlType::DateTime { .. }
+            | MysqlType::Timestamp { .. }
+            | MysqlType::Time { .. } => {
+                match coerce_temporal(&self.mysql_type, datum, cell)? {
+                    Some(value) => builder.append_integer(value.into()),
+                    None => self.append_null(),
+                }
+                Ok(())
+            }
+            MysqlType::Enum { values } => {
+                let choice = Choice {
+                    values,
+                    collation: &self.collation,
+                };
+                builder.append_text(coerce::enum_value(datum, choice, cell)?);
+                Ok(())
+            }
+            MysqlType::Set { values } => {
+                let choice = Choice {
+                    values,
+                    collation: &self.collation,
+                };
+                builder.append_text(&coerce::set_value(datum, choice, cell)?);
+                Ok(())
+            }
+            _ => append_string(builder, &self.mysql_type, datum, cell),
+        }
+    }
+
+    /// CURRENT_TIMESTAMP, cut to `fsp` digits as MySQL does, for a DATETIME or TIMESTAMP column.
+    pub(super) fn append_now(&mut self, fsp: u8, settings: &Settings) {
+        let unit = 10_i64.pow(u32::from(6 - fsp.min(6)));
+        let utc = settings.now_utc - settings.now_utc.rem_euclid(unit);
+        let value = match self.mysql_type {
+            MysqlType::Timestamp { .. } => utc,
+            _ => settings.time_zone.from_utc(utc),
+        };
+        self.append_integer(value.into());
+    }
+
+    /// What MySQL stores where the lenient modes miss a value: zero, the empty string, the first
+    /// member of an ENUM. There is no such date or JSON here.
+    pub(super) fn append_implicit(&mut self) -> Result<()> {
+        match &self.mysql_type {
+            MysqlType::Int { .. } | MysqlType::Decimal { .. } | MysqlType::Year => {
+                self.builder.append_integer(0);
+            }
+            MysqlType::Time { .. } => self.builder.append_integer(0),
+            MysqlType::Float { .. } | MysqlType::Double { .. } => match &mut self.builder {
+                Builder::Float32(builder) => builder.append_value(0.0),
+                Builder::Float64(builder) => builder.append_value(0.0),
+                _ => {}
+            },
+            MysqlType::Enum { values } => {
+                let first = values.first().map_or("", String::as_str);
+                self.builder.append_text(first);
+            }
+            MysqlType::Char { .. }
+            | MysqlType::VarChar { .. }
+            | MysqlType::Text { .. }
+            | MysqlType::Set { .. } => self.builder.append_text(""),
+            MysqlType::Json => self.builder.append_text("null"),
+            MysqlType::Binary { length } => {
+                let zeros = vec![0; *length as usize];
+                self.builder.append_bytes(&zeros);
+            }
+            MysqlType::VarBinary { .. } | MysqlType::Blob { .. } => self.builder.append_bytes(&[]),
+            MysqlType::Date | MysqlType::DateTime { .. } | MysqlType::Timestamp { .. } => {
+                if self.nullable {
+                    self.append_null();
+                } else {
+                    return Err(SqlError::no_default_value(&self.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        each_builder!(&mut self.builder, builder => Arc::new(builder.finish()) as ArrayRef)
+    }
+}
+
+fn append_number(
+    builder: &mut Builder,
+    mysql_type: &MysqlType,
+    datum: Datum<'_>,
+    cell: &mut Cell<'_>,
+) -> Result<()> {
+    match (mysql_type, builder) {
+        (
+            MysqlType::Int {
+                width, unsigned, ..
+            },
+            builder,
+        ) => {
+            builder.append_integer(coerce::integer(datum, *width, *unsigned, cell)?);
+        }
+        (
+            MysqlType::Decimal {
+                precision,
+                scale,
+                unsigned,
+            },
+            builder,
+        ) => {
+            let limits = (*precision, *scale, *unsigned);
+            builder.append_integer(coerce::decimal(datum, limits, cell)?);
+        }
+        (MysqlType::Float { unsigned, digits }, Builder::Float32(builder)) => {
+            let limits = (*unsigned, *digits, f64::from(f32::MAX));
+            builder.append_value(coerce::double(datum, limits, cell)? as f32);
+        }
+        (MysqlType::Double { unsigned, digits }, Builder::Float64(builder)) => {
+            let limits = (*unsigned, *digits, f64::MAX);
+            builder.append_value(coerce::double(datum, limits, cell)?);
+        }
+        (_, builder) => builder.append_integer(coerce::year(datum, cell)?.into()),
+    }
+    Ok(())
+}
+
+fn append_string(
+    builder: &mut Builder,
+    mysql_type: &MysqlType,
+    datum: Datum<'_>,
+    cell: &mut Cell<'_>,
+) -> Result<()> {
+    match mysql_type {
+        MysqlType::Char { length } => {
+            builder.append_text(&coerce::character(datum, (*length, true), cell)?);
+        }
+        MysqlType::VarChar { length } => {
+            builder.append_text(&coerce::character(datum, (*length, false), cell)?);
+        }
+        MysqlType::Text { max_bytes } => {
+            builder.append_text(&coerce::limit_text(datum, *max_bytes, cell)?);
+        }
+        MysqlType::Binary { length } => {
+            builder.append_bytes(&coerce::binary(datum, (*length, true), cell)?);
+        }
+        MysqlType::VarBinary { length } => {
+            builder.append_bytes(&coerce::binary(datum, (*length, false), cell)?);
+        }
+        MysqlType::Blob { max_bytes } => {
+            builder.append_bytes(&coerce::limit_blob(datum, *max_bytes, cell)?);
+        }
+        _ => builder.append_text(&coerce::json(datum, cell)?),
+    }
+    Ok(())
+}
+
+fn coerce_temporal(
+    mysql_type: &MysqlType,
+    datum: Datum<'_>,
+    cell: &mut Cell<'_>,
+) -> Result<Option<i64>> {
+    match mysql_type {
+        MysqlType::Date => Ok(coerce::date(datum, cell)?.map(i64::from)),
+        MysqlType::DateTime { fsp } => coerce::datetime(datum, *fsp, cell),
+        MysqlType::Timestamp { fsp } => coerce::timestamp(datum, *fsp, cell),
+        MysqlType::Time { fsp } => coerce::time(datum, *fsp, cell).map(Some),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,332 @@
+//! Rows on their way into a table: values in the statement's order become columns in the table's.
+//!
+//! Shared by literal INSERT, prepared INSERT and anything else that brings rows (INSERT .. SELECT,
+//! LOAD DATA): they differ in where values come from, not in what happens to them.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+
+use super::auto_increment::{self, AutoIncrement};
+use super::column::{ColumnWriter, Surroundings};
+use super::{Datum, Diagnostics, Scalar, Settings};
+use crate::error::{Result, SqlError, Warning};
+use crate::types::{DefaultValue, MysqlType, TableDefinition, TimeZone};
+
+/// What an INSERT came to; to be committed by the caller.
+#[derive(Debug)]
+pub struct InsertBatch {
+    /// In the table's exact Arrow schema, rows in the statement's order.
+    pub batch: RecordBatch,
+    /// At most 1,024 of `warning_count`.
+    pub warnings: Vec<Warning>,
+    pub warning_count: u64,
+    /// First generated AUTO_INCREMENT value, for LAST_INSERT_ID().
+    pub first_insert_id: Option<u64>,
+}
+
+/// Takes the next `count` AUTO_INCREMENT values of the table and returns the first.
+pub type Reserve<'a> = &'a mut dyn FnMut(u64) -> Result<u64>;
+
+/// What a column gets that the statement does not name, or for which it says DEFAULT.
+#[derive(Debug, Clone)]
+enum Fill {
+    Null,
+    /// The zone is UTC for a TIMESTAMP's literal, which is stored so.
+    Literal(Scalar, TimeZone),
+    Now(u8),
+    AutoIncrement,
+    /// NOT NULL without DEFAULT: an error in strict mode.
+    Missing,
+}
+
+/// Collects rows.
+#[derive(Debug)]
+pub struct RowWriter {
+    settings: Settings,
+    columns: Vec<ColumnWriter>,
+    fills: Vec<Fill>,
+    /// Table position of each value of a row.
+    targets: Vec<usize>,
+    /// Table positions without a value.
+    others: Vec<usize>,
+    auto_increment: Option<AutoIncrement>,
+    diagnostics: Diagnostics,
+    schema: arrow::datatypes::SchemaRef,
+    rows: u64,
+    /// More than one row follows: a NULL for NOT NULL is then no error in lenient modes.
+    multi_row: bool,
+}
+
+impl RowWriter {
+    /// `columns`: those the statement names (in any case), or `None` for all in the table's order.
+    /// 1054, 1110 and, in strict mode, 1364 for a column left out that has no default.
+    pub fn new(
+        table: &TableDefinition,
+        columns: Option<&[String]>,
+        settings: Settings,
+    ) -> Result<Self> {
+        let spec = &table.meta.spec;
+        let targets = match columns {
+            None => (0..spec.columns.len()).collect(),
+            Some(names) => resolve(table, names)?,
+        };
+        let mut named = vec![false; spec.columns.len()];
+        for target in &targets {
+            named[*target] = true;
+        }
+        let others = (0..spec.columns.len())
+            .filter(|position| !named[*position])
+            .collect();
+        let mut writers = Vec::with_capacity(spec.columns.len());
+        let mut fills = Vec::with_capacity(spec.columns.len());
+        for (column, attributes) in spec.columns.iter().zip(&table.columns) {
+            let (name, nullable) = (&column.name, column.nullable);
+            writers.push(ColumnWriter::new(&spec.name, name, attributes, nullable)?);
+            fills.push(fill_of(attributes, nullable, settings.time_zone));
+        }
+        let mut writer = Self {
+            diagnostics: Diagnostics::new(settings.mode),
+            settings,
+            columns: writers,
+            fills,
+            targets,
+            others,
+            auto_increment: auto_increment_of(table),
+            schema: Arc::clone(&table.meta.arrow),
+            rows: 0,
+            multi_row: true,
+        };
+        writer.check_others()?;
+        Ok(writer)
+    }
+
+    /// Values per row.
+    pub fn width(&self) -> usize {
+        self.targets.len()
+    }
+
+    pub(super) fn has_warnings(&self) -> bool {
+        self.diagnostics.count() > 0
+    }
+
+    /// The statement has this one row only.
+    pub fn single_row(&mut self) {
+        self.multi_row = false;
+    }
+
+    fn check_others(&mut self) -> Result<()> {
+        for position in &self.others {
+            let column = &self.columns[*position];
+            if matches!(self.fills[*position], Fill::Missing) && !takes_first(column) {
+                self.diagnostics
+                    .raise(SqlError::no_default_value(&column.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One whole row.
+    pub fn append_row(&mut self, values: &[Scalar]) -> Result<()> {
+        for (position, value) in values.iter().enumerate() {
+            self.append(position, value.datum())?;
+        }
+        self.finish_row()
+    }
+
+    /// The `position`-th value of the current row; values must come in order.
+    pub(super) fn append(&mut self, position: usize, datum: Datum<'_>) -> Result<()> {
+        let target = self.targets[position];
+        let auto_increment = self
+            .auto_increment
+            .as_ref()
+            .is_some_and(|auto| auto.column == target);
+        if let Datum::Null = datum {
+            return if auto_increment {
+                self.generate()
+            } else {
+                self.append_null(target)
+            };
+        }
+        let column = &mut self.columns[target];
+        let diagnostics = &mut self.diagnostics;
+        column.append(
+            datum,
+            &mut Surroundings {
+                settings: &self.settings,
+                diagnostics,
+            },
+        )?;
+        if auto_increment && column.ends_in_zero() && !self.settings.mode.no_auto_value_on_zero {
+            self.number_row();
+        }
+        Ok(())
+    }
+
+    fn append_null(&mut self, target: usize) -> Result<()> {
+        let column = &mut self.columns[target];
+        if column.nullable {
+            column.append_null();
+            return Ok(());
+        }
+        let error = SqlError::cannot_be_null(&column.name);
+        // A single row with NULL is an error in every mode but IGNORE.
+        if !self.multi_row && !self.settings.mode.ignore {
+            return Err(error);
+        }
+        self.diagnostics.raise(error)?;
+        column.append_implicit()
+    }
+
+    /// An AUTO_INCREMENT value for this row; 0 holds its place until `finish`.
+    fn generate(&mut self) -> Result<()> {
+        self.number_row();
+        if let Some(auto) = &self.auto_increment {
+            self.columns[auto.column].append_integer(0);
+        }
+        Ok(())
+    }
+
+    fn number_row(&mut self) {
+        if let Some(auto) = &mut self.auto_increment {
+            auto.generate_at(self.rows as usize);
+        }
+    }
+
+    /// DEFAULT as the `position`-th value.
+    pub(super) fn append_default(&mut self, position: usize) -> Result<()> {
+        let target = self.targets[position];
+        self.append_fill(target, target, true)
+    }
+
+    /// DEFAULT(`column`) as the `position`-th value.
+    pub(super) fn append_default_of(
+        &mut self,
+        position: usize,
+        table: &TableDefinition,
+        column: &str,
+    ) -> Result<()> {
+        let source = table
+            .position(column)
+            .ok_or_else(|| SqlError::unknown_column(column, "field list"))?;
+        self.append_fill(self.targets[position], source, true)
+    }
+
+    /// The default of column `source` into column `target`.
+    fn append_fill(&mut self, target: usize, source: usize, explicit: bool) -> Result<()> {
+        let column = &mut self.columns[target];
+        match &self.fills[source] {
+            Fill::Null if column.nullable => column.append_null(),
+            Fill::Null => return Err(SqlError::cannot_be_null(&column.name)),
+            Fill::AutoIncrement => self.generate()?,
+            Fill::Now(fsp) => column.append_now(*fsp, &self.settings),
+            Fill::Literal(value, time_zone) => {
+                let settings = Settings {
+                    time_zone: *time_zone,
+                    ..self.settings
+                };
+                let around = &mut Surroundings {
+                    settings: &settings,
+                    diagnostics: &mut self.diagnostics,
+                };
+                column.append(value.datum(), around)?;
+            }
+            Fill::Missing => {
+                if explicit && !takes_first(column) {
+                    self.diagnostics
+                        .raise(SqlError::no_default_value(&column.name))?;
+                }
+                column.append_implicit()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the columns that have no value in the statement.
+    pub(super) fn finish_row(&mut self) -> Result<()> {
+        for position in 0..self.others.len() {
+            let target = self.others[position];
+            self.append_fill(target, target, false)?;
+        }
+        self.rows += 1;
+        self.diagnostics.row += 1;
+        Ok(())
+    }
+
+    /// Generates AUTO_INCREMENT values and closes the batch.
+    pub fn finish(mut self, reserve: Reserve<'_>) -> Result<InsertBatch> {
+        debug_assert!(
+            self.columns
+                .iter()
+                .all(|column| column.len() as u64 == self.rows)
+        );
+        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(ColumnWriter::finish).collect();
+        let mut first_insert_id = None;
+        if let Some(auto) = &self.auto_increment
+            && let Some(array) = arrays.get_mut(auto.column)
+        {
+            let (filled, first) = auto_increment::fill(auto, array, reserve)?;
+            (*array, first_insert_id) = (filled, first);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows as usize));
+        let batch = RecordBatch::try_new_with_options(self.schema, arrays, &options)
+            .map_err(|error| SqlError::internal(format!("Internal error: {error}")))?;
+        let (warnings, warning_count) = self.diagnostics.finish();
+        Ok(InsertBatch {
+            batch,
+            warnings,
+            warning_count,
+            first_insert_id,
+        })
+    }
+}
+
+/// MySQL gives an ENUM without a default its first member, also in strict mode.
+fn takes_first(column: &ColumnWriter) -> bool {
+    matches!(column.mysql_type, MysqlType::Enum { .. })
+}
+
+fn resolve(table: &TableDefinition, names: &[String]) -> Result<Vec<usize>> {
+    let mut targets = Vec::with_capacity(names.len());
+    let mut named = vec![false; table.columns.len()];
+    for name in names {
+        let position = table
+            .position(name)
+            .ok_or_else(|| SqlError::unknown_column(name, "field list"))?;
+        if std::mem::replace(&mut named[position], true) {
+            return Err(SqlError::column_specified_twice(name));
+        }
+        targets.push(position);
+    }
+    Ok(targets)
+}
+
+fn auto_increment_of(table: &TableDefinition) -> Option<AutoIncrement> {
+    let column = table.meta.spec.auto_increment?;
+    match table.columns.get(column)?.mysql_type {
+        MysqlType::Int {
+            width, unsigned, ..
+        } => {
+            let name = table.meta.spec.columns.get(column)?.name.clone();
+            Some(AutoIncrement::new(column, name, width.range(unsigned).1))
+        }
+        _ => None,
+    }
+}
+
+fn fill_of(attributes: &crate::types::ColumnAttributes, nullable: bool, session: TimeZone) -> Fill {
+    if attributes.auto_increment {
+        return Fill::AutoIncrement;
+    }
+    match &attributes.default {
+        None if nullable => Fill::Null,
+        None => Fill::Missing,
+        Some(DefaultValue::Null) => Fill::Null,
+        Some(DefaultValue::Now { fsp }) => Fill::Now(*fsp),
+        Some(DefaultValue::Literal(text)) => {
+            let utc = matches!(attributes.mysql_type, MysqlType::Timestamp { .. });
+            let zone = if utc { TimeZone::UTC } else { session };
+            Fill::Literal(Scalar::Text(text.clone()), zone)
+        }
+    }
+}

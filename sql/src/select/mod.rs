@@ -1,0 +1,258 @@
+//! SELECT: text -> syntax tree -> MySQL's clauses rewritten -> logical plan -> physical plan -> batches.
+//!
+//! `rewrite` and `expr` make the tree say what MySQL means, `planner` and `coerce` give names and types
+//! their meaning, `table`, `prune` and `scan` read storage, `run` executes.
+
+pub mod bind;
+pub mod coerce;
+pub mod evaluate;
+pub(crate) mod expr;
+pub mod failure;
+mod fraction;
+mod names;
+pub mod planner;
+mod prune;
+pub mod rewrite;
+pub mod run;
+mod scan;
+mod table;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, SchemaRef};
+use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use sqlparser::ast::{Expr, Query, SelectItem, SetExpr};
+
+use crate::dialect::{Lexed, parse_query};
+use crate::error::{Result, SqlError};
+use crate::functions::FSP_KEY;
+use crate::insert::Scalar;
+use crate::result::ResultColumn;
+use crate::types::{FieldType, TableDefinition, type_byte};
+use names::ItemName;
+use planner::{Planner, View};
+use rewrite::Scope;
+
+pub use expr::Environment;
+
+/// A query ready to run. Free of syntax trees: it may be dropped on any thread.
+#[derive(Debug)]
+pub struct Compiled {
+    pub columns: Vec<ResultColumn>,
+    pub plan: Arc<dyn ExecutionPlan>,
+    pub context: Arc<TaskContext>,
+    /// The optimised plan as text, for EXPLAIN.
+    pub explanation: String,
+}
+
+impl Compiled {
+    pub fn schema(&self) -> SchemaRef {
+        self.plan.schema()
+    }
+}
+
+/// Compiles a query on a planning thread. `params` stand for its placeholders, in order.
+pub fn compile(
+    lexed: &Lexed,
+    params: &[Scalar],
+    view: &View,
+    state: &SessionState,
+    env: &dyn Environment,
+) -> Result<Compiled> {
+    let mut query = parse_query(lexed)?;
+    bind::parameters(&mut query, params)?;
+    let aliases = output_aliases(&query);
+    let scope = QueryScope { view, env };
+    rewrite::rewrite_query(&mut query, &scope)?;
+    let client_error = |e| failure::client_error(e, Some(&query));
+
+    let logical = Planner::new(view, state.config_options()).plan(query.clone());
+    let logical = logical
+        .and_then(|plan| state.optimize(&plan))
+        .map_err(client_error)?;
+    let names = output_names(&logical, &aliases, &names::item_texts(lexed));
+    let columns = columns(&logical, names, view)?;
+    // Our planning does not wait for anything, it only has DataFusion's async signature.
+    let physical = state.query_planner().create_physical_plan(&logical, state);
+    let plan = futures::executor::block_on(physical).map_err(client_error)?;
+    let explanation = datafusion::physical_plan::displayable(plan.as_ref())
+        .indent(false)
+        .to_string();
+    Ok(Compiled {
+        columns,
+        plan,
+        context: state.task_ctx(),
+        explanation,
+    })
+}
+
+/// The session and the catalog together.
+pub(crate) struct QueryScope<'a> {
+    pub view: &'a View,
+    pub env: &'a dyn Environment,
+}
+
+impl Environment for QueryScope<'_> {
+    fn variable(&self, name: &str) -> Result<Expr> {
+        self.env.variable(name)
+    }
+    fn now(&self) -> i64 {
+        self.env.now()
+    }
+    fn time_zone(&self) -> String {
+        self.env.time_zone()
+    }
+    fn session_function(&self, name: &str) -> Option<Expr> {
+        self.env.session_function(name)
+    }
+}
+
+impl Scope for QueryScope<'_> {
+    fn columns(&self, table: &sqlparser::ast::ObjectName) -> Option<Vec<String>> {
+        let table = self.view.table_named(table).ok()?;
+        Some(
+            table
+                .meta()
+                .spec
+                .columns
+                .iter()
+                .map(|c| c.name.to_lowercase())
+                .collect(),
+        )
+    }
+}
+
+/// The aliases of the first SELECT as they were written, `None` for items without one.
+fn output_aliases(query: &Query) -> Vec<Option<String>> {
+    let mut body = query.body.as_ref();
+    let select = loop {
+        match body {
+            SetExpr::Select(select) => break select,
+            SetExpr::SetOperation { left, .. } => body = left,
+            SetExpr::Query(inner) => body = inner.body.as_ref(),
+            _ => return Vec::new(),
+        }
+    };
+    let alias = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::UnnamedExpr(Expr::Identifier(i)) if !i.value.starts_with('@') => {
+            Some(i.value.clone())
+        }
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts))
+            if parts.first().is_some_and(|p| !p.value.starts_with('@')) =>
+        {
+            parts.last().map(|i| i.value.clone())
+        }
+        _ => None,
+    };
+    select.projection.iter().map(alias).collect()
+}
+
+/// One name per output column: items by alias or text, wildcards by their columns.
+fn output_names(plan: &LogicalPlan, aliases: &[Option<String>], texts: &[ItemName]) -> Vec<String> {
+    let fields = plan.schema().fields();
+    let own = |f: &Field| {
+        f.metadata()
+            .get(table::META_COLUMN)
+            .unwrap_or(f.name())
+            .clone()
+    };
+    let mut all: Vec<String> = fields.iter().map(|f| own(f)).collect();
+    let wildcards = texts.iter().filter(|t| **t == ItemName::Wildcard).count();
+    // With one wildcard its width follows from the others; with more, items after the first keep
+    // the planner's names.
+    let width = match wildcards {
+        0 => 0,
+        1 => (fields.len() + 1).saturating_sub(texts.len()),
+        _ => fields.len(),
+    };
+    let mut at = 0;
+    for (i, text) in texts.iter().enumerate() {
+        match text {
+            ItemName::Wildcard => at += width,
+            ItemName::Text(text) => {
+                let name = aliases
+                    .get(i)
+                    .cloned()
+                    .flatten()
+                    .unwrap_or_else(|| text.clone());
+                if let Some(slot) = all.get_mut(at) {
+                    *slot = name;
+                }
+                at += 1;
+            }
+        }
+    }
+    all
+}
+
+fn columns(plan: &LogicalPlan, names: Vec<String>, view: &View) -> Result<Vec<ResultColumn>> {
+    let schema = plan.schema();
+    if schema.fields().is_empty() {
+        return Err(SqlError::new(1065, "42000", "Query was empty"));
+    }
+    let fields = schema.iter().enumerate().zip(names);
+    let described = fields.map(|((i, (qualifier, field)), name)| {
+        let fsp = fraction::of_output(plan, i);
+        let mut column = ResultColumn::computed(name, expression_type(field, fsp));
+        column.table = qualifier.map(|q| q.table().to_string()).unwrap_or_default();
+        if let Some((definition, position)) = table_column(field, view) {
+            if let Some(field) = FieldType::of_column(&definition, position) {
+                column.field = field;
+            }
+            column.schema = definition.meta.schema.clone();
+            column.org_table = definition.meta.spec.name.clone();
+            column.org_name = field
+                .metadata()
+                .get(table::META_COLUMN)
+                .cloned()
+                .unwrap_or_default();
+            if column.table.is_empty() {
+                column.table = column.org_table.clone();
+            }
+        } else {
+            column.table.clear();
+        }
+        column
+    });
+    Ok(described.collect())
+}
+
+/// The table column that an output field is a plain reference to.
+fn table_column(field: &Field, view: &View) -> Option<(TableDefinition, usize)> {
+    let metadata = field.metadata();
+    let schema = metadata.get(table::META_SCHEMA)?;
+    let table = view
+        .snapshot
+        .table(schema, metadata.get(table::META_TABLE)?)?;
+    let name = metadata.get(table::META_COLUMN)?;
+    let columns = &table.meta().spec.columns;
+    let position = columns.iter().position(|c| c.name == *name)?;
+    // An expression may carry a column's metadata along while changing its type.
+    let same = columns.get(position)?.data_type == *field.data_type();
+    let definition = TableDefinition::read(Arc::clone(table.meta())).ok()?;
+    same.then_some((definition, position))
+}
+
+fn expression_type(field: &Field, traced: Option<u8>) -> FieldType {
+    let mut described = FieldType::of_expression(field.data_type(), field.is_nullable());
+    let declared = field
+        .metadata()
+        .get(FSP_KEY)
+        .and_then(|f| f.parse::<u8>().ok());
+    let fsp = declared.or(traced);
+    let fraction = |fsp: u8| if fsp == 0 { 0 } else { u32::from(fsp) + 1 };
+    let whole = match described.type_byte {
+        type_byte::DATETIME => 19,
+        type_byte::TIME => 10,
+        _ => return described,
+    };
+    if let Some(fsp) = fsp.filter(|f| *f <= 6) {
+        described.decimals = fsp;
+        described.length = whole + fraction(fsp);
+    }
+    described
+}

@@ -1,0 +1,182 @@
+//! From a rewritten query to a logical plan over one snapshot.
+//!
+//! The planner sees only what is given here: tables of the snapshot and MySQL's functions. There are no
+//! files, no external tables and no DataFusion settings to reach from SQL text.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::cte_worktable::CteWorkTable;
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::common::TableReference;
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result as DfResult;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
+use datafusion::logical_expr::{
+    AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+};
+use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
+use sqlparser::ast::{ObjectName, Query, Statement};
+use storno_storage::{Snapshot, TableId, TableSnapshot};
+
+use super::table::SnapshotTable;
+use crate::error::{Result, SqlError};
+use crate::functions::{self, failure::raise};
+use crate::types::TimeZone;
+
+/// What one statement reads: a snapshot, the transaction's own rows and the default database.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub snapshot: Snapshot,
+    pub pending: Arc<HashMap<TableId, Vec<RecordBatch>>>,
+    pub database: Option<String>,
+    /// Zone in which TIMESTAMP columns are read.
+    pub time_zone: TimeZone,
+}
+
+impl View {
+    /// Finds a table by the parts of its name; 1046, 1049 or 1146 when there is none.
+    pub fn table(&self, schema: Option<&str>, table: &str) -> Result<TableSnapshot> {
+        let schema = match schema {
+            Some(s) => s,
+            None => self
+                .database
+                .as_deref()
+                .ok_or_else(SqlError::no_database_selected)?,
+        };
+        match self.snapshot.table(schema, table) {
+            Some(found) => Ok(found),
+            None if self.snapshot.tables(schema).is_none() => {
+                Err(SqlError::unknown_database(schema))
+            }
+            None => Err(SqlError::unknown_table(schema, table)),
+        }
+    }
+
+    /// The same by a parsed name.
+    pub fn table_named(&self, name: &ObjectName) -> Result<TableSnapshot> {
+        let parts: Vec<&str> = name
+            .0
+            .iter()
+            .filter_map(|p| p.as_ident())
+            .map(|i| i.value.as_str())
+            .collect();
+        match parts.as_slice() {
+            [table] => self.table(None, table),
+            [schema, table] => self.table(Some(schema), table),
+            _ => Err(SqlError::syntax(&name.to_string(), 1)),
+        }
+    }
+}
+
+/// Plans queries against one view.
+pub struct Planner<'a> {
+    view: &'a View,
+    config: &'a ConfigOptions,
+    expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    sources: RefCell<HashMap<TableReference, Arc<dyn TableSource>>>,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(view: &'a View, config: &'a ConfigOptions) -> Self {
+        let expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(functions::MysqlExprPlanner)];
+        Self {
+            view,
+            config,
+            expr_planners,
+            sources: RefCell::default(),
+        }
+    }
+
+    /// MySQL's conventions: exact decimals, names as the rewriter left them, NULLs first ascending.
+    pub fn sql_to_rel(&self) -> SqlToRel<'_, Self> {
+        let options = ParserOptions::new()
+            .with_parse_float_as_decimal(true)
+            .with_enable_ident_normalization(false)
+            .with_map_string_types_to_utf8view(true)
+            .with_default_null_ordering(NullOrdering::NullsMin);
+        SqlToRel::new_with_options(self, options)
+    }
+
+    pub fn plan(&self, query: Query) -> DfResult<LogicalPlan> {
+        self.sql_to_rel()
+            .sql_statement_to_plan(Statement::Query(Box::new(query)))
+    }
+}
+
+impl ContextProvider for Planner<'_> {
+    fn get_table_source(&self, name: TableReference) -> DfResult<Arc<dyn TableSource>> {
+        if let Some(source) = self.sources.borrow().get(&name) {
+            return Ok(Arc::clone(source));
+        }
+        let table = self
+            .view
+            .table(name.schema(), name.table())
+            .map_err(raise)?;
+        let pending = self
+            .view
+            .pending
+            .get(&table.meta().id)
+            .cloned()
+            .unwrap_or_default();
+        let table = SnapshotTable::try_new(table, pending, self.view.time_zone).map_err(raise)?;
+        let source = provider_as_source(Arc::new(table));
+        self.sources.borrow_mut().insert(name, Arc::clone(&source));
+        Ok(source)
+    }
+
+    fn create_cte_work_table(
+        &self,
+        name: &str,
+        schema: SchemaRef,
+    ) -> DfResult<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(
+            name, schema,
+        ))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.expr_planners
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        functions::scalar(name)
+    }
+
+    fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        functions::aggregate(name)
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        functions::window(name)
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.config
+    }
+
+    // Asked for to suggest similar names when one is unknown.
+    fn udf_names(&self) -> Vec<String> {
+        functions::scalar_names()
+    }
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn udaf_names(&self) -> Vec<String> {
+        functions::aggregate_names()
+    }
+    fn udwf_names(&self) -> Vec<String> {
+        functions::window_names()
+    }
+}

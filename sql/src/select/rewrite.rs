@@ -1,0 +1,615 @@
+//! MySQL's query clauses, rewritten on the tree: names, aliases, ordinals, HAVING, LIMIT.
+//!
+//! MySQL looks a name in GROUP BY and HAVING up among the columns first and the aliases second, a
+//! plain name in ORDER BY the other way round; the planner only knows parts of this, so aliases are
+//! replaced by what they stand for.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    BinaryOperator, Expr, GroupByExpr, GroupByWithModifier, Ident, JoinConstraint, JoinOperator,
+    LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator,
+    SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+};
+
+use super::expr::{self, Environment, binary, number, truth};
+use crate::error::{Result, SqlError};
+
+/// Adds to the session what name look-up needs from the catalog.
+pub trait Scope: Environment {
+    /// Lower-case column names of a table; `None` when it is not in the catalog (a CTE, say).
+    fn columns(&self, table: &ObjectName) -> Option<Vec<String>>;
+}
+
+/// Rewrites a whole query, sub-queries included.
+pub fn rewrite_query(query: &mut Query, scope: &dyn Scope) -> Result<()> {
+    let flow = query.visit(&mut Rewriter { scope });
+    match flow {
+        ControlFlow::Break(error) => return Err(error),
+        ControlFlow::Continue(()) => {}
+    }
+    unique_names(query);
+    Ok(())
+}
+
+/// Rewrites a free-standing expression (SET, DEFAULT, VALUES).
+pub fn rewrite_expression(expr: &mut Expr, scope: &dyn Scope) -> Result<()> {
+    match expr.visit(&mut Rewriter { scope }) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Rewriter<'a> {
+    scope: &'a dyn Scope,
+}
+
+impl VisitorMut for Rewriter<'_> {
+    type Break = SqlError;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        match expr::rewrite(expr, self.scope) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => ControlFlow::Break(e),
+        }
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        match self.query(query) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => ControlFlow::Break(e),
+        }
+    }
+}
+
+impl Rewriter<'_> {
+    fn query(&mut self, query: &mut Query) -> Result<()> {
+        query.locks.clear();
+        if !query.pipe_operators.is_empty() || query.fetch.is_some() || query.settings.is_some() {
+            return Err(SqlError::syntax(&query.to_string(), 1));
+        }
+        for cte in query.with.iter_mut().flat_map(|w| &mut w.cte_tables) {
+            alias_columns(&mut cte.alias);
+        }
+        if let Some(limit) = &mut query.limit_clause {
+            limits(limit)?;
+        }
+        let aliases = match query.body.as_mut() {
+            SetExpr::Select(select) => {
+                let names = self.select(select)?;
+                self.order_by(query, &names)?;
+                return Ok(());
+            }
+            other => first_aliases(other),
+        };
+        self.bodies(&mut query.body)?;
+        balance_unions(&mut query.body);
+        self.order_by(query, &aliases)
+    }
+
+    fn bodies(&mut self, body: &mut SetExpr) -> Result<()> {
+        match body {
+            SetExpr::Select(select) => self.select(select).map(drop),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.bodies(left)?;
+                self.bodies(right)
+            }
+            // A parenthesised query was visited by itself.
+            SetExpr::Query(_) | SetExpr::Values(_) => Ok(()),
+            _ => Err(SqlError::not_supported("this kind of query expression")),
+        }
+    }
+
+    /// Rewrites one SELECT and returns its aliases with what they stand for.
+    fn select(&mut self, select: &mut Select) -> Result<Aliases> {
+        if select.into.is_some() {
+            return Err(SqlError::not_supported("SELECT ... INTO"));
+        }
+        select.optimizer_hints.clear();
+        select.select_modifiers = None;
+        let mut columns = HashSet::new();
+        for table in &mut select.from {
+            self.table_with_joins(table, &mut columns)?;
+        }
+        if is_dual(&select.from) {
+            select.from.clear();
+        }
+        for item in &mut select.projection {
+            if let SelectItem::ExprWithAlias { alias, .. } = item {
+                *alias = expr::column_ident(alias);
+            }
+        }
+        let aliases = Aliases {
+            items: aliases_of(select),
+            columns,
+        };
+        if let Some(selection) = select.selection.take() {
+            select.selection = Some(balance(truth(selection)));
+        }
+        group_by(select, &aliases)?;
+        having(select, &aliases);
+        Ok(aliases)
+    }
+
+    fn table_with_joins(
+        &mut self,
+        table: &mut TableWithJoins,
+        columns: &mut HashSet<String>,
+    ) -> Result<()> {
+        self.table(&mut table.relation, columns)?;
+        for join in &mut table.joins {
+            self.table(&mut join.relation, columns)?;
+            if matches!(join.join_operator, JoinOperator::StraightJoin(_)) {
+                let JoinOperator::StraightJoin(constraint) = join.join_operator.clone() else {
+                    continue;
+                };
+                join.join_operator = JoinOperator::Inner(constraint);
+            }
+            if let Some(constraint) = join_constraint(&mut join.join_operator) {
+                match constraint {
+                    JoinConstraint::On(condition) => {
+                        let old = std::mem::replace(condition, number(1));
+                        *condition = balance(truth(old));
+                    }
+                    JoinConstraint::Using(names) => names.iter_mut().for_each(lower_name),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, table: &mut TableFactor, columns: &mut HashSet<String>) -> Result<()> {
+        match table {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                partitions,
+                index_hints,
+                ..
+            } => {
+                if args.is_some() {
+                    return Err(SqlError::not_supported("table function"));
+                }
+                if !partitions.is_empty() {
+                    return Err(SqlError::not_supported("PARTITION selection"));
+                }
+                index_hints.clear();
+                columns.extend(self.scope.columns(name).unwrap_or_default());
+                if let Some(alias) = alias {
+                    alias_columns(alias);
+                }
+                Ok(())
+            }
+            TableFactor::Derived {
+                subquery, alias, ..
+            } => {
+                let Some(alias) = alias else {
+                    let text = "Every derived table must have its own alias";
+                    return Err(SqlError::new(1248, "42000", text));
+                };
+                alias_columns(alias);
+                columns.extend(alias.columns.iter().map(|c| c.name.value.to_lowercase()));
+                columns.extend(
+                    first_aliases(&subquery.body)
+                        .items
+                        .into_iter()
+                        .map(|(n, _)| n),
+                );
+                Ok(())
+            }
+            TableFactor::NestedJoin {
+                table_with_joins, ..
+            } => self.table_with_joins(table_with_joins, columns),
+            _ => Err(SqlError::not_supported("this kind of table reference")),
+        }
+    }
+
+    /// A plain alias or output column becomes its ordinal; aliases inside expressions their expression.
+    fn order_by(&mut self, query: &mut Query, aliases: &Aliases) -> Result<()> {
+        let Some(order_by) = &mut query.order_by else {
+            return Ok(());
+        };
+        let OrderByKind::Expressions(items) = &mut order_by.kind else {
+            return Err(SqlError::syntax("ALL", 1));
+        };
+        // ORDER BY NULL asks for no order.
+        items.retain(|i| !matches!(&i.expr, Expr::Value(v) if v.value == Value::Null));
+        for item in items.iter_mut() {
+            match aliases.position(&item.expr) {
+                Some(position) => item.expr = number(position + 1),
+                None if is_number(&item.expr) => aliases.check_ordinal(&item.expr)?,
+                None => aliases.substitute(&mut item.expr),
+            }
+        }
+        if items.is_empty() {
+            query.order_by = None;
+        }
+        Ok(())
+    }
+}
+
+/// Output names of a SELECT, in order, each with its expression; and the columns its FROM offers.
+struct Aliases {
+    /// Items before the first wildcard keep their position; `None` marks wildcards.
+    items: Vec<(String, Option<Expr>)>,
+    columns: HashSet<String>,
+}
+
+impl Aliases {
+    /// Which item a plain name in ORDER BY means: positions are known only before a wildcard.
+    fn position(&self, expr: &Expr) -> Option<usize> {
+        let Expr::Identifier(ident) = expr else {
+            return None;
+        };
+        let found = self
+            .items
+            .iter()
+            .position(|(n, e)| *n == ident.value && e.is_some())?;
+        self.items
+            .iter()
+            .take(found)
+            .all(|(_, e)| e.is_some())
+            .then_some(found)
+    }
+
+    /// 1054 for a position behind the last item.
+    fn check_ordinal(&self, expr: &Expr) -> Result<()> {
+        let width = self
+            .items
+            .iter()
+            .all(|(_, e)| e.is_some())
+            .then_some(self.items.len());
+        match (ordinal(expr), width) {
+            (Some(n), Some(width)) if n == 0 || n > width => {
+                Err(SqlError::unknown_column(&n.to_string(), "order clause"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn expression(&self, name: &str) -> Option<&Expr> {
+        if self.columns.contains(name) {
+            return None;
+        }
+        self.items
+            .iter()
+            .find(|(n, _)| n == name)
+            .and_then(|(_, e)| e.as_ref())
+    }
+
+    /// Replaces aliases by their expressions, except where a column of that name exists.
+    fn substitute(&self, expr: &mut Expr) {
+        let _ = expr.visit(&mut Substitution(self));
+    }
+}
+
+struct Substitution<'a>(&'a Aliases);
+
+impl VisitorMut for Substitution<'_> {
+    type Break = ();
+
+    // After the children, so that what was put in is not looked at again.
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(ident) = expr
+            && let Some(target) = self.0.expression(&ident.value)
+        {
+            *expr = match target {
+                plain @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)) => {
+                    plain.clone()
+                }
+                other => Expr::Nested(Box::new(other.clone())),
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn aliases_of(select: &Select) -> Vec<(String, Option<Expr>)> {
+    let name = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { expr, alias } => {
+            (alias.value.to_lowercase(), Some(expr.clone()))
+        }
+        SelectItem::UnnamedExpr(e @ Expr::Identifier(i)) => (i.value.clone(), Some(e.clone())),
+        SelectItem::UnnamedExpr(e @ Expr::CompoundIdentifier(p)) => (
+            p.last().map(|i| i.value.clone()).unwrap_or_default(),
+            Some(e.clone()),
+        ),
+        SelectItem::UnnamedExpr(e) => (e.to_string(), Some(e.clone())),
+        _ => (String::new(), None),
+    };
+    select.projection.iter().map(name).collect()
+}
+
+/// Names of a set operation are those of its first SELECT.
+fn first_aliases(body: &SetExpr) -> Aliases {
+    match body {
+        SetExpr::Select(select) => Aliases {
+            items: aliases_of(select),
+            columns: HashSet::new(),
+        },
+        SetExpr::SetOperation { left, .. } => first_aliases(left),
+        SetExpr::Query(query) => first_aliases(&query.body),
+        _ => Aliases {
+            items: Vec::new(),
+            columns: HashSet::new(),
+        },
+    }
+}
+
+fn group_by(select: &mut Select, aliases: &Aliases) -> Result<()> {
+    let GroupByExpr::Expressions(items, modifiers) = &mut select.group_by else {
+        return Err(SqlError::syntax("ALL", 1));
+    };
+    for item in items.iter_mut() {
+        match ordinal(item) {
+            Some(n) => {
+                let target = n.checked_sub(1).and_then(|i| aliases.items.get(i));
+                let Some((_, Some(expr))) = target else {
+                    let text = format!("Unknown column '{n}' in 'group statement'");
+                    return Err(SqlError::new(1054, "42S22", text));
+                };
+                *item = expr.clone();
+            }
+            None => aliases.substitute(item),
+        }
+    }
+    if modifiers.as_slice() == [GroupByWithModifier::Rollup] {
+        let sets = items.drain(..).map(|e| vec![e]).collect();
+        items.push(Expr::Rollup(sets));
+        modifiers.clear();
+    }
+    Ok(())
+}
+
+/// HAVING without groups and aggregates filters the rows, as WHERE does.
+fn having(select: &mut Select, aliases: &Aliases) {
+    let Some(mut condition) = select.having.take() else {
+        return;
+    };
+    aliases.substitute(&mut condition);
+    let condition = balance(truth(condition));
+    let no_groups =
+        matches!(&select.group_by, GroupByExpr::Expressions(items, _) if items.is_empty());
+    let projected = select.projection.iter().any(|item| match item {
+        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => has_aggregate(e),
+        _ => false,
+    });
+    if no_groups && !projected && !has_aggregate(&condition) {
+        select.selection = Some(match select.selection.take() {
+            Some(selection) => binary(selection, BinaryOperator::And, condition),
+            None => condition,
+        });
+    } else {
+        select.having = Some(condition);
+    }
+}
+
+fn has_aggregate(expr: &Expr) -> bool {
+    let mut tree = expr.clone();
+    tree.visit(&mut FindAggregate).is_break()
+}
+
+struct FindAggregate;
+
+impl VisitorMut for FindAggregate {
+    type Break = ();
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Function(f)
+                if f.over.is_none()
+                    && crate::functions::aggregate(&f.name.to_string().to_lowercase())
+                        .is_some() =>
+            {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+fn join_constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
+    use JoinOperator as J;
+    match operator {
+        J::Join(c)
+        | J::Inner(c)
+        | J::Left(c)
+        | J::LeftOuter(c)
+        | J::Right(c)
+        | J::RightOuter(c)
+        | J::CrossJoin(c)
+        | J::FullOuter(c) => Some(c),
+        _ => None,
+    }
+}
+
+fn lower_name(name: &mut ObjectName) {
+    let idents = name
+        .0
+        .iter()
+        .filter_map(|p| p.as_ident())
+        .map(expr::column_ident);
+    *name = ObjectName::from(idents.collect::<Vec<_>>());
+}
+
+fn alias_columns(alias: &mut TableAlias) {
+    for column in &mut alias.columns {
+        column.name = expr::column_ident(&column.name);
+    }
+}
+
+fn is_dual(from: &[TableWithJoins]) -> bool {
+    matches!(from, [TableWithJoins { relation: TableFactor::Table { name, .. }, joins }]
+        if joins.is_empty() && name.to_string().eq_ignore_ascii_case("dual"))
+}
+
+fn is_number(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(v) if matches!(v.value, Value::Number(..)))
+}
+
+fn ordinal(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Value(v) => match &v.value {
+            Value::Number(n, _) => n.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `LIMIT 18446744073709551615` means no limit; the planner counts in i64. A parameter may come as text,
+/// and as NULL, which counts as 0.
+fn limits(clause: &mut LimitClause) -> Result<()> {
+    let clamp = |e: &mut Expr| {
+        let count = match &*e {
+            Expr::Value(v) => match &v.value {
+                Value::Number(n, _) | Value::SingleQuotedString(n) => n.parse::<u64>().ok(),
+                Value::Null => Some(0),
+                _ => None,
+            },
+            _ => None,
+        };
+        let count = count.ok_or_else(|| SqlError::syntax(&e.to_string(), 1))?;
+        *e = number(i64::try_from(count).unwrap_or(i64::MAX));
+        Ok(())
+    };
+    match clause {
+        LimitClause::LimitOffset { limit, offset, .. } => {
+            limit.as_mut().map_or(Ok(()), clamp)?;
+            offset.as_mut().map_or(Ok(()), |o| clamp(&mut o.value))
+        }
+        LimitClause::OffsetCommaLimit { offset, limit } => {
+            clamp(offset)?;
+            clamp(limit)
+        }
+    }
+}
+
+/// A long AND or OR chain as a balanced tree: depth grows with the logarithm of its length.
+fn balance(expr: Expr) -> Expr {
+    let Expr::BinaryOp {
+        op: op @ (BinaryOperator::And | BinaryOperator::Or),
+        ..
+    } = &expr
+    else {
+        return expr;
+    };
+    let op = op.clone();
+    let mut terms = Vec::new();
+    let mut stack = vec![expr];
+    while let Some(next) = stack.pop() {
+        match next {
+            Expr::BinaryOp {
+                left,
+                op: inner,
+                right,
+            } if inner == op => {
+                stack.push(*right);
+                stack.push(*left);
+            }
+            other => terms.push(other),
+        }
+    }
+    halves(terms, &mut |a, b| {
+        binary(
+            Expr::Nested(Box::new(a)),
+            op.clone(),
+            Expr::Nested(Box::new(b)),
+        )
+    })
+}
+
+fn halves<T>(mut items: Vec<T>, join: &mut dyn FnMut(T, T) -> T) -> T {
+    while items.len() > 1 {
+        let mut next = Vec::with_capacity(items.len().div_ceil(2));
+        let mut iter = items.into_iter();
+        while let Some(a) = iter.next() {
+            match iter.next() {
+                Some(b) => next.push(join(a, b)),
+                None => next.push(a),
+            }
+        }
+        items = next;
+    }
+    match items.pop() {
+        Some(item) => item,
+        None => unreachable!("callers pass at least one item"),
+    }
+}
+
+/// A chain of UNION ALL as a balanced tree.
+fn balance_unions(body: &mut SetExpr) {
+    let is_all = |b: &SetExpr| {
+        matches!(
+            b,
+            SetExpr::SetOperation {
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::All,
+                ..
+            }
+        )
+    };
+    if !is_all(body) {
+        return;
+    }
+    let placeholder = SetExpr::Values(sqlparser::ast::Values {
+        explicit_row: false,
+        rows: Vec::new(),
+        value_keyword: false,
+    });
+    let mut branches = Vec::new();
+    let mut stack = vec![std::mem::replace(body, placeholder)];
+    while let Some(next) = stack.pop() {
+        match next {
+            SetExpr::SetOperation {
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::All,
+                left,
+                right,
+            } => {
+                stack.push(*right);
+                stack.push(*left);
+            }
+            other => branches.push(other),
+        }
+    }
+    *body = halves(branches, &mut |left, right| SetExpr::SetOperation {
+        op: SetOperator::Union,
+        set_quantifier: SetQuantifier::All,
+        left: Box::new(left),
+        right: Box::new(right),
+    });
+}
+
+/// The planner wants output names to differ; MySQL does not care. Names shown to the client come
+/// from the statement's text, so repeated ones may be renamed freely.
+fn unique_names(query: &mut Query) {
+    let mut body = query.body.as_mut();
+    let select = loop {
+        match body {
+            SetExpr::Select(select) => break select,
+            SetExpr::SetOperation { left, .. } => body = left,
+            SetExpr::Query(inner) => body = inner.body.as_mut(),
+            _ => return,
+        }
+    };
+    let mut seen = HashSet::new();
+    for (i, item) in select.projection.iter_mut().enumerate() {
+        let (expr, name) = match &*item {
+            SelectItem::UnnamedExpr(e @ Expr::Identifier(i)) => (e.clone(), i.value.clone()),
+            SelectItem::UnnamedExpr(e @ Expr::CompoundIdentifier(parts)) => (
+                e.clone(),
+                parts.last().map(|i| i.value.clone()).unwrap_or_default(),
+            ),
+            SelectItem::UnnamedExpr(e) => (e.clone(), String::new()),
+            SelectItem::ExprWithAlias { expr, alias } => (expr.clone(), alias.value.clone()),
+            _ => continue,
+        };
+        if name.is_empty() || !seen.insert(name.clone()) {
+            let alias = Ident::with_quote('`', format!("{name}:{}", i + 1));
+            *item = SelectItem::ExprWithAlias { expr, alias };
+        }
+    }
+}

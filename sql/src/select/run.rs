@@ -1,0 +1,102 @@
+//! Execution: plans run on the engine's CPU pool, batches flow to the session through a short queue.
+//!
+//! A consumer that goes away stops the query; a panic in a plan becomes an error of that statement.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::failure::client_error;
+use crate::error::{Result, SqlError};
+
+/// Batches in flight between the pool and the session.
+const QUEUE: usize = 2;
+
+/// Aborts its task when dropped.
+struct Task(JoinHandle<Result<()>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Running {
+    batches: mpsc::Receiver<RecordBatch>,
+    task: Task,
+    deadline: Option<Instant>,
+}
+
+/// Starts `plan` on `pool`. `time_limit` is MySQL's max_execution_time.
+pub fn run(
+    pool: &Handle,
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    time_limit: Option<Duration>,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let (sender, batches) = mpsc::channel(QUEUE);
+    let task = pool.spawn(async move {
+        let error = |e| client_error(e, None);
+        let mut stream = execute_stream(plan, context).map_err(error)?;
+        while let Some(batch) = stream.next().await {
+            if sender.send(batch.map_err(error)?).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    let deadline = time_limit.map(|limit| Instant::now() + limit);
+    let running = Running {
+        batches,
+        task: Task(task),
+        deadline,
+    };
+    stream::unfold(Some(running), |state| async move {
+        let mut running = state?;
+        match next(&mut running).await {
+            Ok(Some(batch)) => Some((Ok(batch), Some(running))),
+            Ok(None) => None,
+            Err(e) => Some((Err(e), None)),
+        }
+    })
+    .boxed()
+}
+
+async fn next(running: &mut Running) -> Result<Option<RecordBatch>> {
+    let received = match running.deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, running.batches.recv())
+            .await
+            .map_err(|_| {
+                let text =
+                    "Query execution was interrupted, maximum statement execution time exceeded";
+                SqlError::new(3024, "HY000", text)
+            })?,
+        None => running.batches.recv().await,
+    };
+    if received.is_some() {
+        return Ok(received);
+    }
+    // The end of the batches is the end of the answer only if the task says so.
+    match (&mut running.task.0).await {
+        Ok(result) => result.map(|()| None),
+        Err(e) if e.is_panic() => {
+            tracing::error!("a query panicked");
+            Err(SqlError::internal(
+                "Internal error while executing the statement",
+            ))
+        }
+        Err(_) => Err(SqlError::new(
+            1317,
+            "70100",
+            "Query execution was interrupted",
+        )),
+    }
+}

@@ -1,0 +1,154 @@
+//! A storage table as DataFusion sees it: one snapshot, lower-case column names, pruning by filters.
+//!
+//! MySQL's column names are case-insensitive; inside plans they are lower case. The names that a
+//! client sees are put back by `names`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::Result as DfResult;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use storno_storage::{Predicate, ScanRequest, TableSnapshot};
+
+use super::prune;
+use super::scan::{Source, StorageScan};
+use crate::error::Result;
+use crate::functions::FSP_KEY;
+use crate::types::{ColumnAttributes, MysqlType, TableDefinition, TimeZone};
+
+/// Field metadata: the column's original name, table and schema.
+pub const META_COLUMN: &str = "storno.column";
+pub const META_TABLE: &str = "storno.table";
+pub const META_SCHEMA: &str = "storno.schema";
+
+/// One table in the snapshot of one statement, plus the rows its own transaction has not committed.
+#[derive(Debug)]
+pub struct SnapshotTable {
+    table: TableSnapshot,
+    pending: Vec<RecordBatch>,
+    schema: SchemaRef,
+    zone: TimeZone,
+    /// TIMESTAMP columns to be shown in a zone that is not UTC.
+    zoned: Vec<usize>,
+}
+
+impl SnapshotTable {
+    pub fn try_new(
+        table: TableSnapshot,
+        pending: Vec<RecordBatch>,
+        zone: TimeZone,
+    ) -> Result<Self> {
+        let meta = table.meta();
+        let definition = TableDefinition::read(Arc::clone(meta))?;
+        let is_zoned = |c: &ColumnAttributes| matches!(c.mysql_type, MysqlType::Timestamp { .. });
+        let zoned = definition.columns.iter().enumerate();
+        let zoned = zoned.filter(|(_, c)| zone != TimeZone::UTC && is_zoned(c));
+        let zoned = zoned.map(|(i, _)| i).collect();
+        let columns = meta.spec.columns.iter().zip(&definition.columns);
+        let fields = meta
+            .arrow
+            .fields()
+            .iter()
+            .zip(columns)
+            .map(|(field, (column, declared))| {
+                let mut metadata = HashMap::from([
+                    (META_COLUMN.to_string(), column.name.clone()),
+                    (META_TABLE.to_string(), meta.spec.name.clone()),
+                    (META_SCHEMA.to_string(), meta.schema.clone()),
+                ]);
+                if let Some(fsp) = declared.mysql_type.fraction() {
+                    metadata.insert(FSP_KEY.to_string(), fsp.to_string());
+                }
+                Field::new(
+                    column.name.to_lowercase(),
+                    field.data_type().clone(),
+                    field.is_nullable(),
+                )
+                .with_metadata(metadata)
+            });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Self {
+            table,
+            pending,
+            schema,
+            zone,
+            zoned,
+        })
+    }
+}
+
+impl SnapshotTable {
+    /// What of a filter storage can use. It keeps TIMESTAMP in UTC; the filter speaks local time.
+    fn predicates(&self, filter: &Expr) -> Vec<Predicate> {
+        let mut found = prune::predicates(filter, &self.schema);
+        let column = |p: &Predicate| match p {
+            Predicate::Compare { column, .. }
+            | Predicate::In { column, .. }
+            | Predicate::IsNull { column }
+            | Predicate::IsNotNull { column } => *column,
+        };
+        found.retain(|p| !self.zoned.contains(&column(p)));
+        found
+    }
+}
+
+#[async_trait]
+impl TableProvider for SnapshotTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let columns = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let predicates = filters.iter().flat_map(|f| self.predicates(f)).collect();
+        let source = Source {
+            table: self.table.clone(),
+            pending: self
+                .pending
+                .iter()
+                .map(|b| b.project(&columns))
+                .collect::<std::result::Result<_, _>>()?,
+            partitions: state.config().target_partitions(),
+            zone: self.zone,
+            zoned: (0..columns.len())
+                .filter(|i| self.zoned.contains(&columns[*i]))
+                .collect(),
+            request: ScanRequest {
+                columns: columns.clone(),
+                predicates,
+            },
+        };
+        let schema = Arc::new(self.schema.project(&columns)?);
+        Ok(Arc::new(StorageScan::try_new(source, schema)?))
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DfResult<Vec<TableProviderFilterPushDown>> {
+        // Storage leaves out what cannot match; the filter above decides row by row.
+        let answer = |f: &&Expr| match self.predicates(f).is_empty() {
+            true => TableProviderFilterPushDown::Unsupported,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(answer).collect())
+    }
+}

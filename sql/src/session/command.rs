@@ -1,0 +1,311 @@
+//! Which statement is this: the first words decide, MySQL's own grammar handles what sqlparser lacks.
+
+use crate::dialect::{Kind, Lexed};
+use crate::error::{Result, SqlError};
+
+/// A statement, as far as the session tells them apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Nothing but comments.
+    Empty,
+    /// SELECT, WITH, VALUES, TABLE or a parenthesised query.
+    Query,
+    /// EXPLAIN SELECT ...; the query begins at this byte.
+    Explain {
+        from: usize,
+    },
+    Insert,
+    /// CREATE and DROP of databases and tables, TRUNCATE: `ddl` tells them apart.
+    Define,
+    Set,
+    Show,
+    /// DESCRIBE t [column]
+    Describe,
+    Use(String),
+    Begin {
+        read_only: bool,
+    },
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
+    Savepoint(String),
+    RollbackTo(String),
+    Release(String),
+    AlterUser,
+    /// Accepted without effect: FLUSH TABLES, LOCK TABLES, UNLOCK TABLES, ANALYZE.
+    Nothing,
+    Do,
+}
+
+/// Classifies a statement by its first words; 1064 when they begin none, 1235 when Storno lacks it.
+pub fn classify(lexed: &Lexed) -> Result<Command> {
+    if lexed.tokens.iter().all(|t| lexed.slice(*t) == ";") {
+        return Ok(Command::Empty);
+    }
+    let first = lexed.word(0).to_uppercase();
+    let command = match first.as_str() {
+        "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => Command::Query,
+        "INSERT" | "REPLACE" => Command::Insert,
+        "SET" => Command::Set,
+        "SHOW" => Command::Show,
+        "DESCRIBE" | "DESC" | "EXPLAIN" => describe(lexed),
+        "USE" => Command::Use(only_name(lexed, 1)?),
+        "BEGIN" => ended(
+            lexed,
+            if lexed.is(1, "WORK") { 2 } else { 1 },
+            Command::Begin { read_only: false },
+        )?,
+        "START" if lexed.is(1, "TRANSACTION") => start_transaction(lexed)?,
+        "COMMIT" | "ROLLBACK" => end_transaction(lexed, first == "COMMIT")?,
+        "SAVEPOINT" => Command::Savepoint(only_name(lexed, 1)?),
+        "RELEASE" if lexed.is(1, "SAVEPOINT") => Command::Release(only_name(lexed, 2)?),
+        "CREATE" => create(lexed)?,
+        "DROP"
+            if ["DATABASE", "SCHEMA", "TABLE", "TABLES"]
+                .iter()
+                .any(|w| lexed.is(1, w)) =>
+        {
+            Command::Define
+        }
+        "DROP" if lexed.are(1, &["TEMPORARY", "TABLE"]) => Command::Define,
+        "TRUNCATE" => Command::Define,
+        "ALTER" if lexed.is(1, "USER") => Command::AlterUser,
+        "FLUSH" | "LOCK" | "UNLOCK" | "ANALYZE" => Command::Nothing,
+        "DO" => Command::Do,
+        known if KNOWN.contains(&known) => {
+            let second = lexed.word(1).to_uppercase();
+            let two = matches!(
+                known,
+                "ALTER" | "DROP" | "LOAD" | "RENAME" | "START" | "RELEASE"
+            );
+            let what = if two {
+                format!("{known} {second}")
+            } else {
+                known.to_string()
+            };
+            return Err(SqlError::not_supported(&what));
+        }
+        _ => return Err(lexed.error_at(0)),
+    };
+    Ok(command)
+}
+
+/// Statements of MySQL that are not here yet.
+const KNOWN: [&str; 28] = [
+    "ALTER",
+    "BINLOG",
+    "CACHE",
+    "CALL",
+    "CHANGE",
+    "CHECK",
+    "CHECKSUM",
+    "CLONE",
+    "DEALLOCATE",
+    "DELETE",
+    "DROP",
+    "EXECUTE",
+    "GRANT",
+    "HANDLER",
+    "HELP",
+    "INSTALL",
+    "KILL",
+    "LOAD",
+    "OPTIMIZE",
+    "PREPARE",
+    "PURGE",
+    "RENAME",
+    "REPAIR",
+    "RESET",
+    "REVOKE",
+    "START",
+    "UPDATE",
+    "XA",
+];
+
+fn create(lexed: &Lexed) -> Result<Command> {
+    if lexed.is(1, "TABLE") {
+        return Ok(Command::Define);
+    }
+    if lexed.is(1, "DATABASE") || lexed.is(1, "SCHEMA") {
+        return Ok(Command::Define);
+    }
+    let what = format!("CREATE {}", lexed.word(1).to_uppercase());
+    Err(SqlError::not_supported(what.trim_end()))
+}
+
+fn describe(lexed: &Lexed) -> Command {
+    let query = ["SELECT", "WITH", "(", "TABLE", "VALUES"];
+    let mut at = 1;
+    if lexed.are(at, &["FORMAT", "="]) {
+        at += 3;
+    }
+    match lexed.tokens.get(at) {
+        Some(token) if query.iter().any(|w| lexed.is(at, w)) => {
+            Command::Explain { from: token.start }
+        }
+        _ => Command::Describe,
+    }
+}
+
+fn ended(lexed: &Lexed, at: usize, command: Command) -> Result<Command> {
+    let end = if lexed.is(at, ";") { at + 1 } else { at };
+    if end < lexed.tokens.len() {
+        Err(lexed.error_at(end))
+    } else {
+        Ok(command)
+    }
+}
+
+fn only_name(lexed: &Lexed, at: usize) -> Result<String> {
+    let name = lexed.identifier(at).ok_or_else(|| lexed.error_at(at))?;
+    ended(lexed, at + 1, Command::Empty)?;
+    Ok(name)
+}
+
+fn start_transaction(lexed: &Lexed) -> Result<Command> {
+    let mut at = 2;
+    let mut read_only = false;
+    loop {
+        if lexed.are(at, &["READ", "ONLY"]) {
+            read_only = true;
+            at += 2;
+        } else if lexed.are(at, &["READ", "WRITE"]) {
+            at += 2;
+        } else if lexed.are(at, &["WITH", "CONSISTENT", "SNAPSHOT"]) {
+            at += 3;
+        } else {
+            return ended(lexed, at, Command::Begin { read_only });
+        }
+        if lexed.is(at, ",") {
+            at += 1;
+        }
+    }
+}
+
+fn end_transaction(lexed: &Lexed, commit: bool) -> Result<Command> {
+    let mut at = if lexed.is(1, "WORK") { 2 } else { 1 };
+    if !commit && lexed.is(at, "TO") {
+        at += if lexed.is(at + 1, "SAVEPOINT") { 2 } else { 1 };
+        return Ok(Command::RollbackTo(only_name(lexed, at)?));
+    }
+    let chain = lexed.are(at, &["AND", "CHAIN"]);
+    if chain {
+        at += 2;
+    } else if lexed.are(at, &["AND", "NO", "CHAIN"]) {
+        at += 3;
+    }
+    if lexed.are(at, &["NO", "RELEASE"]) {
+        at += 2;
+    } else if lexed.is(at, "RELEASE") {
+        return Err(SqlError::not_supported("COMMIT RELEASE"));
+    }
+    ended(
+        lexed,
+        at,
+        if commit {
+            Command::Commit { chain }
+        } else {
+            Command::Rollback { chain }
+        },
+    )
+}
+
+/// `'user'@'host'`, `user@host` or `user`, from token `at` on; also gives the token after it.
+pub fn account_name(lexed: &Lexed, at: usize) -> Result<((String, String), usize)> {
+    let part = |i: usize| lexed.string(i).or_else(|| lexed.identifier(i));
+    let user = part(at).ok_or_else(|| lexed.error_at(at))?;
+    let next = lexed.word(at + 1);
+    let adjacent = |i: usize| match (lexed.tokens.get(i), lexed.tokens.get(i + 1)) {
+        (Some(a), Some(b)) => a.end == b.start,
+        _ => false,
+    };
+    if next == "@" && adjacent(at) {
+        let host = part(at + 2).ok_or_else(|| lexed.error_at(at + 2))?;
+        return Ok(((user, host), at + 3));
+    }
+    if let Some(host) = next
+        .strip_prefix('@')
+        .filter(|h| !h.is_empty() && adjacent(at))
+    {
+        return Ok(((user, host.to_string()), at + 2));
+    }
+    Ok(((user, "%".into()), at + 1))
+}
+
+/// Number of `?` outside strings and comments.
+pub fn placeholders(lexed: &Lexed) -> usize {
+    lexed
+        .tokens
+        .iter()
+        .filter(|t| t.kind == Kind::Placeholder)
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::lex;
+
+    fn command(sql: &str) -> Result<Command> {
+        classify(&lex(sql).expect("lexes"))
+    }
+
+    #[test]
+    fn statements_are_told_apart_by_their_first_words() {
+        assert_eq!(command("/* c */ select 1"), Ok(Command::Query));
+        assert_eq!(command(" ; -- x"), Ok(Command::Empty));
+        assert_eq!(command("use `a``b`;"), Ok(Command::Use("a`b".into())));
+        assert_eq!(
+            command("START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT */"),
+            Ok(Command::Begin { read_only: false })
+        );
+        assert_eq!(
+            command("START TRANSACTION READ ONLY"),
+            Ok(Command::Begin { read_only: true })
+        );
+        assert_eq!(
+            command("ROLLBACK TO trans2"),
+            Ok(Command::RollbackTo("trans2".into()))
+        );
+        assert_eq!(
+            command("commit and chain"),
+            Ok(Command::Commit { chain: true })
+        );
+        assert_eq!(
+            command("EXPLAIN FORMAT=TREE SELECT 1"),
+            Ok(Command::Explain { from: 20 })
+        );
+        assert_eq!(command("desc t"), Ok(Command::Describe));
+    }
+
+    #[test]
+    fn unknown_words_are_1064_and_missing_statements_1235() {
+        assert_eq!(command("selec 1").expect_err("typo").code, 1064);
+        assert_eq!(command("USE a b").expect_err("more").code, 1064);
+        assert_eq!(
+            command("CREATE VIEW v AS SELECT 1")
+                .expect_err("missing")
+                .code,
+            1235
+        );
+        assert_eq!(command("DELETE FROM t").expect_err("missing").code, 1235);
+        assert_eq!(
+            command("ALTER TABLE t ADD c INT")
+                .expect_err("missing")
+                .message,
+            "This version of Storno doesn't yet support 'ALTER TABLE'"
+        );
+    }
+
+    #[test]
+    fn accounts_have_a_user_and_a_host() {
+        let account = |sql: &str| account_name(&lex(sql).expect("lexes"), 0).expect(sql).0;
+        let pair = |a: &str, b: &str| (a.to_string(), b.to_string());
+        assert_eq!(account("'u'@'%'"), pair("u", "%"));
+        assert_eq!(account("root@localhost"), pair("root", "localhost"));
+        assert_eq!(account("u"), pair("u", "%"));
+    }
+}

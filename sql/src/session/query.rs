@@ -1,0 +1,211 @@
+//! Queries of a session: SELECT, EXPLAIN, DO, and the values SET asks for.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sqlparser::ast::Expr;
+
+use super::insert::now_utc;
+use super::variables::{self, SessionVariables, VariableValue};
+use super::{Session, done};
+use crate::dialect::{Lexed, lex, parse_expression};
+use crate::error::{Result, SqlError};
+use crate::insert::Scalar;
+use crate::result::{Outcome, Rows};
+use crate::select::evaluate::Evaluator;
+use crate::select::expr::{number, text};
+use crate::select::{Compiled, Environment, bind, compile, run};
+use crate::types::TimeZone;
+
+/// What expressions may ask of a session, copied for the planning thread.
+#[derive(Debug)]
+pub(super) struct SessionEnvironment {
+    variables: SessionVariables,
+    user_variables: HashMap<String, Scalar>,
+    functions: Vec<(&'static str, Expr)>,
+    warning_count: u64,
+    time_zone: TimeZone,
+    /// The statement's time, microseconds since 1970 in UTC.
+    now_utc: i64,
+}
+
+impl Environment for SessionEnvironment {
+    fn variable(&self, name: &str) -> Result<Expr> {
+        if let Some(user) = name.strip_prefix('@') {
+            let known = self.user_variables.get(&user.to_lowercase());
+            return Ok(bind::literal(known.unwrap_or(&Scalar::Null)));
+        }
+        let (scope, name) = name.split_once('.').unwrap_or(("", name));
+        if matches!(
+            name.to_lowercase().as_str(),
+            "warning_count" | "error_count"
+        ) {
+            return Ok(number(self.warning_count));
+        }
+        let variable = variables::find(name)?;
+        let value = match scope.to_lowercase().as_str() {
+            "global" => self.variables.globals().get(variable),
+            _ => self.variables.get(variable),
+        };
+        Ok(match variables::select_value(variable, &value) {
+            VariableValue::Text(t) => text(t),
+            VariableValue::Integer(i) => number(i),
+            VariableValue::Null => bind::literal(&Scalar::Null),
+        })
+    }
+
+    fn now(&self) -> i64 {
+        self.time_zone.from_utc(self.now_utc)
+    }
+
+    fn time_zone(&self) -> String {
+        self.time_zone.to_string()
+    }
+
+    fn session_function(&self, name: &str) -> Option<Expr> {
+        self.functions
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, e)| e.clone())
+    }
+}
+
+/// A scalar as the text a variable would hold.
+pub(super) fn scalar_text(scalar: &Scalar) -> String {
+    use crate::functions::convert::text::{push_date, push_datetime, push_double, push_time};
+    let mut s = String::new();
+    match scalar {
+        Scalar::Null => {}
+        Scalar::Int(i) => s = i.to_string(),
+        Scalar::Decimal(d) => s.clone_from(d),
+        Scalar::Text(t) => s.clone_from(t),
+        Scalar::Bytes(b) | Scalar::Bits(b) => s = String::from_utf8_lossy(b).into_owned(),
+        Scalar::Double(d) => push_double(&mut s, *d),
+        Scalar::Date(days) => push_date(&mut s, *days),
+        Scalar::DateTime { micros, fsp } => push_datetime(&mut s, *micros, Some(*fsp)),
+        Scalar::Time { micros, fsp } => push_time(&mut s, *micros, Some(*fsp)),
+    }
+    s
+}
+
+impl Session {
+    pub(super) fn environment(&self) -> SessionEnvironment {
+        let account = format!("{}@{}", self.context.user, self.context.host);
+        let current = format!("{}@%", self.context.user);
+        let database = self.database.clone().map_or(Scalar::Null, Scalar::Text);
+        let database = bind::literal(&database);
+        SessionEnvironment {
+            variables: self.variables.clone(),
+            user_variables: self.user_variables.clone(),
+            functions: vec![
+                ("database", database.clone()),
+                ("schema", database),
+                ("user", text(&account)),
+                ("session_user", text(&account)),
+                ("system_user", text(&account)),
+                ("current_user", text(current)),
+                ("version", text(self.engine.version())),
+                ("connection_id", number(self.context.connection_id)),
+                ("last_insert_id", number(self.last_insert_id)),
+                (
+                    "row_count",
+                    bind::literal(&Scalar::Int(self.row_count.into())),
+                ),
+            ],
+            warning_count: self.warnings.len() as u64,
+            time_zone: self.time_zone(),
+            now_utc: now_utc(),
+        }
+    }
+
+    /// Compiles a query on a planning thread.
+    pub(super) async fn compile(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Compiled> {
+        let (view, env) = (self.read_view(), self.environment());
+        let state = self.engine.state();
+        let work = move || compile(&lexed, &params, &view, &state, &env);
+        self.engine.planning().run(work).await
+    }
+
+    pub(super) async fn select(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
+        let compiled = self.compile(lexed, params).await?;
+        self.row_count = -1;
+        Ok(Outcome::Rows(self.start(compiled)?))
+    }
+
+    fn start(&self, compiled: Compiled) -> Result<Rows> {
+        let limit = match self.variables.integer("max_execution_time") {
+            0 => None,
+            millis => Some(Duration::from_millis(millis)),
+        };
+        let schema = compiled.schema();
+        let batches = run::run(self.engine.pool()?, compiled.plan, compiled.context, limit);
+        Ok(Rows {
+            columns: compiled.columns,
+            schema,
+            batches,
+        })
+    }
+
+    pub(super) async fn explain(
+        &mut self,
+        lexed: &Lexed,
+        from: usize,
+        params: Vec<Scalar>,
+    ) -> Result<Outcome> {
+        let query = lexed.text.get(from..).unwrap_or_default();
+        let compiled = self.compile(lex(query)?, params).await?;
+        let line = compiled.explanation.trim_end().to_string();
+        Rows::of_texts(&["EXPLAIN"], &[vec![Some(line)]]).map(Outcome::Rows)
+    }
+
+    /// Evaluates expressions given as text, in order.
+    pub(super) async fn evaluate(&mut self, texts: Vec<String>) -> Result<Vec<Scalar>> {
+        let (view, env) = (self.read_view(), self.environment());
+        let state = self.engine.state();
+        let work = move || {
+            let evaluator = Evaluator::new(&view, &state, &env);
+            let one = |t: &String| {
+                let inner = strip_select(t);
+                evaluator.evaluate(&parse_expression(&lex(inner)?)?)
+            };
+            texts.iter().map(one).collect()
+        };
+        self.engine.planning().run(work).await
+    }
+
+    pub(super) async fn do_expressions(&mut self, lexed: &Lexed) -> Result<Outcome> {
+        let list = lexed.rest(1).trim_end().trim_end_matches(';').to_string();
+        let query = lex(&format!("SELECT {list}"))?;
+        let compiled = self.compile(query, Vec::new()).await?;
+        let mut rows = self.start(compiled)?;
+        while let Some(batch) = futures::StreamExt::next(&mut rows.batches).await {
+            batch?;
+        }
+        Ok(done(0))
+    }
+}
+
+/// sqlx sets `sql_mode=(SELECT CONCAT(..))`: a sub-query without FROM is its expression.
+fn strip_select(text: &str) -> &str {
+    let inner = text
+        .trim()
+        .strip_prefix('(')
+        .and_then(|t| t.strip_suffix(')'))
+        .map(str::trim);
+    let Some(inner) = inner else { return text };
+    match inner.get(..7) {
+        Some(head) if head.eq_ignore_ascii_case("select ") => inner.get(7..).unwrap_or(text),
+        _ => text,
+    }
+}
+
+/// A scalar as a system variable takes it; NULL is refused with 1231.
+pub(super) fn variable_text(name: &str, scalar: &Scalar) -> Result<String> {
+    match scalar {
+        Scalar::Null => {
+            let text = format!("Variable '{name}' can't be set to the value of 'NULL'");
+            Err(SqlError::new(1231, "42000", text))
+        }
+        other => Ok(scalar_text(other)),
+    }
+}

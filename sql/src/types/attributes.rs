@@ -1,0 +1,193 @@
+//! What is kept of a table's definition beyond names and Arrow types: JSON in storage's opaque
+//! fields.
+//!
+//! Only what changes results or what SHOW prints; clauses without effect leave no trace.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use storno_storage::TableMeta;
+
+use super::MysqlType;
+use crate::error::{Result, SqlError};
+
+/// How a column's default is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DefaultValue {
+    Null,
+    /// A literal as MySQL prints it in SHOW CREATE TABLE, without quotes. That of a TIMESTAMP is in
+    /// UTC.
+    Literal(String),
+    /// CURRENT_TIMESTAMP(fsp)
+    Now {
+        fsp: u8,
+    },
+}
+
+/// What `storage::ColumnSpec::attributes` holds, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnAttributes {
+    #[serde(rename = "type")]
+    pub mysql_type: MysqlType,
+    /// `None`: no DEFAULT clause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<DefaultValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_update_now: Option<u8>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    #[serde(default)]
+    pub auto_increment: bool,
+    /// For character columns; others have "binary".
+    pub collation: String,
+}
+
+/// What `storage::TableSpec::attributes` holds, as JSON. Columns are named as in the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableAttributes {
+    /// In the order in which SHOW lists them: primary, unique, others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
+    /// `None`: no SHARD KEY clause. An empty one places rows anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_key: Option<Vec<KeyPart>>,
+    /// `None`: neither SORT KEY nor KEY .. USING CLUSTERED COLUMNSTORE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort_key: Option<Vec<KeyPart>>,
+    /// Default of character columns.
+    pub collation: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+}
+
+/// PRIMARY KEY, UNIQUE KEY or KEY.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// "PRIMARY" for the primary key.
+    pub name: String,
+    pub kind: KeyKind,
+    pub parts: Vec<KeyPart>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// USING HASH or USING BTREE was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub using: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyKind {
+    Primary,
+    Unique,
+    Plain,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyPart {
+    pub column: String,
+    /// Characters (bytes of binary columns) of `column(10)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub descending: bool,
+}
+
+/// A table of the catalog with its attributes decoded. Decoding costs microseconds per column: keep
+/// it beside the `Arc<TableMeta>` it was made from.
+#[derive(Debug, Clone)]
+pub struct TableDefinition {
+    pub meta: Arc<TableMeta>,
+    pub attributes: TableAttributes,
+    /// One for each of `meta.spec.columns`.
+    pub columns: Vec<ColumnAttributes>,
+    /// Positions by folded name.
+    positions: HashMap<String, usize>,
+}
+
+impl TableDefinition {
+    pub fn read(meta: Arc<TableMeta>) -> Result<Self> {
+        let attributes = TableAttributes::from_json(&meta.spec.attributes)?;
+        let columns = meta.spec.columns.iter();
+        let columns = columns.map(|column| ColumnAttributes::from_json(&column.attributes));
+        let names = meta.spec.columns.iter().enumerate();
+        Ok(Self {
+            columns: columns.collect::<Result<_>>()?,
+            positions: names
+                .map(|(at, column)| (folded_name(&column.name), at))
+                .collect(),
+            attributes,
+            meta,
+        })
+    }
+
+    /// Position of a column; names are compared without case.
+    pub fn position(&self, column: &str) -> Option<usize> {
+        self.positions.get(&folded_name(column)).copied()
+    }
+
+    /// The key that identifies rows: PRIMARY, else the first unique key over columns that are NOT
+    /// NULL.
+    pub fn identifying_key(&self) -> Option<&Key> {
+        let not_null = |part: &KeyPart| {
+            let position = self.position(&part.column);
+            position
+                .and_then(|p| self.meta.spec.columns.get(p))
+                .is_some_and(|c| !c.nullable)
+        };
+        let unique = |key: &&Key| key.kind == KeyKind::Unique && key.parts.iter().all(not_null);
+        let primary = self
+            .attributes
+            .keys
+            .iter()
+            .find(|key| key.kind == KeyKind::Primary);
+        primary.or_else(|| self.attributes.keys.iter().find(unique))
+    }
+
+    /// The keys that a column is in, and whether it comes first there.
+    pub fn keys_of<'a>(&'a self, column: &'a str) -> impl Iterator<Item = (&'a Key, bool)> {
+        self.attributes.keys.iter().filter_map(move |key| {
+            let position = key
+                .parts
+                .iter()
+                .position(|part| same_name(&part.column, column))?;
+            Some((key, position == 0))
+        })
+    }
+}
+
+/// Names of columns and keys are the same when these are.
+pub(crate) fn folded_name(name: &str) -> String {
+    if name.is_ascii() {
+        name.to_ascii_lowercase()
+    } else {
+        name.to_lowercase()
+    }
+}
+
+pub(crate) fn same_name(left: &str, right: &str) -> bool {
+    left.eq_ignore_ascii_case(right)
+        || (!left.is_ascii() && folded_name(left) == folded_name(right))
+}
+
+impl ColumnAttributes {
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|e| unreadable("column", &e))
+    }
+    pub fn to_json(&self) -> String {
+        // Strings, numbers and enums only: serde_json cannot fail on them.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl TableAttributes {
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|e| unreadable("table", &e))
+    }
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+fn unreadable(what: &str, error: &serde_json::Error) -> SqlError {
+    SqlError::internal(format!("Internal error: attributes of a {what}: {error}"))
+}

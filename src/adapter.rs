@@ -1,0 +1,197 @@
+//! The protocol's view of a database, implemented over `sql`'s sessions.
+//!
+//! Copies fields from one vocabulary to the other and decides nothing: what an answer is belongs in
+//! `sql`, how it is sent in `wire`.
+
+mod column;
+mod param;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures::StreamExt;
+use storno_sql::Secret;
+use storno_wire as wire;
+
+use crate::engine::Engine;
+
+/// An engine that MySQL clients can log in to.
+pub(crate) struct SqlBackend {
+    engine: Engine,
+}
+
+impl SqlBackend {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+}
+
+impl wire::Backend for SqlBackend {
+    type Session = SqlSession;
+
+    fn server_version(&self) -> String {
+        self.engine.sql().version()
+    }
+
+    fn account(&self, user: &str, peer: SocketAddr) -> Option<wire::Account> {
+        let credential = match self.engine.sql().account(user, peer.ip())? {
+            Secret::None => wire::Credential::None,
+            Secret::Native(hash) => wire::Credential::Native(hash),
+            Secret::CachingSha2(hash) => wire::Credential::CachingSha2(hash),
+        };
+        Some(wire::Account { credential })
+    }
+
+    async fn open(&self, login: wire::Login) -> Result<SqlSession, wire::SqlError> {
+        let context = storno_sql::SessionContext {
+            connection_id: login.connection_id,
+            user: login.user,
+            host: host(login.peer.ip()),
+            database: None,
+        };
+        let mut session = self.engine.sql().session(context);
+        if let Some(database) = &login.database {
+            session.use_database(database).await.map_err(error)?;
+        }
+        let announced = session.database().map(str::to_string);
+        Ok(SqlSession {
+            session,
+            interactive: login.interactive,
+            announced,
+        })
+    }
+}
+
+/// The client's host as MySQL shows it in USER().
+fn host(ip: IpAddr) -> String {
+    let ip = ip.to_canonical();
+    if ip.is_loopback() {
+        "localhost".into()
+    } else {
+        ip.to_string()
+    }
+}
+
+/// One client's session.
+pub(crate) struct SqlSession {
+    session: storno_sql::Session,
+    /// The client sits at a keyboard: another idle time-out holds.
+    interactive: bool,
+    /// The current database as the client knows it.
+    announced: Option<String>,
+}
+
+impl wire::Session for SqlSession {
+    async fn query(&mut self, text: &[u8]) -> Result<wire::Outcome, wire::SqlError> {
+        self.session.query(text).await.map(outcome).map_err(error)
+    }
+
+    async fn prepare(&mut self, text: &[u8]) -> Result<wire::Prepared, wire::SqlError> {
+        let prepared = self.session.prepare(text).await.map_err(error)?;
+        Ok(wire::Prepared {
+            id: prepared.id,
+            params: prepared.params.into_iter().map(column::column).collect(),
+            columns: prepared.columns.into_iter().map(column::column).collect(),
+        })
+    }
+
+    async fn execute(
+        &mut self,
+        statement: u32,
+        params: Vec<wire::Param>,
+    ) -> Result<wire::Outcome, wire::SqlError> {
+        let params = params.into_iter().map(param::scalar).collect();
+        self.session
+            .execute(statement, params)
+            .await
+            .map(outcome)
+            .map_err(error)
+    }
+
+    fn close_statement(&mut self, statement: u32) {
+        self.session.close_statement(statement);
+    }
+
+    async fn use_database(&mut self, name: &str) -> Result<(), wire::SqlError> {
+        self.session.use_database(name).await.map_err(error)
+    }
+
+    async fn reset(&mut self) -> Result<(), wire::SqlError> {
+        self.session.reset();
+        Ok(())
+    }
+
+    fn status(&self) -> wire::Status {
+        let status = self.session.status();
+        wire::Status {
+            autocommit: status.autocommit,
+            in_transaction: status.in_transaction,
+            read_only: status.read_only,
+            warnings: status.warnings,
+            ..wire::Status::default()
+        }
+    }
+
+    fn take_changes(&mut self) -> Vec<wire::Change> {
+        let now = self.session.database();
+        if now == self.announced.as_deref() {
+            return Vec::new();
+        }
+        self.announced = now.map(str::to_string);
+        vec![wire::Change::Database(now.unwrap_or_default().to_string())]
+    }
+
+    fn timeouts(&self) -> wire::Timeouts {
+        let timeouts = self.session.timeouts();
+        let idle = if self.interactive {
+            timeouts.interactive
+        } else {
+            timeouts.idle
+        };
+        wire::Timeouts {
+            idle: Duration::from_secs(idle),
+            read: Duration::from_secs(timeouts.read),
+            write: Duration::from_secs(timeouts.write),
+        }
+    }
+}
+
+fn outcome(outcome: storno_sql::Outcome) -> wire::Outcome {
+    match outcome {
+        storno_sql::Outcome::Done(done) => wire::Outcome::Done(wire::Done {
+            affected_rows: done.affected_rows,
+            last_insert_id: done.last_insert_id,
+            info: done.info,
+        }),
+        storno_sql::Outcome::Rows(rows) => wire::Outcome::Rows(wire::Rows {
+            columns: rows.columns.into_iter().map(column::column).collect(),
+            batches: rows.batches.map(|batch| batch.map_err(error)).boxed(),
+        }),
+    }
+}
+
+fn error(error: storno_sql::SqlError) -> wire::SqlError {
+    // INVARIANT: `sql` writes every SQLSTATE with five characters.
+    let state = error.state.as_bytes().try_into().unwrap_or(*b"HY000");
+    wire::SqlError::new(error.code, state, error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_of_this_machine_are_localhost_as_in_mysql() {
+        assert_eq!(host("127.0.0.1".parse().unwrap()), "localhost");
+        assert_eq!(host("::1".parse().unwrap()), "localhost");
+        assert_eq!(host("::ffff:127.0.0.1".parse().unwrap()), "localhost");
+        assert_eq!(host("192.0.2.1".parse().unwrap()), "192.0.2.1");
+    }
+
+    #[test]
+    fn number_state_and_text_of_an_error_reach_the_client() {
+        let sent = error(storno_sql::SqlError::unknown_database("x"));
+        assert_eq!((sent.code, &sent.state), (1049, b"42000"));
+        assert_eq!(sent.message, "Unknown database 'x'");
+    }
+}

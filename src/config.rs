@@ -1,0 +1,279 @@
+//! Settings: what they are, and which of flag, environment, file and default decides each.
+//!
+//! A flag wins over an environment variable, that over the file, that over the default. Every key
+//! is the same word in all places: `data_dir` in the file, `STORNO_DATA_DIR`, `--data-dir`.
+
+mod environment;
+mod file;
+mod listen;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::cli::CommonArgs;
+use crate::error::Result;
+use crate::server::TlsFiles;
+
+pub use listen::Listen;
+
+/// Every setting, each with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    /// `None`: 127.0.0.1:3306, or the next free port.
+    pub listen: Option<Listen>,
+    /// Filter for the log on standard error, as `tracing` reads it. `None`: "info", in the demo
+    /// "warn".
+    pub log: Option<String>,
+    /// Connections above this are refused with error 1040.
+    pub max_connections: u32,
+    /// Bytes of rows held in memory before they are written as a segment.
+    pub memtable_bytes: usize,
+    /// Rows of a full segment.
+    pub segment_rows: usize,
+    /// Threads that execute queries. `None`: one per core.
+    pub threads: Option<usize>,
+    /// Bytes that all running queries together may take. `None`: the engine's default.
+    pub memory_bytes: Option<usize>,
+    /// Certificate and key for TLS, and whether clients must use it.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let storage = storno_storage::Options::new("storno-data");
+        Self {
+            data_dir: storage.dir,
+            listen: None,
+            log: None,
+            max_connections: 4096,
+            memtable_bytes: storage.memtable_bytes,
+            segment_rows: storage.segment_rows,
+            threads: None,
+            memory_bytes: None,
+            tls: None,
+        }
+    }
+}
+
+/// One source's say: the keys it names. Also the shape of the file.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Layer {
+    data_dir: Option<PathBuf>,
+    listen: Option<Listen>,
+    log: Option<String>,
+    max_connections: Option<u32>,
+    memtable_bytes: Option<usize>,
+    segment_rows: Option<usize>,
+    threads: Option<usize>,
+    memory_bytes: Option<usize>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_required: Option<bool>,
+}
+
+impl Layer {
+    fn from_flags(args: &CommonArgs) -> Self {
+        Self {
+            data_dir: args.data_dir.clone(),
+            listen: args.listen,
+            log: args.log.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What this layer leaves open is taken from `below`.
+    fn over(self, below: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(below.data_dir),
+            listen: self.listen.or(below.listen),
+            log: self.log.or(below.log),
+            max_connections: self.max_connections.or(below.max_connections),
+            memtable_bytes: self.memtable_bytes.or(below.memtable_bytes),
+            segment_rows: self.segment_rows.or(below.segment_rows),
+            threads: self.threads.or(below.threads),
+            memory_bytes: self.memory_bytes.or(below.memory_bytes),
+            tls_cert: self.tls_cert.or(below.tls_cert),
+            tls_key: self.tls_key.or(below.tls_key),
+            tls_required: self.tls_required.or(below.tls_required),
+        }
+    }
+}
+
+/// Settings, and what is worth a warning once there is a log to write it to.
+#[derive(Debug)]
+pub struct Loaded {
+    pub settings: Settings,
+    pub warnings: Vec<String>,
+}
+
+/// Reads every source. `environment` is the process's variables, passed in so that tests can set
+/// it.
+pub fn load(
+    args: &CommonArgs,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded> {
+    let environment = environment::read(environment)?;
+    let file = args.config.clone().or(environment.config);
+    let file = match &file {
+        Some(path) => file::read(path)?,
+        None => Layer::default(),
+    };
+    let chosen = Layer::from_flags(args).over(environment.layer).over(file);
+    check(&chosen)?;
+    let default = Settings::default();
+    let tls = match (chosen.tls_cert, chosen.tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles {
+            certificate,
+            key,
+            required: chosen.tls_required.unwrap_or(false),
+        }),
+        _ => None,
+    };
+    let settings = Settings {
+        data_dir: chosen.data_dir.unwrap_or(default.data_dir),
+        listen: chosen.listen,
+        log: chosen.log,
+        max_connections: chosen.max_connections.unwrap_or(default.max_connections),
+        memtable_bytes: chosen.memtable_bytes.unwrap_or(default.memtable_bytes),
+        segment_rows: chosen.segment_rows.unwrap_or(default.segment_rows),
+        threads: chosen.threads,
+        memory_bytes: chosen.memory_bytes,
+        tls,
+    };
+    Ok(Loaded {
+        settings,
+        warnings: environment.warnings,
+    })
+}
+
+/// Bounds that hold whatever the source.
+fn check(layer: &Layer) -> Result<()> {
+    use crate::error::Error::Config;
+    let refuse = |key: &str, rule: &str| Err(Config(format!("{key} must be {rule}")));
+    if layer
+        .data_dir
+        .as_deref()
+        .is_some_and(|dir| dir == Path::new(""))
+    {
+        return refuse("data_dir", "a directory, not empty");
+    }
+    if layer
+        .max_connections
+        .is_some_and(|n| !(1..=100_000).contains(&n))
+    {
+        return refuse("max_connections", "from 1 to 100000");
+    }
+    if layer.memtable_bytes.is_some_and(|n| n < 1 << 12) {
+        return refuse("memtable_bytes", "4096 or more");
+    }
+    if layer
+        .segment_rows
+        .is_some_and(|n| !(1024..=1 << 26).contains(&n))
+    {
+        return refuse("segment_rows", "from 1024 to 67108864");
+    }
+    if layer.threads.is_some_and(|n| !(1..=1024).contains(&n)) {
+        return refuse("threads", "from 1 to 1024");
+    }
+    if layer.tls_cert.is_some() != layer.tls_key.is_some() {
+        return refuse("tls_cert", "given together with tls_key");
+    }
+    if layer.tls_required == Some(true) && layer.tls_cert.is_none() {
+        return refuse("tls_required", "given together with tls_cert and tls_key");
+    }
+    if layer.memory_bytes.is_some_and(|n| n < 64 << 20) {
+        return refuse("memory_bytes", "67108864 (64 MiB) or more");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn flag_wins_over_environment_over_file_over_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("storno.toml");
+        let text = "data_dir = '/file'\nlog = 'debug'\nmax_connections = 7\nsegment_rows = 5000\n";
+        std::fs::write(&path, text).unwrap();
+        let args = CommonArgs {
+            data_dir: Some("/flag".into()),
+            config: Some(path),
+            ..CommonArgs::default()
+        };
+        let vars = env(&[
+            ("STORNO_DATA_DIR", "/env"),
+            ("STORNO_LOG", "info"),
+            ("STORNO_SEGMENT_ROWS", "6000"),
+        ]);
+        let loaded = load(&args, vars).unwrap();
+        let settings = loaded.settings;
+        assert_eq!(settings.data_dir, PathBuf::from("/flag"));
+        assert_eq!(settings.log.as_deref(), Some("info"));
+        assert_eq!(settings.segment_rows, 6000);
+        assert_eq!(settings.max_connections, 7);
+        assert_eq!(settings.memtable_bytes, Settings::default().memtable_bytes);
+    }
+
+    #[test]
+    fn nothing_given_means_the_documented_defaults() {
+        let loaded = load(&CommonArgs::default(), env(&[])).unwrap();
+        assert_eq!(loaded.settings, Settings::default());
+        assert_eq!(loaded.settings.data_dir, PathBuf::from("storno-data"));
+        assert!(loaded.warnings.is_empty());
+    }
+
+    #[test]
+    fn the_file_may_be_named_by_the_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.toml");
+        std::fs::write(&path, "max_connections = 9\n").unwrap();
+        let vars = env(&[("STORNO_CONFIG", path.to_str().unwrap())]);
+        let loaded = load(&CommonArgs::default(), vars).unwrap();
+        assert_eq!(loaded.settings.max_connections, 9);
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_refused_with_their_key() {
+        for (key, value) in [
+            ("STORNO_MAX_CONNECTIONS", "0"),
+            ("STORNO_MEMTABLE_BYTES", "1000"),
+            ("STORNO_SEGMENT_ROWS", "3"),
+            ("STORNO_THREADS", "0"),
+            ("STORNO_MEMORY_BYTES", "65536"),
+            ("STORNO_TLS_CERT", "cert.pem"),
+            ("STORNO_TLS_REQUIRED", "true"),
+        ] {
+            let error = load(&CommonArgs::default(), env(&[(key, value)])).unwrap_err();
+            let name = key.trim_start_matches("STORNO_").to_lowercase();
+            assert!(error.to_string().starts_with(&name), "{error}");
+            assert_eq!(error.exit_code(), 3);
+        }
+    }
+
+    #[test]
+    fn certificate_and_key_together_mean_tls() {
+        let vars = env(&[("STORNO_TLS_CERT", "c.pem"), ("STORNO_TLS_KEY", "k.pem")]);
+        let tls = load(&CommonArgs::default(), vars)
+            .unwrap()
+            .settings
+            .tls
+            .unwrap();
+        assert_eq!((tls.certificate, tls.key), ("c.pem".into(), "k.pem".into()));
+        assert!(
+            !tls.required,
+            "encryption is offered, not demanded, unless asked for"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! The same scenario through other languages' drivers, each in its own process.
+//!
+//! A client that is not installed makes its test ignored, never passed; tests/run installs the
+//! clients and names the missing ones at the end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use libtest_mimic::Trial;
+
+use crate::harness::judge::program;
+use crate::harness::{Outcome, Server, ensure};
+
+/// Where tests/run puts what it installs: below the target directory.
+fn installed() -> PathBuf {
+    let from_environment = std::env::var_os("STORNO_TEST_CLIENTS").map(PathBuf::from);
+    from_environment.unwrap_or_else(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+        target.unwrap_or(Path::new(".")).join("test-clients")
+    })
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+pub fn trials() -> Vec<Trial> {
+    let python = installed().join("venv/bin/python");
+    let has_pymysql = python.is_file();
+    let modules = installed().join("node/node_modules");
+    let node = program("node").filter(|_| modules.join("mysql2").is_dir());
+    let php = program("php").filter(|_| php_knows_mysql());
+    let cli = program("mariadb").or_else(|| program("mysql"));
+    let missing = PathBuf::new;
+    vec![
+        scenario(
+            "pymysql",
+            python,
+            has_pymysql,
+            &["pymysql_scenario.py"],
+            &[],
+        ),
+        scenario(
+            "pdo_native",
+            php.clone().unwrap_or_else(missing),
+            php.is_some(),
+            &["pdo.php"],
+            &["native"],
+        ),
+        scenario(
+            "pdo_emulated",
+            php.clone().unwrap_or_else(missing),
+            php.is_some(),
+            &["pdo.php"],
+            &["emulated"],
+        ),
+        scenario(
+            "node_mysql2",
+            node.clone().unwrap_or_else(missing),
+            node.is_some(),
+            &["mysql2.js"],
+            &[],
+        ),
+        Trial::test("clients::command_line", {
+            let cli = cli.clone().unwrap_or_else(missing);
+            move || command_line(&cli)
+        })
+        .with_ignored_flag(cli.is_none()),
+    ]
+}
+
+/// Whether PHP's MySQL driver is there: Debian says so in a file per extension.
+fn php_knows_mysql() -> bool {
+    let versions = fs::read_dir("/etc/php").into_iter().flatten().flatten();
+    let mut folders = versions.map(|version| version.path().join("cli/conf.d"));
+    folders.any(|folder| {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        files
+            .into_iter()
+            .any(|file| file.file_name().to_string_lossy().contains("pdo_mysql"))
+    })
+}
+
+fn scenario(
+    name: &str,
+    program: PathBuf,
+    is_there: bool,
+    script: &'static [&'static str],
+    arguments: &'static [&'static str],
+) -> Trial {
+    let test = move || {
+        let server = Server::start()?;
+        let mut command = Command::new(program);
+        command.args(script.iter().map(|file| scripts().join(file)));
+        command.arg(server.port().to_string()).args(arguments);
+        command.env("NODE_PATH", installed().join("node/node_modules"));
+        command.env("PYTHONUTF8", "1").stdin(Stdio::null());
+        let output = command.output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        compare("transcript.expected", &text)
+            .and_then(|()| {
+                ensure(output.status.success(), || {
+                    format!("{}\n{errors}", output.status)
+                })
+            })
+            .map_err(|failure| {
+                let failure = failure.message().unwrap_or("").to_owned();
+                format!(
+                    "{failure}\n--- the client said ---\n{errors}\n--- the server said ---\n{}",
+                    server.log_tail()
+                )
+            })?;
+        Ok(())
+    };
+    Trial::test(format!("clients::{name}"), test).with_ignored_flag(!is_there)
+}
+
+fn command_line(program: &Path) -> Outcome {
+    let server = Server::start()?;
+    let output = Command::new(program)
+        .args([
+            "--no-defaults",
+            "--host=127.0.0.1",
+            "--user=root",
+            "--batch",
+            "--force",
+        ])
+        .args(["--default-character-set=utf8mb4", "--protocol=tcp"])
+        .arg(format!("--port={}", server.port()))
+        .stdin(fs::File::open(scripts().join("cli.sql"))?)
+        .output()?;
+    let errors = String::from_utf8_lossy(&output.stderr).replace("MariaDB server", "MySQL server");
+    let text = format!(
+        "{}--- errors ---\n{errors}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    compare("cli.expected", &text)
+}
+
+/// The first difference, with the lines around it. STORNO_CLIENTS_REWRITE=1 writes the file
+/// instead, from the judge only.
+fn compare(file: &str, actual: &str) -> Outcome {
+    let path = scripts().join(file);
+    if std::env::var_os("STORNO_CLIENTS_REWRITE").is_some_and(|value| value == "1") {
+        let is_judge = Server::kind_under_test() == crate::harness::server::Kind::MariaDb;
+        ensure(is_judge, || {
+            "only the judge's answers are expected".to_owned()
+        })?;
+        return Ok(fs::write(path, actual)?);
+    }
+    let expected = fs::read_to_string(&path)?;
+    if expected == actual {
+        return Ok(());
+    }
+    let mut text = format!("the output is not {file}:");
+    let (mut expected, mut actual) = (expected.lines(), actual.lines());
+    let mut differences = 0;
+    for line in 1.. {
+        let pair = (expected.next(), actual.next());
+        if pair == (None, None) || differences == 5 {
+            break;
+        }
+        if pair.0 != pair.1 {
+            differences += 1;
+            let show = |line: Option<&str>| line.unwrap_or("(nothing)").to_owned();
+            text += &format!(
+                "\n  line {line}\n  - {}\n  + {}",
+                show(pair.0),
+                show(pair.1)
+            );
+        }
+    }
+    Err(text.into())
+}

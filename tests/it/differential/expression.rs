@@ -1,0 +1,340 @@
+//! Random expressions, typed: each function makes one whose value is of that kind.
+//!
+//! Not generated, because MySQL's own answer is no yardstick there:
+//! - a division inside an expression: MySQL and MariaDB keep more digits of an intermediate
+//!   quotient
+//!   than its type says, so `(1/3)*3` is 1.0000 (documented in docs/testing.md);
+//! - integers whose product leaves BIGINT: which of several errors is met first is not defined;
+//! - a choice between numbers and strings (CASE, IF, COALESCE): MariaDB's and MySQL 8's types
+//!   differ;
+//! - comparisons of strings with dates that are none: MariaDB gives NULL, MySQL 8 an error.
+
+use super::schema::{Kind, WORDS, column_of, moment};
+use crate::data::literal::quote;
+use crate::harness::random::Random;
+
+const INTEGERS: [Kind; 5] = [Kind::Id, Kind::Key, Kind::Int, Kind::Unsigned, Kind::Bool];
+const STRINGS: [Kind; 2] = [Kind::Word, Kind::Path];
+const TIMES: [Kind; 2] = [Kind::DateTime, Kind::Date];
+const COMPARISONS: [&str; 7] = ["=", "<>", "<", "<=", ">", ">=", "<=>"];
+
+/// Writes expressions over the columns of one table, which may have an alias.
+pub struct Writer<'a> {
+    pub random: &'a mut Random,
+    pub alias: &'a str,
+}
+
+impl Writer<'_> {
+    pub fn column(&mut self, kinds: &[Kind]) -> String {
+        let name = column_of(kinds, self.random).name;
+        if self.alias.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.alias)
+        }
+    }
+
+    fn word(&mut self) -> String {
+        quote(self.random.pick::<&str>(&WORDS))
+    }
+
+    fn small(&mut self) -> i64 {
+        self.random.between(-20, 20)
+    }
+
+    /// An integer of at most a few thousand, or some billions for UNSIGNED columns.
+    pub fn integer(&mut self, depth: u32) -> String {
+        if depth == 0 {
+            return match self.random.below(4) {
+                0 => self.small().to_string(),
+                _ => self.column(&INTEGERS),
+            };
+        }
+        let depth = depth - 1;
+        match self.random.below(12) {
+            // Sums as signed numbers: an UNSIGNED operand would make a negative result an error.
+            0 => format!("({} + {})", self.signed(depth), self.signed(depth)),
+            1 => format!("({} - {})", self.signed(depth), self.signed(depth)),
+            2 => format!("({} * {})", self.signed(0), self.small()),
+            3 => format!("ABS({})", self.signed(depth)),
+            4 => format!("({} % {})", self.signed(depth), self.random.between(0, 7)),
+            5 => format!("({} DIV {})", self.signed(depth), self.random.between(0, 7)),
+            6 => self.part_of_time(),
+            7 => format!("CHAR_LENGTH({})", self.string(depth)),
+            8 => {
+                let condition = self.boolean(depth);
+                format!(
+                    "IF({condition}, {}, {})",
+                    self.signed(depth),
+                    self.signed(depth)
+                )
+            }
+            9 => format!("COALESCE({}, {})", self.signed(0), self.small()),
+            10 => {
+                let condition = self.boolean(depth);
+                format!(
+                    "(CASE WHEN {condition} THEN {} ELSE {} END)",
+                    self.signed(0),
+                    self.small()
+                )
+            }
+            _ => format!("NULLIF({}, {})", self.signed(0), self.small()),
+        }
+    }
+
+    /// An integer of a signed type.
+    fn signed(&mut self, depth: u32) -> String {
+        if depth == 0 || self.random.chance(60) {
+            return match self.random.below(4) {
+                0 => self.small().to_string(),
+                _ => self.column(&[Kind::Id, Kind::Key, Kind::Int, Kind::Bool]),
+            };
+        }
+        self.integer(depth)
+    }
+
+    fn part_of_time(&mut self) -> String {
+        let function = *self.random.pick(&[
+            "YEAR",
+            "MONTH",
+            "DAYOFMONTH",
+            "HOUR",
+            "MINUTE",
+            "DAYOFWEEK",
+            "WEEKDAY",
+            "QUARTER",
+            "DAYOFYEAR",
+            "TO_DAYS",
+            "WEEK",
+        ]);
+        let time = if matches!(function, "HOUR" | "MINUTE") {
+            self.column(&[Kind::DateTime])
+        } else {
+            self.time(0)
+        };
+        format!("{function}({time})")
+    }
+
+    pub fn number(&mut self, depth: u32) -> String {
+        match self.random.below(8) {
+            0 | 1 => self.column(&[Kind::Decimal]),
+            2 => self.column(&[Kind::Double]),
+            3 => self.column(&[Kind::BigInt]),
+            4 => format!(
+                "({} * {})",
+                self.column(&[Kind::Decimal]),
+                self.random.pick(&["2", "1.5", "-0.25"])
+            ),
+            5 => format!(
+                "ROUND({}, {})",
+                self.column(&[Kind::Decimal]),
+                self.random.between(-1, 3)
+            ),
+            6 => format!("({} + {})", self.column(&[Kind::Decimal]), self.signed(0)),
+            _ => self.integer(depth),
+        }
+    }
+
+    pub fn string(&mut self, depth: u32) -> String {
+        if depth == 0 {
+            return match self.random.below(5) {
+                0 => self.word(),
+                _ => self.column(&STRINGS),
+            };
+        }
+        let depth = depth - 1;
+        match self.random.below(9) {
+            0 => format!(
+                "CONCAT({}, '-', {})",
+                self.string(depth),
+                self.string(depth)
+            ),
+            1 => format!("UPPER({})", self.string(depth)),
+            2 => format!("LOWER({})", self.string(depth)),
+            3 => format!("LEFT({}, {})", self.string(depth), self.random.below(8)),
+            4 => format!(
+                "SUBSTRING({}, {}, {})",
+                self.string(depth),
+                self.small(),
+                self.random.below(6)
+            ),
+            5 => format!("COALESCE({}, '?')", self.string(depth)),
+            6 => format!(
+                "SUBSTRING_INDEX({}, '/', {})",
+                self.column(&[Kind::Path]),
+                self.random.between(-3, 3)
+            ),
+            7 => {
+                let condition = self.boolean(depth);
+                format!("IF({condition}, {}, 'no')", self.string(depth))
+            }
+            _ => format!("REPLACE({}, '/', ':')", self.string(depth)),
+        }
+    }
+
+    pub fn time(&mut self, depth: u32) -> String {
+        if depth == 0 {
+            return self.column(&TIMES);
+        }
+        let (time, amount) = (self.column(&TIMES), self.random.between(-400, 400));
+        let unit = *self
+            .random
+            .pick(&["DAY", "HOUR", "MONTH", "MINUTE", "WEEK", "YEAR", "SECOND"]);
+        match self.random.below(4) {
+            0 => format!("DATE({time})"),
+            1 => format!("({time} + INTERVAL {amount} {unit})"),
+            2 => format!("DATE_SUB({time}, INTERVAL {} DAY)", amount.abs()),
+            _ => format!("LAST_DAY({time})"),
+        }
+    }
+
+    pub fn boolean(&mut self, depth: u32) -> String {
+        let depth = depth.saturating_sub(1);
+        match self.random.below(if depth == 0 { 11 } else { 15 }) {
+            0..=2 => {
+                let (left, operator) = (self.number(depth), *self.random.pick(&COMPARISONS));
+                let right = if self.random.chance(70) {
+                    self.small().to_string()
+                } else {
+                    self.number(0)
+                };
+                format!("{left} {operator} {right}")
+            }
+            3 => {
+                let (left, operator) = (self.string(depth), *self.random.pick(&COMPARISONS));
+                format!("{left} {operator} {}", self.word())
+            }
+            4 | 5 => {
+                let (left, operator) = (self.time(depth.min(1)), *self.random.pick(&COMPARISONS));
+                format!("{left} {operator} '{}'", self.moment())
+            }
+            6 => {
+                let not = self.not();
+                let (low, high) = (self.small(), self.small());
+                format!("{} {not}BETWEEN {low} AND {high}", self.number(depth))
+            }
+            7 => {
+                let not = self.not();
+                let items: Vec<String> = (0..1 + self.random.below(4))
+                    .map(|_| self.small().to_string())
+                    .collect();
+                format!("{} {not}IN ({})", self.integer(depth), items.join(", "))
+            }
+            8 => {
+                let not = self.not();
+                let pattern = *self.random.pick(&[
+                    "%",
+                    "/blog/1/%",
+                    "%1%",
+                    "_",
+                    "%ü%",
+                    "100\\%",
+                    "a",
+                    "",
+                    "x\\_y",
+                ]);
+                format!("{} {not}LIKE '{pattern}'", self.column(&STRINGS))
+            }
+            9 => {
+                let not = self.not();
+                let column = self.column(&[
+                    Kind::Int,
+                    Kind::Word,
+                    Kind::DateTime,
+                    Kind::Decimal,
+                    Kind::Bool,
+                ]);
+                format!("{column} IS {not}NULL")
+            }
+            10 => {
+                let not = self.not();
+                let words: Vec<String> =
+                    (0..1 + self.random.below(3)).map(|_| self.word()).collect();
+                format!(
+                    "{} {not}IN ({})",
+                    self.column(&[Kind::Word]),
+                    words.join(", ")
+                )
+            }
+            11 => format!("({} AND {})", self.boolean(depth), self.boolean(depth)),
+            12 => format!("({} OR {})", self.boolean(depth), self.boolean(depth)),
+            13 => format!("(NOT {})", self.boolean(depth)),
+            _ => self.column(&[Kind::Bool]),
+        }
+    }
+
+    fn not(&mut self) -> &'static str {
+        if self.random.chance(30) { "NOT " } else { "" }
+    }
+
+    /// A moment as dashboards write it: with or without the time of day.
+    fn moment(&mut self) -> String {
+        let text = moment(self.random);
+        if self.random.chance(40) {
+            text[..10].to_owned()
+        } else {
+            text
+        }
+    }
+
+    pub fn any(&mut self, depth: u32) -> String {
+        match self.random.below(5) {
+            0 => self.integer(depth),
+            1 => self.number(depth),
+            2 => self.string(depth),
+            3 => self.time(depth.min(1)),
+            _ => format!("({})", self.boolean(depth)),
+        }
+    }
+
+    /// A group key: what dashboards group by.
+    pub fn key(&mut self) -> String {
+        match self.random.below(10) {
+            0..=2 => self.column(&[Kind::Key, Kind::Word, Kind::Bool]),
+            3 => self.column(&[Kind::Path, Kind::Date, Kind::DateTime]),
+            4 => format!("DATE({})", self.column(&TIMES)),
+            5 => format!("DATE_FORMAT({}, '%Y-%m-01')", self.column(&TIMES)),
+            6 => format!(
+                "DATE_FORMAT({}, '%Y-%m-%d %H:00:00')",
+                self.column(&[Kind::DateTime])
+            ),
+            7 => self.part_of_time(),
+            8 => format!("SUBSTRING_INDEX({}, '/', 3)", self.column(&[Kind::Path])),
+            _ => self.integer(1),
+        }
+    }
+
+    pub fn aggregate(&mut self) -> String {
+        let number = self.number(1);
+        match self.random.below(12) {
+            0 => "COUNT(*)".to_owned(),
+            1 => format!("COUNT({})", self.any(1)),
+            2..=4 => format!("SUM({number})"),
+            5 => format!(
+                "AVG({})",
+                self.column(&[Kind::Int, Kind::Decimal, Kind::BigInt, Kind::Double])
+            ),
+            6 => format!("MIN({})", self.any(0)),
+            7 => format!("MAX({})", self.any(0)),
+            8 => format!("COUNT(DISTINCT {})", self.any(0)),
+            9 => {
+                let condition = self.boolean(1);
+                format!(
+                    "SUM(CASE WHEN {condition} THEN {} ELSE 0 END)",
+                    self.column(&[Kind::Int, Kind::Decimal])
+                )
+            }
+            10 => {
+                let condition = self.boolean(1);
+                format!("SUM(IF({condition}, 1, 0))")
+            }
+            _ => {
+                let (over, under) = (
+                    self.column(&[Kind::Int, Kind::Decimal]),
+                    self.column(&[Kind::Key, Kind::Bool]),
+                );
+                format!("SUM({over}) / NULLIF(SUM({under}), 0)")
+            }
+        }
+    }
+}

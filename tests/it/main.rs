@@ -1,0 +1,43 @@
+//! The integration tests: the real server as its own process, real drivers, real directories.
+//!
+//! Tests are listed at run time, because some need a client that a machine may not have; those are
+//! reported as ignored there, never as passed. docs/testing.md says how to run one and what the
+//! suite cannot show.
+
+#![forbid(unsafe_code)]
+
+mod clients;
+mod dashboard;
+mod data;
+mod demo;
+mod differential;
+mod errors;
+mod harness;
+mod hostile;
+mod kill;
+mod metadata;
+mod prepared;
+mod slt;
+mod types;
+mod writes;
+
+use libtest_mimic::Arguments;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = [
+        writes::trials(),
+        types::trials(),
+        prepared::trials(),
+        metadata::trials(),
+        errors::trials(),
+        hostile::trials(),
+        slt::trials(),
+        clients::trials(),
+        dashboard::trials(),
+        differential::trials(),
+        kill::trials(),
+        demo::trials(),
+    ];
+    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();
+}

@@ -1,0 +1,12 @@
+//! The protocol against a toy backend over real sockets: with a driver, and byte by byte.
+
+#![allow(unreachable_pub)]
+
+mod driver;
+mod lifecycle;
+mod login;
+mod raw;
+mod statements;
+mod tearing;
+mod tls;
+mod toy;
