@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::GreedyMemoryPool;
@@ -16,6 +15,7 @@ use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
 use crate::planning::PlanningPool;
 use crate::select::coerce;
+use crate::session::process::Processes;
 use crate::session::variables::{self, GlobalVariables};
 use crate::session::{Session, SessionContext};
 
@@ -60,7 +60,7 @@ struct Inner {
     planning: PlanningPool,
     state: SessionState,
     globals: GlobalVariables,
-    sessions: AtomicUsize,
+    processes: Processes,
     started: Instant,
 }
 
@@ -98,7 +98,7 @@ impl Engine {
             planning,
             state,
             globals,
-            sessions: AtomicUsize::new(0),
+            processes: Processes::default(),
             started: Instant::now(),
         };
         Ok(Self {
@@ -130,7 +130,7 @@ impl Engine {
 
     /// Sessions open now.
     pub fn open_sessions(&self) -> usize {
-        self.inner.sessions.load(Ordering::Relaxed)
+        self.inner.processes.count()
     }
 
     /// Time since the engine was set up.
@@ -138,12 +138,8 @@ impl Engine {
         self.inner.started.elapsed()
     }
 
-    pub(crate) fn session_opened(&self) {
-        self.inner.sessions.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn session_closed(&self) {
-        self.inner.sessions.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn processes(&self) -> &Processes {
+        &self.inner.processes
     }
 
     pub(crate) fn globals(&self) -> &GlobalVariables {

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::error::Result;
+use crate::session::process::Running;
 use crate::types::FieldType;
 
 /// A result of one statement.
@@ -15,6 +16,25 @@ use crate::types::FieldType;
 pub enum Outcome {
     Done(Done),
     Rows(Rows),
+}
+
+impl Outcome {
+    /// Keeps the statement shown as running until its last row is on its way.
+    pub(crate) fn during(self, running: Running) -> Self {
+        match self {
+            Self::Done(done) => Self::Done(done),
+            Self::Rows(rows) => Self::Rows(Rows {
+                batches: rows
+                    .batches
+                    .map(move |batch| {
+                        let _ = &running;
+                        batch
+                    })
+                    .boxed(),
+                ..rows
+            }),
+        }
+    }
 }
 
 /// An OK packet's content.

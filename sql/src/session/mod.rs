@@ -7,6 +7,7 @@ mod assign;
 mod command;
 mod insert;
 mod prepared;
+pub mod process;
 mod query;
 mod schema;
 mod set;
@@ -22,11 +23,13 @@ use std::sync::Arc;
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
 use crate::error::{Level, Result, SqlError, Warning};
+use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
-use crate::select::planner::View;
+use crate::select::planner::{SessionView, View};
 use command::{Command, account_name};
 use prepared::Statements;
+use process::Process;
 use transaction::Transaction;
 use variables::SessionVariables;
 
@@ -66,47 +69,41 @@ pub struct Timeouts {
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
-    context: SessionContext,
+    context: Arc<SessionContext>,
+    /// What others see of this session.
+    process: Arc<Process>,
     database: Option<String>,
     variables: SessionVariables,
     user_variables: HashMap<String, Scalar>,
     statements: Statements,
     transaction: Option<Transaction>,
     warnings: Vec<Warning>,
+    /// Warnings and errors of the statement before the queries for their counts.
+    counts: Option<(u64, u64)>,
     last_insert_id: u64,
     row_count: i64,
 }
 
 impl Session {
     pub(crate) fn new(engine: Engine, context: SessionContext) -> Self {
-        engine.session_opened();
+        let process = engine.processes().open(&context);
         let variables = SessionVariables::new(engine.globals().clone());
         Self {
             database: context.database.clone(),
             engine,
-            context,
+            context: Arc::new(context),
+            process,
             variables,
             user_variables: HashMap::new(),
             statements: Statements::default(),
             transaction: None,
             warnings: Vec::new(),
+            counts: None,
             last_insert_id: 0,
             row_count: -1,
         }
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-    pub(crate) fn variables(&self) -> &SessionVariables {
-        &self.variables
-    }
-    pub(crate) fn context(&self) -> &SessionContext {
-        &self.context
-    }
-    pub(crate) fn warnings(&self) -> &[Warning] {
-        &self.warnings
-    }
     /// DATABASE()
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
@@ -135,23 +132,27 @@ impl Session {
 
     /// Runs one statement. The text is UTF-8 or an error 1300.
     pub async fn query(&mut self, sql: &[u8]) -> Result<Outcome> {
+        let running = self.process.begin("Query", sql);
         let result = self.dispatch(sql, None).await;
-        self.finished(result)
+        self.finished(result).map(|outcome| outcome.during(running))
     }
 
     /// Prepares a statement: its placeholders and the columns EXECUTE will give.
     pub async fn prepare(&mut self, sql: &[u8]) -> Result<Prepared> {
+        let _running = self.process.begin("Prepare", sql);
         let result = self.prepare_statement(sql).await;
         self.finished(result)
     }
 
     /// Runs a prepared statement with one value per placeholder.
     pub async fn execute(&mut self, id: u32, params: Vec<Scalar>) -> Result<Outcome> {
-        let result = match self.statements.text(id, params.len()) {
-            Ok(text) => self.dispatch(&text, Some(params)).await,
-            Err(e) => Err(e),
+        let text = match self.statements.text(id, params.len()) {
+            Ok(text) => text,
+            Err(e) => return self.finished(Err(e)),
         };
-        self.finished(result)
+        let running = self.process.begin("Execute", &text);
+        let result = self.dispatch(&text, Some(params)).await;
+        self.finished(result).map(|outcome| outcome.during(running))
     }
 
     pub fn close_statement(&mut self, id: u32) {
@@ -160,11 +161,18 @@ impl Session {
 
     /// COM_INIT_DB and USE.
     pub async fn use_database(&mut self, name: &str) -> Result<()> {
-        if self.engine.store().snapshot().tables(name).is_none() {
-            return Err(SqlError::unknown_database(name));
-        }
-        self.database = Some(name.to_string());
+        let name = match is_information_schema(name) {
+            true => INFORMATION_SCHEMA,
+            false if self.engine.store().snapshot().tables(name).is_some() => name,
+            false => return Err(SqlError::unknown_database(name)),
+        };
+        self.set_database(Some(name.to_string()));
         Ok(())
+    }
+
+    fn set_database(&mut self, database: Option<String>) {
+        self.process.set_database(database.as_deref());
+        self.database = database;
     }
 
     /// COM_RESET_CONNECTION: everything but the login and the database.
@@ -191,6 +199,14 @@ impl Session {
         result
     }
 
+    /// @@warning_count and @@error_count.
+    fn diagnostics(&self) -> (u64, u64) {
+        let is_error = |w: &&Warning| w.level == Level::Error;
+        let errors = self.warnings.iter().filter(is_error).count() as u64;
+        let kept = self.counts.filter(|_| self.warnings.is_empty());
+        kept.unwrap_or((self.warnings.len() as u64, errors))
+    }
+
     pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
         let room = WARNINGS_MAX.saturating_sub(self.warnings.len());
         self.warnings.extend(warnings.into_iter().take(room));
@@ -204,9 +220,17 @@ impl Session {
         }
         let lexed = lex(utf8(sql)?)?;
         let command = command::classify(&lexed)?;
-        // SHOW WARNINGS shows those of the statement before it.
-        if !matches!(command, Command::Show) {
-            self.warnings.clear();
+        // SHOW WARNINGS shows those of the statement before it, and so does @@warning_count.
+        match command {
+            Command::Show if show::is_diagnostic(&lexed) => {}
+            Command::Query if asks_for_counts(&lexed) => {
+                self.counts = Some(self.diagnostics());
+                self.warnings.clear();
+            }
+            _ => {
+                self.counts = None;
+                self.warnings.clear();
+            }
         }
         if params.is_none() && command::placeholders(&lexed) > 0 {
             return Err(placeholder_error(&lexed));
@@ -227,14 +251,8 @@ impl Session {
             Command::Insert => self.insert(lexed, params).await,
             Command::Define => self.define(lexed).await,
             Command::Set => self.set(&lexed).await,
-            Command::Show => {
-                let rows = show::show(self, &lexed, &self.catalog_view());
-                if !lexed.is(1, "WARNINGS") && !lexed.is(1, "ERRORS") && !lexed.is(1, "COUNT") {
-                    self.warnings.clear();
-                }
-                rows.map(Outcome::Rows)
-            }
-            Command::Describe => show::describe(&lexed, &self.catalog_view()).map(Outcome::Rows),
+            Command::Show => self.show(lexed, params).await,
+            Command::Describe => self.describe(&lexed),
             Command::Use(name) => self.use_database(&name).await.map(|()| done(0)),
             Command::Begin { read_only } => {
                 self.commit().await?;
@@ -272,6 +290,17 @@ impl Session {
             pending: Arc::default(),
             database: self.database.clone(),
             time_zone: self.time_zone(),
+            session: self.session_view(),
+            listing: None,
+        }
+    }
+
+    fn session_view(&self) -> SessionView {
+        SessionView {
+            engine: self.engine.clone(),
+            context: Arc::clone(&self.context),
+            process: Arc::clone(&self.process),
+            variables: self.variables.clone(),
         }
     }
 
@@ -288,6 +317,8 @@ impl Session {
             pending,
             database,
             time_zone,
+            session: self.session_view(),
+            listing: None,
         }
     }
 
@@ -320,7 +351,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.engine.session_closed();
+        self.engine.processes().close(&self.process);
     }
 }
 
@@ -346,6 +377,14 @@ pub(crate) fn utf8(sql: &[u8]) -> Result<&str> {
             format!("Invalid utf8mb4 character string: '{hex}'"),
         )
     })
+}
+
+fn asks_for_counts(lexed: &Lexed) -> bool {
+    let is_count = |word: &str| {
+        let word = word.trim_start_matches('@');
+        word.eq_ignore_ascii_case("warning_count") || word.eq_ignore_ascii_case("error_count")
+    };
+    (0..lexed.tokens.len()).any(|i| is_count(lexed.word(i)))
 }
 
 fn placeholder_error(lexed: &Lexed) -> SqlError {

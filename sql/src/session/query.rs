@@ -24,6 +24,7 @@ pub(super) struct SessionEnvironment {
     user_variables: HashMap<String, Scalar>,
     functions: Vec<(&'static str, Expr)>,
     warning_count: u64,
+    error_count: u64,
     time_zone: TimeZone,
     /// The statement's time, microseconds since 1970 in UTC.
     now_utc: i64,
@@ -36,11 +37,10 @@ impl Environment for SessionEnvironment {
             return Ok(bind::literal(known.unwrap_or(&Scalar::Null)));
         }
         let (scope, name) = name.split_once('.').unwrap_or(("", name));
-        if matches!(
-            name.to_lowercase().as_str(),
-            "warning_count" | "error_count"
-        ) {
-            return Ok(number(self.warning_count));
+        match name.to_lowercase().as_str() {
+            "warning_count" => return Ok(number(self.warning_count)),
+            "error_count" => return Ok(number(self.error_count)),
+            _ => {}
         }
         let variable = variables::find(name)?;
         let value = match scope.to_lowercase().as_str() {
@@ -94,6 +94,7 @@ impl Session {
         let current = format!("{}@%", self.context.user);
         let database = self.database.clone().map_or(Scalar::Null, Scalar::Text);
         let database = bind::literal(&database);
+        let (warning_count, error_count) = self.diagnostics();
         SessionEnvironment {
             variables: self.variables.clone(),
             user_variables: self.user_variables.clone(),
@@ -112,7 +113,8 @@ impl Session {
                     bind::literal(&Scalar::Int(self.row_count.into())),
                 ),
             ],
-            warning_count: self.warnings.len() as u64,
+            warning_count,
+            error_count,
             time_zone: self.time_zone(),
             now_utc: now_utc(),
         }
@@ -132,7 +134,7 @@ impl Session {
         Ok(Outcome::Rows(self.start(compiled)?))
     }
 
-    fn start(&self, compiled: Compiled) -> Result<Rows> {
+    pub(super) fn start(&self, compiled: Compiled) -> Result<Rows> {
         let limit = match self.variables.integer("max_execution_time") {
             0 => None,
             millis => Some(Duration::from_millis(millis)),

@@ -14,6 +14,8 @@ pub enum Scope {
     Both,
     /// One value for the server; readable in a session.
     Global,
+    /// A session's alone; there is no global value.
+    Session,
     /// Fixed for the server's life; SET is error 1238.
     ReadOnly,
 }
@@ -42,6 +44,12 @@ pub struct Variable {
     pub scope: Scope,
     pub domain: Domain,
     pub default: &'static str,
+}
+
+impl Variable {
+    fn has_session_value(&self) -> bool {
+        matches!(self.scope, Scope::Both | Scope::Session)
+    }
 }
 
 const fn v(name: &'static str, scope: Scope, domain: Domain, default: &'static str) -> Variable {
@@ -199,13 +207,14 @@ impl GlobalVariables {
 #[derive(Debug, Clone)]
 pub struct SessionVariables {
     globals: GlobalVariables,
-    own: BTreeMap<&'static str, String>,
+    /// Shared with the statement that runs; SET makes a copy.
+    own: Arc<BTreeMap<&'static str, String>>,
 }
 
 impl SessionVariables {
     pub fn new(globals: GlobalVariables) -> Self {
-        let both = VARIABLES.iter().filter(|v| v.scope == Both);
-        let own = both.map(|v| (v.name, globals.get(v))).collect();
+        let both = VARIABLES.iter().filter(|v| v.has_session_value());
+        let own = Arc::new(both.map(|v| (v.name, globals.get(v))).collect());
         Self { globals, own }
     }
 
@@ -236,7 +245,7 @@ impl SessionVariables {
 
     /// Sets a session value; `None` is DEFAULT (the global value). Twins change together.
     pub fn set(&mut self, variable: &'static Variable, value: Option<&str>) -> Result<()> {
-        if variable.scope != Both {
+        if !variable.has_session_value() {
             return Err(wrong_scope(variable));
         }
         let value = match value {
@@ -250,10 +259,11 @@ impl SessionVariables {
             "transaction_read_only" => Some("tx_read_only"),
             _ => None,
         };
+        let own = Arc::make_mut(&mut self.own);
         if let Some(twin) = twin {
-            self.own.insert(twin, value.clone());
+            own.insert(twin, value.clone());
         }
-        self.own.insert(variable.name, value);
+        own.insert(variable.name, value);
         Ok(())
     }
 }
