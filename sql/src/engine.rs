@@ -13,6 +13,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
+use crate::functions::warnings::follow_tasks;
 use crate::planning::PlanningPool;
 use crate::select::coerce;
 use crate::session::process::Processes;
@@ -83,6 +84,7 @@ impl Engine {
             let variable = variables::find(name)?;
             globals.set(variable, variables::check(variable, value)?);
         }
+        follow_tasks();
         let pool = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
             .thread_name("storno-cpu")

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::error::Result;
+use crate::functions::warnings::Sink;
 use crate::session::process::Running;
 use crate::types::FieldType;
 
@@ -19,8 +20,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Keeps the statement shown as running until its last row is on its way.
-    pub(crate) fn during(self, running: Running) -> Self {
+    /// Keeps the statement shown as running until its last row is on its way; an error on that way is
+    /// the statement's.
+    pub(crate) fn during(self, running: Running, sink: Sink) -> Self {
         match self {
             Self::Done(done) => Self::Done(done),
             Self::Rows(rows) => Self::Rows(Rows {
@@ -28,7 +30,7 @@ impl Outcome {
                     .batches
                     .map(move |batch| {
                         let _ = &running;
-                        batch
+                        batch.inspect_err(|error| sink.push_error(error))
                     })
                     .boxed(),
                 ..rows

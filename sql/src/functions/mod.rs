@@ -19,6 +19,7 @@ mod operators;
 mod string;
 #[cfg(test)]
 mod testing;
+pub(crate) mod warnings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};

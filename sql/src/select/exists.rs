@@ -93,11 +93,15 @@ fn counted(query: &Query) -> Result<Query> {
 
 /// As many rows as its FROM and WHERE give?
 fn is_plain(query: &Query, select: &Select) -> bool {
-    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(items, _) if items.is_empty());
+    let grouped =
+        !matches!(&select.group_by, GroupByExpr::Expressions(items, _) if items.is_empty());
     query.with.is_none()
         && query.limit_clause.is_none()
         && !grouped
         && select.having.is_none()
         && select.distinct.is_none()
-        && !select.projection.iter().any(super::rewrite::has_aggregate_item)
+        && !select
+            .projection
+            .iter()
+            .any(super::rewrite::has_aggregate_item)
 }

@@ -46,7 +46,8 @@ impl Session {
         if LiteralInsert::parse(sql, settings.mode).is_none() {
             return Ok(None);
         }
-        self.warnings.clear();
+        self.counts = None;
+        self.forget_warnings();
         let (view, store, sql) = (self.read_view(), self.engine.store().clone(), sql.to_vec());
         let work = move || {
             let Some(insert) = LiteralInsert::parse(&sql, settings.mode) else {
@@ -101,6 +102,8 @@ impl Session {
                 built,
             })
         };
+        let sink = self.sink.clone();
+        let work = move || sink.within(work);
         let prepared = self.engine.planning().run(work).await?;
         self.write_rows(prepared).await
     }
@@ -125,7 +128,9 @@ impl Session {
         let rows = built.batch.num_rows() as u64;
         let first_id = built.first_insert_id;
         let warning_count = built.warning_count;
+        let unkept = warning_count.saturating_sub(built.warnings.len() as u64);
         self.warn(built.warnings);
+        self.sink.count_more(unkept);
         let mut skipped = 0;
         match self.open_transaction() {
             Some(_) if ignore && !table.meta.spec.unique_keys.is_empty() => {

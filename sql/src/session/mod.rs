@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
 use crate::error::{Level, Result, SqlError, Warning};
+use crate::functions::warnings::Sink;
 use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
@@ -34,9 +35,6 @@ use transaction::Transaction;
 use variables::SessionVariables;
 
 pub use prepared::Prepared;
-
-/// Warnings kept of one statement (max_error_count).
-const WARNINGS_MAX: usize = 1_024;
 
 /// Who the session belongs to.
 #[derive(Debug, Clone)]
@@ -77,7 +75,8 @@ pub struct Session {
     user_variables: HashMap<String, Scalar>,
     statements: Statements,
     transaction: Option<Transaction>,
-    warnings: Vec<Warning>,
+    /// Warnings of the last statement, and of the one that runs.
+    sink: Sink,
     /// Warnings and errors of the statement before the queries for their counts.
     counts: Option<(u64, u64)>,
     last_insert_id: u64,
@@ -97,7 +96,7 @@ impl Session {
             user_variables: HashMap::new(),
             statements: Statements::default(),
             transaction: None,
-            warnings: Vec::new(),
+            sink: Sink::default(),
             counts: None,
             last_insert_id: 0,
             row_count: -1,
@@ -117,7 +116,7 @@ impl Session {
                 .as_ref()
                 .is_some_and(Transaction::has_begun),
             read_only: self.transaction.as_ref().is_some_and(|t| t.read_only),
-            warnings: u16::try_from(self.warnings.len()).unwrap_or(u16::MAX),
+            warnings: u16::try_from(self.sink.total()).unwrap_or(u16::MAX),
         }
     }
 
@@ -134,7 +133,9 @@ impl Session {
     pub async fn query(&mut self, sql: &[u8]) -> Result<Outcome> {
         let running = self.process.begin("Query", sql);
         let result = self.dispatch(sql, None).await;
-        self.finished(result).map(|outcome| outcome.during(running))
+        let sink = self.sink.clone();
+        self.finished(result)
+            .map(|outcome| outcome.during(running, sink))
     }
 
     /// Prepares a statement: its placeholders and the columns EXECUTE will give.
@@ -152,7 +153,9 @@ impl Session {
         };
         let running = self.process.begin("Execute", &text);
         let result = self.dispatch(&text, Some(params)).await;
-        self.finished(result).map(|outcome| outcome.during(running))
+        let sink = self.sink.clone();
+        self.finished(result)
+            .map(|outcome| outcome.during(running, sink))
     }
 
     pub fn close_statement(&mut self, id: u32) {
@@ -181,7 +184,7 @@ impl Session {
         self.user_variables.clear();
         self.statements = Statements::default();
         self.transaction = None;
-        self.warnings.clear();
+        self.forget_warnings();
         self.last_insert_id = 0;
         self.row_count = -1;
     }
@@ -189,27 +192,32 @@ impl Session {
     fn finished<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.row_count = -1;
-            let message = error.message.clone();
-            self.warnings.push(Warning {
-                level: Level::Error,
-                code: error.code,
-                message,
-            });
+            self.sink.push_error(error);
         }
         result
     }
 
     /// @@warning_count and @@error_count.
     fn diagnostics(&self) -> (u64, u64) {
-        let is_error = |w: &&Warning| w.level == Level::Error;
-        let errors = self.warnings.iter().filter(is_error).count() as u64;
-        let kept = self.counts.filter(|_| self.warnings.is_empty());
-        kept.unwrap_or((self.warnings.len() as u64, errors))
+        let now = (self.sink.total(), self.sink.errors());
+        self.counts.filter(|_| now.0 == 0).unwrap_or(now)
+    }
+
+    /// Begins the list of a new statement.
+    fn forget_warnings(&mut self) {
+        let kept = usize::try_from(self.variables.integer("max_error_count")).unwrap_or(0);
+        let modes = self.variables.text("sql_mode");
+        let mut modes = modes.split(',');
+        let by_zero = modes.any(|mode| mode == "ERROR_FOR_DIVISION_BY_ZERO");
+        self.sink = Sink::new(kept, by_zero);
     }
 
     pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
-        let room = WARNINGS_MAX.saturating_sub(self.warnings.len());
-        self.warnings.extend(warnings.into_iter().take(room));
+        let notes = self.variables.is_on("sql_notes");
+        let wanted = |w: &Warning| notes || w.level != Level::Note;
+        for warning in warnings.into_iter().filter(wanted) {
+            self.sink.push(warning);
+        }
     }
 
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
@@ -225,11 +233,11 @@ impl Session {
             Command::Show if show::is_diagnostic(&lexed) => {}
             Command::Query if asks_for_counts(&lexed) => {
                 self.counts = Some(self.diagnostics());
-                self.warnings.clear();
+                self.forget_warnings();
             }
             _ => {
                 self.counts = None;
-                self.warnings.clear();
+                self.forget_warnings();
             }
         }
         if params.is_none() && command::placeholders(&lexed) > 0 {

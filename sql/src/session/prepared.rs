@@ -76,7 +76,7 @@ impl Statements {
 
 impl Session {
     pub(super) async fn prepare_statement(&mut self, sql: &[u8]) -> Result<Prepared> {
-        self.warnings.clear();
+        self.forget_warnings();
         let lexed = lex(utf8(sql)?)?;
         let count = command::placeholders(&lexed);
         if count > PLACEHOLDERS_MAX {

@@ -124,7 +124,8 @@ impl Session {
     pub(super) async fn compile(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Compiled> {
         let (view, env) = (self.read_view(), self.environment());
         let state = self.engine.state();
-        let work = move || compile(&lexed, &params, &view, &state, &env);
+        let sink = self.sink.clone();
+        let work = move || sink.within(|| compile(&lexed, &params, &view, &state, &env));
         self.engine.planning().run(work).await
     }
 
@@ -140,7 +141,8 @@ impl Session {
             millis => Some(Duration::from_millis(millis)),
         };
         let schema = compiled.schema();
-        let batches = run::run(self.engine.pool()?, compiled.plan, compiled.context, limit);
+        let pool = self.engine.pool()?;
+        let batches = run::run(pool, compiled.plan, compiled.context, limit, &self.sink);
         Ok(Rows {
             columns: compiled.columns,
             schema,
@@ -172,6 +174,8 @@ impl Session {
             };
             texts.iter().map(one).collect()
         };
+        let sink = self.sink.clone();
+        let work = move || sink.within(work);
         self.engine.planning().run(work).await
     }
 

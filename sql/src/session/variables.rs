@@ -112,6 +112,7 @@ pub static VARIABLES: &[Variable] = &[
     v("lower_case_table_names", ReadOnly, int(0, 2), "0"),
     v("max_allowed_packet", Both, int(1_024, 1_073_741_824), "67108864"),
     v("max_connections", Global, int(1, 100_000), "4000"),
+    v("max_error_count", Both, int(0, 65_535), "1024"),
     v("max_execution_time", Both, int(0, U32), "0"),
     v("max_join_size", Both, int(1, u64::MAX), "18446744073709551615"),
     v("max_prepared_stmt_count", Global, int(0, 4_194_304), "16382"),

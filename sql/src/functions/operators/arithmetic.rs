@@ -21,6 +21,7 @@ use crate::functions::builtin::columnar;
 use crate::functions::convert::arrays::{self, Source, source};
 use crate::functions::convert::number::double_to_decimal;
 use crate::functions::failure::{out_of_range, wrong_argument_count};
+use crate::functions::warnings::division_by_zero;
 
 /// An arithmetic operator between two expressions.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -238,7 +239,7 @@ fn integer_quotient<'a>(
             return Ok(None);
         };
         if y == 0.0 {
-            return Ok(None);
+            return Ok(division_by_zero());
         }
         // MySQL divides decimals here: 0.3 DIV 0.1 is 3, which doubles would miss.
         let scales = Scales {
@@ -271,7 +272,7 @@ fn double_result(op: Op, x: f64, y: f64) -> Result<Option<f64>> {
         Op::Add => x + y,
         Op::Sub => x - y,
         Op::Mul => x * y,
-        Op::Div | Op::IntDiv | Op::Mod if y == 0.0 => return Ok(None),
+        Op::Div | Op::IntDiv | Op::Mod if y == 0.0 => return Ok(division_by_zero()),
         Op::Div | Op::IntDiv => x / y,
         Op::Mod => x % y,
     };

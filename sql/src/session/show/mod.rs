@@ -95,7 +95,8 @@ impl Session {
         let mut view = self.catalog_view();
         view.listing = Some(Arc::new(listing));
         let (env, state) = (self.environment(), self.engine.state());
-        let work = move || compile(&query, &params, &view, &state, &env);
+        let sink = self.sink.clone();
+        let work = move || sink.within(|| compile(&query, &params, &view, &state, &env));
         let mut compiled = self.engine.planning().run(work).await?;
         compiled.columns = columns;
         self.start(compiled).map(Outcome::Rows)

@@ -210,8 +210,9 @@ fn warnings(session: &Session, errors: bool, (offset, count): (u64, u64)) -> Sho
         Level::Error => "Error",
     };
     let limit = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    let all = session.warnings.iter();
-    let rows: Vec<Row> = all
+    let all = session.sink.kept();
+    let shown = all.iter();
+    let rows: Vec<Row> = shown
         .filter(|w| !errors || w.level == Level::Error)
         .skip(limit(offset))
         .take(limit(count))
