@@ -51,6 +51,10 @@ pub enum Error {
         batch: usize,
         row: usize,
     },
+    /// Rows to be deleted or replaced had been deleted since they were read: the statement has to read
+    /// them again.
+    #[error("rows of {table:?} have been changed since they were read")]
+    Conflict { table: TableName },
     /// The caller broke the contract (wrong schema, unknown column ...).
     #[error("invalid request: {0}")]
     Invalid(String),

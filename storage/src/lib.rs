@@ -19,6 +19,7 @@ pub mod fs;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod home;
 mod manifest;
 mod memtable;
 mod options;
@@ -27,6 +28,7 @@ mod rows;
 mod scan;
 mod schema;
 mod segment;
+mod selection;
 mod snapshot;
 mod sort;
 mod store;
@@ -36,11 +38,12 @@ mod unique;
 mod version;
 mod wal;
 
-pub use commit::{Commit, OnDuplicate, WriteBatch};
+pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use predicate::{CompareOp, Predicate, Value};
 pub use scan::{Morsel, Scan, ScanRequest, ScanStats};
 pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
+pub use selection::RowSelection;
 pub use snapshot::{Snapshot, TableSnapshot};
 pub use store::Store;

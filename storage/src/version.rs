@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use roaring::RoaringBitmap;
 
 use crate::column_type::with_integer_type;
+use crate::format::FileId;
+use crate::home::{Home, Place};
 use crate::memtable::Memtable;
 use crate::segment::PublishedSegment;
 use crate::{Error, Result, TableId, TableMeta};
@@ -29,11 +32,53 @@ pub(crate) struct SchemaVersion {
 #[derive(Debug, Clone)]
 pub(crate) struct TableVersion {
     pub(crate) meta: Arc<TableMeta>,
-    pub(crate) segments: Arc<Vec<Arc<PublishedSegment>>>,
+    pub(crate) segments: Arc<Vec<LiveSegment>>,
     /// Full memtables waiting to be flushed, oldest first.
     pub(crate) sealed: Vec<Arc<Memtable>>,
     pub(crate) active: Arc<Memtable>,
     pub(crate) counter: Arc<Counter>,
+}
+
+/// A segment and which of its rows are deleted.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveSegment {
+    pub(crate) segment: Arc<PublishedSegment>,
+    pub(crate) deleted: Arc<RoaringBitmap>,
+    /// Those of `deleted` that the manifest has.
+    pub(crate) saved: Arc<RoaringBitmap>,
+    /// The first WAL file with the others, if there are any.
+    pub(crate) unsaved_since: Option<FileId>,
+}
+
+impl std::ops::Deref for LiveSegment {
+    type Target = PublishedSegment;
+
+    fn deref(&self) -> &PublishedSegment {
+        &self.segment
+    }
+}
+
+impl LiveSegment {
+    /// A segment whose deleted rows the manifest has.
+    pub(crate) fn new(segment: Arc<PublishedSegment>, deleted: RoaringBitmap) -> Self {
+        let deleted = Arc::new(deleted);
+        Self {
+            segment,
+            saved: Arc::clone(&deleted),
+            deleted,
+            unsaved_since: None,
+        }
+    }
+
+    /// Deletes rows; the WAL file `wal` says so.
+    pub(crate) fn delete(&mut self, rows: &RoaringBitmap, wal: FileId) {
+        *Arc::make_mut(&mut self.deleted) |= rows;
+        self.unsaved_since = self.unsaved_since.or(Some(wal));
+    }
+
+    pub(crate) fn live_rows(&self) -> u64 {
+        self.record.rows - self.deleted.len()
+    }
 }
 
 impl Version {
@@ -57,14 +102,76 @@ impl Version {
 }
 
 impl TableVersion {
-    pub(crate) fn new(meta: TableMeta, segments: Vec<Arc<PublishedSegment>>, next: u64) -> Self {
+    /// `next` is the next value of the counter, `arrived` how many rows the table has taken so far.
+    pub(crate) fn new(
+        meta: TableMeta,
+        segments: Vec<LiveSegment>,
+        next: u64,
+        arrived: u64,
+    ) -> Self {
         let counter = Arc::new(Counter::new(&meta, next));
         Self {
             meta: Arc::new(meta),
             segments: Arc::new(segments),
             sealed: Vec::new(),
-            active: Arc::default(),
+            active: Arc::new(Memtable::starting_at(arrived)),
             counter,
+        }
+    }
+
+    /// Puts an empty memtable in the place of the active one; that one.
+    pub(crate) fn take_active(&mut self) -> Arc<Memtable> {
+        let next = Memtable::starting_at(self.active.end());
+        std::mem::replace(&mut self.active, Arc::new(next))
+    }
+
+    /// The homes of the rows: segments, then memtables.
+    pub(crate) fn homes(&self) -> impl Iterator<Item = &Arc<Home>> {
+        let segments = self.segments.iter().map(|s| s.home());
+        segments.chain(self.memtables().map(|m| m.home()))
+    }
+
+    /// Rows of the `index`-th home, deleted ones too.
+    pub(crate) fn home_rows(&self, index: usize) -> Option<u64> {
+        match self.segments.get(index) {
+            Some(segment) => Some(segment.record.rows),
+            None => {
+                let index = index - self.segments.len();
+                self.memtables().nth(index).map(|m| m.rows())
+            }
+        }
+    }
+
+    /// Rows of a home, and which of them are deleted; `None` when it is not here any more.
+    pub(crate) fn rows_at(&self, place: Place) -> Option<(u64, &Arc<RoaringBitmap>)> {
+        match place {
+            Place::Segment(file) => {
+                let segment = self.segments.iter().find(|s| s.record.file == file)?;
+                Some((segment.record.rows, &segment.deleted))
+            }
+            Place::Memtable(_) => {
+                let memtable = self.memtables().find(|m| m.home().place() == place)?;
+                Some((memtable.rows(), memtable.deleted()))
+            }
+        }
+    }
+
+    /// Deletes rows of a home that is here; `wal` is the WAL file that says so.
+    pub(crate) fn delete(&mut self, place: Place, rows: &RoaringBitmap, wal: FileId) {
+        match place {
+            Place::Segment(file) => {
+                let segments = Arc::make_mut(&mut self.segments);
+                let segment = segments.iter_mut().find(|s| s.record.file == file);
+                if let Some(segment) = segment {
+                    segment.delete(rows, wal);
+                }
+            }
+            Place::Memtable(_) => {
+                let memtables = self.sealed.iter_mut().chain([&mut self.active]);
+                for memtable in memtables.filter(|m| m.home().place() == place) {
+                    *memtable = Arc::new(memtable.delete(rows));
+                }
+            }
         }
     }
 

@@ -69,7 +69,7 @@ impl Writer {
         };
         self.version
             .tables
-            .insert(id, Arc::new(TableVersion::new(meta, Vec::new(), 1)));
+            .insert(id, Arc::new(TableVersion::new(meta, Vec::new(), 1, 0)));
         self.publish();
         Ok(id)
     }
@@ -129,13 +129,12 @@ impl Writer {
         next.change(id, |table| {
             table.segments = Arc::default();
             table.sealed = Vec::new();
-            table.active = Arc::default();
+            table.take_active();
         });
         let wal = self.unneeded_wal(&next);
-        let mut edits = vec![Edit::Truncate {
-            id,
-            sequence: self.version.sequence,
-        }];
+        let sequence = self.version.sequence;
+        let rows = next.table(id)?.active.end();
+        let mut edits = vec![Edit::Truncate { id, sequence }, Edit::Arrived { id, rows }];
         edits.extend(wal.iter().map(|&file| Edit::WalRemoved { file }));
         self.log_edits(&edits)?;
         self.abandon_segments(id);

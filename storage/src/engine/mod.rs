@@ -9,6 +9,7 @@
 
 mod background;
 mod catalog;
+mod delete;
 mod flush;
 mod group;
 mod install;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
+use roaring::RoaringBitmap;
 
 use super::queue::Queue;
 use super::writer::{WriteTable, Writer};
@@ -13,14 +14,17 @@ use super::{Engine, Shared};
 use crate::commit::largest_counted;
 use crate::format::{FileId, Seal};
 use crate::fs::{FileSystem, Lock};
+use crate::home::Place;
 use crate::manifest::{
     FileIds, ManifestLog, ManifestState, Recovered, TableState, WalRecord, decode_manifest,
     manifest_path,
 };
 use crate::segment::{Bounds, ChunkCache, PublishedSegment, segment_path};
 use crate::unique::KeyHasher;
-use crate::version::{SchemaVersion, TableVersion, Version};
-use crate::wal::{ReplayedCommit, WAL_DIR, WalContents, WalLog, decode_batch, read_wal, wal_path};
+use crate::version::{LiveSegment, SchemaVersion, TableVersion, Version};
+use crate::wal::{
+    LoggedDelete, ReplayedCommit, WAL_DIR, WalContents, WalLog, decode_batch, read_wal, wal_path,
+};
 use crate::{Environment, Error, Options, Result, ScanRequest, Snapshot, TableId, TableMeta};
 
 const LOCK_NAME: &str = "LOCK";
@@ -268,7 +272,10 @@ impl Recovery {
     }
 
     fn apply(&mut self, path: &Path, file: FileId, commit: &ReplayedCommit<'_>) -> Result<()> {
-        for insert in &commit.inserts {
+        for delete in &commit.logged.deletes {
+            self.apply_delete(path, file, delete)?;
+        }
+        for insert in &commit.logged.inserts {
             let corrupt = |what: &str| Error::corruption(path, insert.offset, what);
             let Some(state) = self.recovered.state.tables.get(&insert.table) else {
                 if insert.table >= self.recovered.state.next_table {
@@ -290,6 +297,51 @@ impl Recovery {
                 .append(schema, &[rows], commit.sequence, file)?;
             self.version
                 .change(insert.table, |table| table.active = Arc::new(memtable));
+        }
+        Ok(())
+    }
+
+    /// Rows that have left the place they are named at were deleted where they went: the manifest knows.
+    fn apply_delete(&mut self, path: &Path, file: FileId, delete: &LoggedDelete) -> Result<()> {
+        let corrupt = |what: &str| Error::corruption(path, delete.offset, what);
+        let id = delete.table;
+        let Some(state) = self.recovered.state.tables.get(&id) else {
+            if id >= self.recovered.state.next_table {
+                return Err(corrupt("a delete from a table that was never created"));
+            }
+            return Ok(());
+        };
+        for (place, rows) in &delete.parts {
+            let (place, rows) = match *place {
+                Place::Segment(_) => (*place, rows.clone()),
+                Place::Memtable(first) => {
+                    let arrived = state.arrived;
+                    let number = |row| first.saturating_add(u64::from(row)).checked_sub(arrived);
+                    let rows = rows.iter().filter_map(number).map(u32::try_from);
+                    let rows = rows.collect::<std::result::Result<_, _>>();
+                    let rows = rows.map_err(|_| corrupt("a delete of a row that never arrived"))?;
+                    (Place::Memtable(arrived), rows)
+                }
+            };
+            let found = self
+                .version
+                .table(id)?
+                .rows_at(place)
+                .map(|(length, _)| length);
+            let last = rows.max().map_or(0, |last| u64::from(last) + 1);
+            match (found, place) {
+                (Some(length), _) if last > length => {
+                    return Err(corrupt("a delete of a row that is not there"));
+                }
+                (None, Place::Segment(file)) if file >= self.recovered.state.next_file => {
+                    return Err(corrupt("a delete from a segment that never was"));
+                }
+                (Some(_), _) if !rows.is_empty() => {
+                    self.version
+                        .change(id, |table| table.delete(place, &rows, file));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -326,7 +378,9 @@ impl Recovery {
     fn start_logs(&mut self) -> Result<(ManifestLog, WalLog)> {
         let shared = &self.shared;
         let memtables = self.version.tables.values().flat_map(|t| t.memtables());
-        let oldest = memtables.filter_map(|m| m.first_wal()).min();
+        let segments = self.version.tables.values().flat_map(|t| t.segments.iter());
+        let rows = memtables.filter_map(|m| m.first_wal());
+        let oldest = rows.chain(segments.filter_map(|s| s.unsaved_since)).min();
         let state = &mut self.recovered.state;
         state
             .wal
@@ -393,9 +447,11 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
             }
             Err(error) => tracing::error!(%error, "a segment cannot be opened"),
         }
-        segments.push(Arc::new(segment));
+        let deleted = state.deleted.get(&record.file);
+        let deleted = deleted.map_or_else(RoaringBitmap::new, |rows| (**rows).clone());
+        segments.push(LiveSegment::new(Arc::new(segment), deleted));
     }
-    Ok(TableVersion::new(meta, segments, next))
+    Ok(TableVersion::new(meta, segments, next, state.arrived))
 }
 
 /// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use super::edit::{Edit, SegmentRecord, WalRecord};
 use crate::format::{FileId, Malformed};
 use crate::{TableId, TableSpec};
@@ -13,6 +15,10 @@ pub(crate) struct TableState {
     pub(crate) schema: String,
     pub(crate) spec: Arc<TableSpec>,
     pub(crate) segments: BTreeMap<FileId, SegmentRecord>,
+    /// Deleted rows of those segments that have some.
+    pub(crate) deleted: BTreeMap<FileId, Arc<RoaringBitmap>>,
+    /// Arrival number of the first row that only the WAL has.
+    pub(crate) arrived: u64,
     /// Commits up to this sequence are in the segments or gone; the WAL's rows of them are ignored.
     pub(crate) flushed: u64,
     /// Lower bound for the next value of the counter.
@@ -65,6 +71,8 @@ impl ManifestState {
                     schema,
                     spec,
                     segments,
+                    deleted: BTreeMap::new(),
+                    arrived: 0,
                     flushed: 0,
                     counter: 1,
                 };
@@ -77,6 +85,7 @@ impl ManifestState {
             Edit::Truncate { id, sequence } => {
                 let table = self.table(id)?;
                 table.segments.clear();
+                table.deleted.clear();
                 table.flushed = table.flushed.max(sequence);
                 table.counter = 1;
             }
@@ -93,6 +102,11 @@ impl ManifestState {
             Edit::Flushed { id, sequence } => {
                 let table = self.table(id)?;
                 table.flushed = table.flushed.max(sequence);
+            }
+            Edit::Deleted { id, file, rows } => self.delete(id, file, &rows)?,
+            Edit::Arrived { id, rows } => {
+                let table = self.table(id)?;
+                table.arrived = table.arrived.max(rows);
             }
             Edit::Counter { id, next } => {
                 let table = self.table(id)?;
@@ -146,6 +160,7 @@ impl ManifestState {
         let table = self.table(id)?;
         for file in removed {
             present(table.segments.remove(&file))?;
+            table.deleted.remove(&file);
         }
         for segment in &added {
             absent(table.segments.insert(segment.file, *segment))?;
@@ -153,6 +168,19 @@ impl ManifestState {
         for segment in added {
             self.used(segment.file);
         }
+        Ok(())
+    }
+
+    fn delete(&mut self, id: TableId, file: FileId, rows: &RoaringBitmap) -> Result<(), Malformed> {
+        let table = self.table(id)?;
+        let segment = table.segments.get(&file);
+        let length = segment
+            .ok_or(Malformed("an edit names an unknown segment"))?
+            .rows;
+        if rows.max().is_some_and(|last| u64::from(last) >= length) {
+            return Err(Malformed("an edit deletes rows beyond the end"));
+        }
+        *Arc::make_mut(table.deleted.entry(file).or_default()) |= rows;
         Ok(())
     }
 
@@ -185,9 +213,19 @@ impl ManifestState {
                 removed: Vec::new(),
                 added,
             });
+            let deleted = table.deleted.iter();
+            edits.extend(deleted.map(|(&file, rows)| Edit::Deleted {
+                id,
+                file,
+                rows: Arc::clone(rows),
+            }));
             edits.push(Edit::Flushed {
                 id,
                 sequence: table.flushed,
+            });
+            edits.push(Edit::Arrived {
+                id,
+                rows: table.arrived,
             });
             edits.push(Edit::Counter {
                 id,

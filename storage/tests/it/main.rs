@@ -3,6 +3,7 @@
 mod contract;
 mod crash;
 mod damage;
+mod deletes;
 mod faults;
 mod fixture;
 mod model;
