@@ -69,6 +69,8 @@ pub struct Commit {
 #[derive(Debug)]
 pub(crate) struct PreparedInsert {
     pub(crate) meta: Arc<TableMeta>,
+    /// Number of the shape of the rows.
+    pub(crate) shape: usize,
     pub(crate) rows: RecordBatch,
     /// The rows as the WAL holds them.
     pub(crate) body: Vec<u8>,
@@ -96,12 +98,14 @@ pub(crate) struct PreparedCommit {
 impl PreparedCommit {
     pub(crate) fn new(version: &Version, hasher: &KeyHasher, batch: WriteBatch) -> Result<Self> {
         let prepare = |(table, rows): (TableId, RecordBatch)| {
-            let meta = Arc::clone(&version.table(table)?.meta);
+            let table = version.table(table)?;
+            let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
             let rows = compact(&meta.arrow, check(&meta, &rows)?)?;
             let keys = hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
             Ok(PreparedInsert {
                 body: encode_batch(&rows),
                 meta,
+                shape,
                 rows,
                 keys,
             })

@@ -10,6 +10,7 @@
     unsafe_code
 )]
 
+mod alter;
 mod column_type;
 mod commit;
 mod engine;
@@ -19,6 +20,7 @@ pub mod fs;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod history;
 mod home;
 mod manifest;
 mod memtable;
@@ -36,8 +38,10 @@ mod store;
 mod testing;
 mod unique;
 mod version;
+mod view;
 mod wal;
 
+pub use alter::{Alteration, ColumnOrigin};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};

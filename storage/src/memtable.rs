@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::Result;
 use crate::format::FileId;
+use crate::history::Conversion;
 use crate::home::{Home, Place};
 use crate::rows::{batch_bytes, concat_batches};
 
@@ -22,7 +23,7 @@ pub(crate) struct Memtable {
     /// Arrival number of the first row.
     first: u64,
     deleted: Arc<RoaringBitmap>,
-    /// In order of arrival. Small chunks are joined as they come, each at most about half as long as
+    /// In order of arrival; their schemas only agree in the types. Small chunks are joined as they come, each at most about half as long as
     /// the one before, so that there are few of them and each row is copied few times.
     chunks: Vec<Arc<RecordBatch>>,
     rows: u64,
@@ -103,6 +104,22 @@ impl Memtable {
         next.last_sequence = sequence;
         next.first_wal = next.first_wal.or(Some(wal));
         Ok(next)
+    }
+
+    /// This memtable after a change of its table.
+    pub(crate) fn converted(&self, conversion: &Conversion, schema: &SchemaRef) -> Result<Self> {
+        let convert = |chunk: &Arc<RecordBatch>| conversion.convert(schema, chunk).map(Arc::new);
+        let chunks = self
+            .chunks
+            .iter()
+            .map(convert)
+            .collect::<Result<Vec<_>>>()?;
+        let bytes = chunks.iter().map(|c| batch_bytes(c)).sum();
+        Ok(Self {
+            chunks,
+            bytes,
+            ..self.clone()
+        })
     }
 
     pub(crate) fn chunks(&self) -> &[Arc<RecordBatch>] {

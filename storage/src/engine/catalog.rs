@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::writer::{WriteTable, Writer};
+use crate::history::History;
 use crate::manifest::Edit;
 use crate::version::{SchemaVersion, TableVersion, Version};
 use crate::{Error, Result, TableId, TableMeta, TableSpec};
@@ -61,15 +62,17 @@ impl Writer {
         if let Some(found) = Arc::make_mut(&mut self.version.schemas).get_mut(&schema) {
             found.tables.insert(spec.name.clone(), id);
         }
+        let history = Arc::new(History::new(&spec));
         let meta = TableMeta {
             id,
             schema,
             arrow: spec.arrow(),
             spec,
         };
-        self.version
-            .tables
-            .insert(id, Arc::new(TableVersion::new(meta, Vec::new(), 1, 0)));
+        self.version.tables.insert(
+            id,
+            Arc::new(TableVersion::new(meta, history, Vec::new(), (1, 0))),
+        );
         self.publish();
         Ok(id)
     }

@@ -176,6 +176,13 @@ impl Writer {
             let (schema, table) = name();
             return Err(Error::UnknownTable(schema, table));
         };
+        let current = self.version.table(id)?;
+        let keys = |meta: &crate::TableMeta| meta.spec.unique_keys.clone();
+        if insert.shape != current.history.current() || keys(&insert.meta) != keys(&current.meta) {
+            let (schema, table) = name();
+            let table = TableName { schema, table };
+            return Err(Error::TableChanged { table });
+        }
         if let (Some(damage), false) = (&table.damage, insert.keys.is_empty()) {
             return Err(damage.clone());
         }
@@ -320,9 +327,8 @@ fn append(
 ) -> Result<()> {
     let sequence = version.sequence;
     let table = version.table(id)?;
-    let memtable = table
-        .active
-        .append(&table.meta.arrow, rows, sequence, wal)?;
+    let schema = table.history.schema(table.history.current());
+    let memtable = table.active.append(&schema, rows, sequence, wal)?;
     version.change(id, |table| table.active = Arc::new(memtable));
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::merge::MergeJob;
 use super::policy::{self, Size};
 use super::segments::Written;
 use super::writer::Writer;
+use crate::history::History;
 use crate::home::Part;
 use crate::manifest::Edit;
 use crate::segment::PublishedSegment;
@@ -79,9 +80,10 @@ impl Writer {
     fn add_flushed(&mut self, job: &FlushJob, written: &Written) -> Result<bool> {
         let id = job.meta.id;
         let table = self.version.table(id);
-        // Dropped or truncated while it was written.
+        // Dropped, truncated or altered while it was written.
         let Some(at) = table
             .ok()
+            .filter(|t| Arc::ptr_eq(&t.meta, &job.meta))
             .and_then(|t| t.sealed.iter().position(|m| m.is(&job.memtable)))
         else {
             return Ok(false);
@@ -96,9 +98,11 @@ impl Writer {
         next.change(id, |table| {
             let memtable = table.sealed.remove(0);
             let late = &**memtable.deleted() - &**job.memtable.deleted();
-            let added = live_segments(written, moved.translate(0, &late));
+            let added = live_segments(written, &table.history, moved.translate(0, &late))?;
             Arc::make_mut(&mut table.segments).extend(added);
-        });
+            Ok(())
+        })
+        .transpose()?;
         let counter = next.table(id)?.counter.next();
         let mut edits = vec![Edit::Segments {
             id,
@@ -152,13 +156,14 @@ impl Writer {
     fn replace_merged(&mut self, job: &MergeJob, written: &Written) -> Result<bool> {
         let id = job.meta.id;
         let input = |s: &LiveSegment| {
-            let same = |i: &&LiveSegment| Arc::ptr_eq(&i.segment, &s.segment);
+            let same = |i: &&LiveSegment| i.is(s);
             job.inputs.iter().find(same)
         };
         let Ok(table) = self.version.table(id) else {
             return Ok(false);
         };
-        if table.segments.iter().filter_map(input).count() != job.inputs.len() {
+        let all_there = table.segments.iter().filter_map(input).count() == job.inputs.len();
+        if !all_there || !Arc::ptr_eq(&table.meta, &job.meta) {
             return Ok(false);
         }
         let rows = job.inputs.iter().map(|i| i.record.rows as usize).sum();
@@ -174,8 +179,10 @@ impl Writer {
         next.change(id, |table| {
             let segments = Arc::make_mut(&mut table.segments);
             segments.retain(|s| input(s).is_none());
-            segments.extend(live_segments(written, late));
-        });
+            segments.extend(live_segments(written, &table.history, late)?);
+            Ok(())
+        })
+        .transpose()?;
         let mut edits = vec![Edit::Segments {
             id,
             removed: job.inputs.iter().map(|s| s.record.file).collect(),
@@ -223,20 +230,29 @@ impl Writer {
 }
 
 /// New segments of which some rows, given by home, have been deleted while they were written.
-fn live_segments(written: &Written, late: Vec<Part>) -> Vec<LiveSegment> {
+fn live_segments(
+    written: &Written,
+    history: &History,
+    late: Vec<Part>,
+) -> Result<Vec<LiveSegment>> {
     let live = |segment: &Arc<PublishedSegment>| {
         let here = late
             .iter()
             .filter(|(home, _)| Arc::ptr_eq(home, segment.home()));
         let deleted = here.fold(RoaringBitmap::new(), |all, (_, rows)| all | rows);
-        LiveSegment::new(Arc::clone(segment), deleted)
+        LiveSegment::new(Arc::clone(segment), history, deleted)
     };
     written.segments.iter().map(live).collect()
 }
 
 /// Edits that tell of the deleted rows of new segments, which are in `table` already.
 fn deleted_edits(table: &TableVersion, written: &Written) -> Vec<Edit> {
-    let is_new = |s: &&LiveSegment| written.segments.iter().any(|w| Arc::ptr_eq(w, &s.segment));
+    let is_new = |s: &&LiveSegment| {
+        written
+            .segments
+            .iter()
+            .any(|w| Arc::ptr_eq(w, &s.view.segment))
+    };
     let new = table.segments.iter().filter(is_new);
     new.filter(|s| !s.deleted.is_empty())
         .map(|segment| Edit::Deleted {

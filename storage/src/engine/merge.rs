@@ -35,7 +35,7 @@ impl RowSource for Inputs<'_> {
             let reader = segment.reader()?;
             let mut cursor = ColumnCursor::default();
             for block in 0..reader.blocks() {
-                parts.push(reader.read(column, block, &self.cache, &mut cursor)?);
+                parts.push(segment.read(column, block, &self.cache, &mut cursor)?);
             }
         }
         Ok(parts)

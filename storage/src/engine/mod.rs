@@ -7,6 +7,7 @@
 //!
 //! Lock order: writer, then published version or a queue; never two of the latter at once.
 
+mod alter;
 mod background;
 mod catalog;
 mod delete;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
@@ -12,7 +13,7 @@ use super::queue::Queue;
 use super::writer::{WriteTable, Writer};
 use super::{Engine, Shared};
 use crate::commit::largest_counted;
-use crate::format::{FileId, Seal};
+use crate::format::{FileId, Malformed, Seal};
 use crate::fs::{FileSystem, Lock};
 use crate::home::Place;
 use crate::manifest::{
@@ -287,14 +288,17 @@ impl Recovery {
                 continue;
             }
             let table = self.version.table(insert.table)?;
-            let rows = decode_batch(&table.meta.arrow, insert.body).map_err(|e| corrupt(e.0))?;
+            let rows = decode_rows(table, commit.sequence, insert.body).map_err(|e| match e {
+                Error::Invalid(what) => corrupt(&what),
+                other => other,
+            })?;
             if let Some(largest) = largest_counted(&table.meta, &rows) {
                 table.counter.pass(largest);
             }
-            let schema = &table.meta.arrow;
+            let schema = table.history.schema(table.history.current());
             let memtable = table
                 .active
-                .append(schema, &[rows], commit.sequence, file)?;
+                .append(&schema, &[rows], commit.sequence, file)?;
             self.version
                 .change(insert.table, |table| table.active = Arc::new(memtable));
         }
@@ -420,6 +424,19 @@ impl Recovery {
     }
 }
 
+/// Rows as the table has them, from a record in the shape it had then.
+fn decode_rows(table: &TableVersion, sequence: u64, body: &[u8]) -> Result<RecordBatch> {
+    let invalid = |e: Malformed| Error::Invalid(e.0.into());
+    let shape = table.history.shape_of_commit(sequence);
+    let rows = decode_batch(&table.history.schema(shape), body).map_err(invalid)?;
+    match table.history.conversion(shape)? {
+        None => Ok(rows),
+        Some(conversion) => {
+            conversion.convert(&table.history.schema(table.history.current()), &rows)
+        }
+    }
+}
+
 fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableVersion> {
     let spec = (*state.spec).clone();
     let meta = TableMeta {
@@ -431,15 +448,19 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
     let mut next = state.counter;
     let mut segments = Vec::with_capacity(state.segments.len());
     for &record in state.segments.values() {
-        let table = (id, &meta.arrow);
+        let shape = state
+            .history
+            .schema(state.history.shape_of_file(record.file));
+        let table = (id, &shape);
         let (fs, dir) = (&shared.fs, &shared.dir);
         let segment = PublishedSegment::open(fs, dir, shared.database, record, table)?;
-        match segment.reader() {
-            Ok(reader) => {
-                let zone = meta
-                    .spec
-                    .auto_increment
-                    .and_then(|column| reader.zone(column));
+        let deleted = state.deleted.get(&record.file);
+        let deleted = deleted.map_or_else(RoaringBitmap::new, |rows| (**rows).clone());
+        let segment = LiveSegment::new(Arc::new(segment), &state.history, deleted)?;
+        let counted = meta.spec.auto_increment;
+        match counted.map(|column| segment.zone(column)).transpose() {
+            Ok(zone) => {
+                let zone = zone.flatten();
                 if let Some(Bounds::Int(_, max)) = zone.map(|z| z.bounds) {
                     let max = u64::try_from(max.max(0)).unwrap_or(u64::MAX);
                     next = next.max(max.saturating_add(1));
@@ -447,11 +468,11 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
             }
             Err(error) => tracing::error!(%error, "a segment cannot be opened"),
         }
-        let deleted = state.deleted.get(&record.file);
-        let deleted = deleted.map_or_else(RoaringBitmap::new, |rows| (**rows).clone());
-        segments.push(LiveSegment::new(Arc::new(segment), deleted));
+        segments.push(segment);
     }
-    Ok(TableVersion::new(meta, segments, next, state.arrived))
+    let history = Arc::clone(&state.history);
+    let numbers = (next, state.arrived);
+    Ok(TableVersion::new(meta, history, segments, numbers))
 }
 
 /// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are

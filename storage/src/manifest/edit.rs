@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use crate::column_type::{type_of_tag, type_tag};
 use crate::format::{ByteReader, ByteWriter, FileId, Malformed, put_bitmap, read_bitmap};
+use crate::history::History;
 use crate::{ColumnSpec, KeySpec, TableId, TableSpec};
 
 /// A segment as the manifest knows it.
@@ -90,6 +91,13 @@ pub(crate) enum Edit {
         file: FileId,
         rows: Arc<RoaringBitmap>,
     },
+    /// What a table is from now on: its name may be another, too.
+    Define {
+        id: TableId,
+        schema: String,
+        spec: TableSpec,
+        history: Arc<History>,
+    },
     /// Arrival number of the table's first row that is neither in segments nor gone.
     Arrived {
         id: TableId,
@@ -121,6 +129,7 @@ const WAL_KEPT: u32 = 12;
 const NEXT: u32 = 13;
 const DELETED: u32 = 14;
 const ARRIVED: u32 = 15;
+const DEFINE: u32 = 16;
 
 /// Stands for "no value" where a position or a length may be absent.
 const ABSENT_U32: u32 = u32::MAX;
@@ -174,6 +183,17 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
         Edit::Deleted { id, file, rows } => {
             put_numbers(out, DELETED, &[id.0, file.0]);
             put_bitmap(out, rows);
+        }
+        Edit::Define {
+            id,
+            schema,
+            spec,
+            history,
+        } => {
+            put_numbers(out, DEFINE, &[id.0]);
+            out.put_str(schema);
+            put_spec(out, spec);
+            history.encode(out);
         }
         Edit::Arrived { id, rows } => put_numbers(out, ARRIVED, &[id.0, *rows]),
         Edit::Counter { id, next } => put_numbers(out, COUNTER, &[id.0, *next]),
@@ -259,6 +279,17 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
             file: FileId(reader.u64()?),
             rows: Arc::new(read_bitmap(reader)?),
         },
+        DEFINE => {
+            let (id, schema) = (TableId(reader.u64()?), reader.str()?.into());
+            let spec = read_spec(reader)?;
+            let history = Arc::new(History::decode(reader, &spec)?);
+            Edit::Define {
+                id,
+                schema,
+                spec,
+                history,
+            }
+        }
         ARRIVED => Edit::Arrived {
             id: TableId(reader.u64()?),
             rows: reader.u64()?,

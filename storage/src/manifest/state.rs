@@ -8,12 +8,14 @@ use roaring::RoaringBitmap;
 
 use super::edit::{Edit, SegmentRecord, WalRecord};
 use crate::format::{FileId, Malformed};
+use crate::history::History;
 use crate::{TableId, TableSpec};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TableState {
     pub(crate) schema: String,
     pub(crate) spec: Arc<TableSpec>,
+    pub(crate) history: Arc<History>,
     pub(crate) segments: BTreeMap<FileId, SegmentRecord>,
     /// Deleted rows of those segments that have some.
     pub(crate) deleted: BTreeMap<FileId, Arc<RoaringBitmap>>,
@@ -67,9 +69,11 @@ impl ManifestState {
             Edit::CreateTable { id, schema, spec } => {
                 present(self.schemas.get(&schema))?;
                 let (spec, segments) = (Arc::new(spec), BTreeMap::new());
+                let history = Arc::new(History::new(&spec));
                 let table = TableState {
                     schema,
                     spec,
+                    history,
                     segments,
                     deleted: BTreeMap::new(),
                     arrived: 0,
@@ -78,6 +82,19 @@ impl ManifestState {
                 };
                 absent(self.tables.insert(id, table))?;
                 self.next_table = self.next_table.max(TableId(id.0.saturating_add(1)));
+            }
+            Edit::Define {
+                id,
+                schema,
+                spec,
+                history,
+            } => {
+                present(self.schemas.get(&schema))?;
+                let table = self.table(id)?;
+                let last_file = history.last_file();
+                (table.schema, table.spec, table.history) = (schema, Arc::new(spec), history);
+                // A segment with this number would pass for one of the shape before.
+                self.used(last_file);
             }
             Edit::DropTable { id } => {
                 present(self.tables.remove(&id))?;
@@ -207,6 +224,14 @@ impl ManifestState {
         for (&id, table) in &self.tables {
             let (schema, spec) = (table.schema.clone(), (*table.spec).clone());
             edits.push(Edit::CreateTable { id, schema, spec });
+            if !table.history.is_short() {
+                edits.push(Edit::Define {
+                    id,
+                    schema: table.schema.clone(),
+                    spec: (*table.spec).clone(),
+                    history: Arc::clone(&table.history),
+                });
+            }
             let added = table.segments.values().copied().collect();
             edits.push(Edit::Segments {
                 id,

@@ -105,7 +105,7 @@ impl Scan {
         let reader = segment.reader()?;
         self.stats.segments_total += 1;
         self.stats.blocks_total += reader.blocks() as u64;
-        let blocks = pruner.blocks(reader)?;
+        let blocks = pruner.blocks(segment)?;
         let filter =
             (!segment.deleted.is_empty()).then(|| Filter::Without(Arc::clone(&segment.deleted)));
         self.add_blocks(home, segment, &blocks, filter)
@@ -125,7 +125,7 @@ impl Scan {
             let from = block * BLOCK_ROWS;
             let range = from..reader.rows().min(from + BLOCK_ROWS);
             let length = range.len() as u64;
-            let source = Source::Block(Arc::clone(&segment.segment), block);
+            let source = Source::Block(segment.view.clone(), block);
             if let Some(counted) = self.add_piece(source, home, range, filter.as_ref()) {
                 rows += counted as u64;
                 read += length;
@@ -136,7 +136,7 @@ impl Scan {
         self.stats.rows += rows;
         // A column's share by rows: exact for codes, an estimate for the dictionary behind them.
         for &column in &self.columns {
-            let bytes = u128::from(reader.column_bytes(column)) * u128::from(read);
+            let bytes = u128::from(segment.column_bytes(column)) * u128::from(read);
             self.stats.bytes += (bytes / reader.rows().max(1) as u128) as u64;
         }
         Ok(())

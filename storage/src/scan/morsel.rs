@@ -9,8 +9,9 @@ use arrow::datatypes::SchemaRef;
 use roaring::RoaringBitmap;
 
 use crate::rows::make_batch;
-use crate::segment::{ChunkCache, ColumnCursor, PublishedSegment};
+use crate::segment::{ChunkCache, ColumnCursor};
 use crate::selection::position;
+use crate::view::SegmentView;
 use crate::{Error, Result};
 
 /// Which rows of a home count.
@@ -62,7 +63,7 @@ pub(super) struct Piece {
 
 #[derive(Debug)]
 pub(super) enum Source {
-    Block(Arc<PublishedSegment>, usize),
+    Block(SegmentView, usize),
     /// Part of a memtable's chunk, from a row on.
     Chunk(Arc<RecordBatch>, usize),
 }
@@ -76,7 +77,7 @@ pub struct Morsel {
     cache: Arc<ChunkCache>,
     /// Loaded strings per requested column, of the segment read last.
     cursors: Vec<ColumnCursor>,
-    segment: Option<Arc<PublishedSegment>>,
+    segment: Option<SegmentView>,
     /// Whether the last column of the batches is the rows' positions.
     positions: bool,
 }
@@ -131,28 +132,20 @@ impl Morsel {
             }
             Source::Block(segment, block) => {
                 self.enter(segment);
-                let reader = segment.reader()?;
                 let columns = self.columns.iter().zip(&mut self.cursors);
                 columns
-                    .map(|(&column, cursor)| reader.read(column, *block, &self.cache, cursor))
+                    .map(|(&column, cursor)| segment.read(column, *block, &self.cache, cursor))
                     .collect()
             }
         }
     }
 
     /// Forgets the strings of the segment before.
-    fn enter(&mut self, segment: &Arc<PublishedSegment>) {
-        if !self
-            .segment
-            .as_ref()
-            .is_some_and(|s| Arc::ptr_eq(s, segment))
-        {
-            self.cursors = self
-                .columns
-                .iter()
-                .map(|_| ColumnCursor::default())
-                .collect();
-            self.segment = Some(Arc::clone(segment));
+    fn enter(&mut self, segment: &SegmentView) {
+        if !self.segment.as_ref().is_some_and(|s| s.is(segment)) {
+            let columns = self.columns.iter();
+            self.cursors = columns.map(|_| ColumnCursor::default()).collect();
+            self.segment = Some(segment.clone());
         }
     }
 }

@@ -106,6 +106,23 @@ fn fixed_workload() -> Vec<Step> {
     ]);
     steps.extend([Step::Job, Step::Job, Step::Truncate("b"), commit("b", 0..4)]);
     steps.extend([
+        Step::AddColumn("a", 5),
+        commit("a", 400..404),
+        Step::Choose("a", vec![200, 402]),
+        Step::Flush,
+        Step::AddColumn("b", 9),
+        Step::Widen("a"),
+        commit("a", 404..406),
+        Step::DeleteChosen(IfGone::Conflict),
+        Step::DropColumn("a"),
+        Step::Rename("a", "c"),
+        Step::Reopen,
+        commit("c", 406..408),
+        Step::AddColumn("c", 4),
+        Step::Job,
+        Step::Rename("c", "a"),
+    ]);
+    steps.extend([
         Step::DropTable("a"),
         Step::CreateTable("a"),
         commit("a", 0..2),

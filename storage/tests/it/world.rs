@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrow::array::AsArray;
-use arrow::datatypes::UInt64Type;
+use arrow::datatypes::{DataType, UInt64Type};
 use storno_storage::fs::SimFs;
 use storno_storage::{
-    Delete, Environment, Error, IfGone, ManualClock, OnDuplicate, Options, Result, RowSelection,
-    ScanRequest, Schedule, Store, SyncMode, WriteBatch,
+    Alteration, Delete, Environment, Error, IfGone, ManualClock, OnDuplicate, Options, Result,
+    RowSelection, ScanRequest, Schedule, Snapshot, Store, SyncMode, TableMeta, TableSpec,
+    WriteBatch,
 };
 
-use crate::fixture::{Row, SCHEMA, batch, read_all, row, spec, table_id};
+use crate::fixture::{Row, SCHEMA, batch, read_all, row, spec, table_id, widened, with_extra};
 
 /// Everything a reader can see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub(crate) struct State {
     pub(crate) schema: bool,
     pub(crate) tables: BTreeMap<String, Vec<Row>>,
     pub(crate) property: Option<String>,
+    /// What rows get in the column `extra`, of the tables that have it.
+    pub(crate) extras: BTreeMap<String, i64>,
+    /// Tables with wider columns.
+    pub(crate) wide: BTreeSet<String>,
 }
 
 /// One commit: tables and the ids of the rows for them, and of rows to be deleted before.
@@ -71,6 +76,11 @@ pub(crate) enum Step {
     DropTable(&'static str),
     Truncate(&'static str),
     SetProperty(Option<String>),
+    /// Adds the column `extra` with this value in all rows, in the place of one that may be there.
+    AddColumn(&'static str, i64),
+    DropColumn(&'static str),
+    Widen(&'static str),
+    Rename(&'static str, &'static str),
     /// Commits that are queued together.
     Commits(Vec<Insert>),
     /// Chooses rows, whose places are remembered.
@@ -107,6 +117,39 @@ pub(crate) struct World {
     pub(crate) durable: usize,
     /// The state that the step that failed would have made, if any.
     pub(crate) in_doubt: Option<State>,
+}
+
+impl State {
+    /// The row with an id, as the table would take it now.
+    fn row(&self, table: &str, id: u64) -> Row {
+        let extra = self.extras.get(table).map(|fill| fill + id as i64);
+        Row { extra, ..row(id) }
+    }
+}
+
+fn metas(snapshot: &Snapshot) -> Vec<Arc<TableMeta>> {
+    snapshot.tables(SCHEMA).unwrap_or_default()
+}
+
+fn extras(snapshot: &Snapshot) -> BTreeMap<String, i64> {
+    let extra = |meta: &Arc<TableMeta>| {
+        let column = meta.spec.columns.iter().find(|c| c.name == "extra")?;
+        Some((meta.spec.name.clone(), column.attributes.parse().unwrap()))
+    };
+    metas(snapshot).iter().filter_map(extra).collect()
+}
+
+fn wide(snapshot: &Snapshot) -> BTreeSet<String> {
+    let is_wide = |meta: &&Arc<TableMeta>| {
+        let mut columns = meta.spec.columns.iter();
+        columns.any(|c| c.name == "site" && c.data_type == DataType::UInt64)
+    };
+    let metas = metas(snapshot);
+    metas
+        .iter()
+        .filter(is_wide)
+        .map(|m| m.spec.name.clone())
+        .collect()
 }
 
 pub(crate) fn options() -> Options {
@@ -165,6 +208,8 @@ impl World {
             schema: snapshot.tables(SCHEMA).is_some(),
             tables: read_all(&snapshot)?,
             property: self.store().property("p"),
+            extras: extras(&snapshot),
+            wide: wide(&snapshot),
         })
     }
 
@@ -210,6 +255,9 @@ impl World {
             if let Step::Truncate(name) | Step::DropTable(name) = step {
                 self.births.retain(|(table, _), _| table != name);
             }
+            if let Step::Rename(from, to) = step {
+                self.note_rename(from, to);
+            }
             self.states.push(next);
             // A catalog change syncs the log first.
             self.durable = self.states.len() - 1;
@@ -232,7 +280,30 @@ impl World {
             Step::DropTable(name) => store.drop_table(SCHEMA, name),
             Step::Truncate(name) => store.truncate_table(SCHEMA, name),
             Step::SetProperty(value) => store.set_property("p", value.as_deref()),
+            Step::AddColumn(name, fill) => self.alter(name, |spec| with_extra(spec, Some(*fill))),
+            Step::DropColumn(name) => self.alter(name, |spec| with_extra(spec, None)),
+            Step::Widen(name) => self.alter(name, widened),
+            Step::Rename(from, to) => store.rename_table((SCHEMA, from), (SCHEMA, to)),
             other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn alter(&self, name: &str, alter: impl Fn(&TableSpec) -> Alteration) -> Result<()> {
+        let table = self.store().snapshot().table(SCHEMA, name);
+        let unknown = || Error::UnknownTable(SCHEMA.into(), name.into());
+        let alteration = alter(&table.ok_or_else(unknown)?.meta().spec);
+        self.store().alter_table(SCHEMA, name, alteration)
+    }
+
+    fn note_rename(&mut self, from: &'static str, to: &'static str) {
+        let births = std::mem::take(&mut self.births).into_iter();
+        let renamed = |((table, id), birth): ((String, u64), u64)| match table == from {
+            true => ((to.to_owned(), id), birth),
+            false => ((table, id), birth),
+        };
+        self.births = births.map(renamed).collect();
+        if let Some(chosen) = self.chosen.as_mut().filter(|c| c.table == from) {
+            chosen.table = to;
         }
     }
 
@@ -417,7 +488,7 @@ impl World {
             .filter(|(t, _)| self.current().tables.contains_key(*t));
         let inserts = known.map(|(name, ids)| {
             let table = snapshot.table(SCHEMA, name).unwrap();
-            let rows: Vec<Row> = ids.iter().map(|&id| row(id)).collect();
+            let rows: Vec<Row> = ids.iter().map(|&id| self.current().row(name, id)).collect();
             (table_id(&snapshot, name), batch(table.meta(), &rows))
         });
         let inserts = inserts.collect();
@@ -472,7 +543,51 @@ fn expect(state: &mut State, step: &Step) -> bool {
             }
             new
         }
-        Step::DropTable(name) => state.tables.remove(*name).is_some(),
+        Step::DropTable(name) => {
+            state.extras.remove(*name);
+            state.wide.remove(*name);
+            state.tables.remove(*name).is_some()
+        }
+        Step::AddColumn(name, fill) => {
+            let Some(rows) = state.tables.get_mut(*name) else {
+                return false;
+            };
+            let value = (fill % 3 > 0).then_some(*fill);
+            rows.iter_mut().for_each(|row| row.extra = value);
+            state.extras.insert((*name).into(), *fill);
+            true
+        }
+        Step::DropColumn(name) => {
+            let Some(rows) = state.tables.get_mut(*name) else {
+                return false;
+            };
+            rows.iter_mut().for_each(|row| row.extra = None);
+            state.extras.remove(*name);
+            true
+        }
+        Step::Widen(name) => {
+            let there = state.tables.contains_key(*name);
+            if there {
+                state.wide.insert((*name).into());
+            }
+            there
+        }
+        Step::Rename(from, to) => {
+            if !state.tables.contains_key(*from) || state.tables.contains_key(*to) {
+                return false;
+            }
+            let to = (*to).to_owned();
+            if let Some(rows) = state.tables.remove(*from) {
+                state.tables.insert(to.clone(), rows);
+            }
+            if let Some(fill) = state.extras.remove(*from) {
+                state.extras.insert(to.clone(), fill);
+            }
+            if state.wide.remove(*from) {
+                state.wide.insert(to);
+            }
+            true
+        }
         Step::Truncate(name) => state.tables.get_mut(*name).map(Vec::clear).is_some(),
         Step::SetProperty(value) => {
             state.property.clone_from(value);
@@ -525,7 +640,7 @@ fn apply(
                 }
                 skipped += 1;
             } else {
-                rows.push(row(id));
+                rows.push(state.row(name, id));
                 inserted += 1;
             }
         }
@@ -569,7 +684,11 @@ pub(crate) fn workload(seed: u64, steps: usize) -> Vec<Step> {
 
 fn random_step(random: &mut Random) -> Step {
     let table = |random: &mut Random| TABLES[random.below(3) as usize];
-    match random.below(44) {
+    match random.below(49) {
+        44 | 45 => Step::AddColumn(table(random), random.below(100) as i64),
+        46 => Step::DropColumn(table(random)),
+        47 => Step::Widen(table(random)),
+        48 => Step::Rename(table(random), table(random)),
         40 | 41 => Step::Choose(table(random), random_ids(random)),
         42 => Step::DeleteChosen(random_if_gone(random)),
         43 => Step::DeleteChosen(IfGone::Ignore),
