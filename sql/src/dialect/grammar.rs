@@ -34,6 +34,38 @@ const SHIFT: u8 = 26;
 const MULTIPLY: u8 = 40;
 const BIT_XOR: u8 = 45;
 
+/// Reserved words that sqlparser would take for a column where an operand is missing, so that it
+/// would find the error one word late.
+const NO_OPERAND: [Keyword; 27] = [
+    Keyword::AND,
+    Keyword::AS,
+    Keyword::BETWEEN,
+    Keyword::BY,
+    Keyword::DESC,
+    Keyword::ELSE,
+    Keyword::FROM,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::IN,
+    Keyword::INTO,
+    Keyword::IS,
+    Keyword::JOIN,
+    Keyword::LIKE,
+    Keyword::LIMIT,
+    Keyword::ON,
+    Keyword::OR,
+    Keyword::ORDER,
+    Keyword::REGEXP,
+    Keyword::RLIKE,
+    Keyword::SET,
+    Keyword::THEN,
+    Keyword::UNION,
+    Keyword::USING,
+    Keyword::WHEN,
+    Keyword::WHERE,
+    Keyword::XOR,
+];
+
 fn binary(left: &Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp {
         left: Box::new(left.clone()),
@@ -157,6 +189,9 @@ impl Dialect for StornoDialect {
             Keyword::INTERVAL => Some(interval(parser)),
             Keyword::CHAR => parser.maybe_parse(char_using).transpose(),
             Keyword::BINARY => Some(binary_prefix(parser)),
+            word if NO_OPERAND.contains(&word) => {
+                Some(parser.expected("an expression", parser.peek_token()))
+            }
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ pub mod rewrite;
 mod rows;
 pub mod run;
 mod scan;
+pub mod sort_keys;
 mod table;
 
 use std::sync::Arc;
