@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use crate::segment::{Bounds, Prefix, SegmentReader, Zone};
+use crate::segment::{Bounds, Prefix, Zone};
+use crate::view::SegmentView;
 use crate::{CompareOp, Error, Predicate, Result, Value};
 
 /// Integers up to this size are exact as f64.
@@ -32,20 +33,18 @@ impl Pruner {
     }
 
     /// Blocks of a segment that may hold matching rows, ascending.
-    pub(super) fn blocks(&self, reader: &SegmentReader) -> Result<Vec<usize>> {
-        let possible = |(column, data_type, predicate): &(usize, DataType, Predicate)| {
-            reader
-                .zone(*column)
-                .is_none_or(|zone| may_match(&zone, data_type, predicate))
-        };
-        if !self.tests.iter().all(possible) {
-            return Ok(Vec::new());
+    pub(super) fn blocks(&self, segment: &SegmentView) -> Result<Vec<usize>> {
+        for (column, data_type, predicate) in &self.tests {
+            let zone = segment.zone(*column)?;
+            if zone.is_some_and(|zone| !may_match(&zone, data_type, predicate)) {
+                return Ok(Vec::new());
+            }
         }
-        let mut blocks: Vec<usize> = self.sorted_range(reader)?.collect();
+        let mut blocks: Vec<usize> = self.sorted_range(segment)?.collect();
         for (column, data_type, predicate) in &self.tests {
             let mut kept = Vec::with_capacity(blocks.len());
             for block in blocks {
-                if may_match(&reader.block(*column, block)?.zone, data_type, predicate) {
+                if may_match(&segment.block_zone(*column, block)?, data_type, predicate) {
                     kept.push(block);
                 }
             }
@@ -55,15 +54,15 @@ impl Pruner {
     }
 
     /// The blocks that the first column of the sort key leaves, found by binary search.
-    fn sorted_range(&self, reader: &SegmentReader) -> Result<Range<usize>> {
-        let mut range = 0..reader.blocks();
-        let Some(&first) = reader.sort_key().first() else {
+    fn sorted_range(&self, segment: &SegmentView) -> Result<Range<usize>> {
+        let mut range = 0..segment.reader()?.blocks();
+        let Some(first) = segment.leading_column()? else {
             return Ok(range);
         };
         for (_, data_type, predicate) in self.tests.iter().filter(|(c, ..)| *c == first) {
             let below = |block: usize| {
                 Ok(is_below(
-                    &reader.block(first, block)?.zone,
+                    &segment.block_zone(first, block)?,
                     data_type,
                     predicate,
                 ))
@@ -71,7 +70,7 @@ impl Pruner {
             range.start = partition_point(range.clone(), below)?;
             let not_above = |block: usize| {
                 Ok(!is_above(
-                    &reader.block(first, block)?.zone,
+                    &segment.block_zone(first, block)?,
                     data_type,
                     predicate,
                 ))

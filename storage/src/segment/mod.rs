@@ -22,8 +22,8 @@ mod zone;
 pub(crate) use dictionary::ChunkCache;
 pub(crate) use layout::BLOCK_ROWS;
 pub(crate) use published::PublishedSegment;
+pub(crate) use reader::ColumnCursor;
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use reader::segment_summary;
-pub(crate) use reader::{ColumnCursor, SegmentReader};
+pub(crate) use reader::{SegmentReader, segment_summary};
 pub(crate) use writer::{SegmentWriter, segment_path};
 pub(crate) use zone::{Bounds, Prefix, Zone};
