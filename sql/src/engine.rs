@@ -84,6 +84,14 @@ impl Engine {
             let variable = variables::find(name)?;
             globals.set(variable, variables::check(variable, value)?);
         }
+        for (name, value) in variables::persisted(&store)? {
+            // A variable that a later version has no more, or bounds otherwise, is left as it is.
+            if let Ok(variable) = variables::find(&name)
+                && let Ok(value) = variables::check(variable, &value)
+            {
+                globals.set(variable, value);
+            }
+        }
         follow_tasks();
         let pool = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))

@@ -20,6 +20,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// ROW_COUNT() after the statement.
+    pub(crate) fn row_count(&self) -> i64 {
+        match self {
+            Self::Done(done) => i64::try_from(done.affected_rows).unwrap_or(i64::MAX),
+            Self::Rows(_) => -1,
+        }
+    }
+
     /// Keeps the statement shown as running until its last row is on its way; an error on that way is
     /// the statement's.
     pub(crate) fn during(self, running: Running, sink: Sink) -> Self {

@@ -13,6 +13,7 @@ pub(crate) mod datetime;
 #[cfg(test)]
 mod facts;
 pub(crate) mod failure;
+mod insert_id;
 mod json;
 mod numeric;
 mod operators;
@@ -38,6 +39,7 @@ pub use operators::types::DECIMALS_KEY;
 static SCALARS: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
     let tables = [
         aggregates::FUNCTIONS,
+        insert_id::FUNCTIONS,
         json::FUNCTIONS,
         operators::logic::FUNCTIONS,
     ];

@@ -33,6 +33,8 @@ struct Inner {
     warnings: AtomicU64,
     errors: AtomicU64,
     kept: Mutex<Vec<Warning>>,
+    /// What LAST_INSERT_ID(expr) was given last.
+    insert_id: Mutex<Option<u64>>,
 }
 
 impl Sink {
@@ -58,6 +60,12 @@ impl Sink {
     pub fn kept(&self) -> Vec<Warning> {
         let kept = self.0.kept.lock();
         kept.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the statement gave to LAST_INSERT_ID(expr), if it did.
+    pub fn insert_id(&self) -> Option<u64> {
+        let insert_id = self.0.insert_id.lock();
+        *insert_id.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn push(&self, warning: Warning) {
@@ -195,6 +203,14 @@ pub(crate) fn warn(notice: Notice<'_>) {
         }
         sink.push_with(|| warning(notice));
     });
+}
+
+/// Remembers the value that LAST_INSERT_ID(expr) was given.
+pub(crate) fn set_insert_id(id: u64) {
+    if let Some(sink) = current() {
+        let insert_id = sink.0.insert_id.lock();
+        *insert_id.unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
 }
 
 /// The NULL of a division by zero, with its warning.

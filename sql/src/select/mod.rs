@@ -11,6 +11,7 @@ pub mod evaluate;
 mod exists;
 pub(crate) mod expr;
 pub mod failure;
+pub mod found_rows;
 mod fraction;
 mod names;
 pub mod planner;
@@ -38,6 +39,7 @@ use crate::information_schema::INFORMATION_SCHEMA;
 use crate::insert::Scalar;
 use crate::result::ResultColumn;
 use crate::types::{FieldType, TableDefinition, type_byte};
+use found_rows::Window;
 use names::ItemName;
 use planner::{Planner, View};
 use rewrite::Scope;
@@ -50,6 +52,8 @@ pub struct Compiled {
     pub columns: Vec<ResultColumn>,
     pub plan: Arc<dyn ExecutionPlan>,
     pub context: Arc<TaskContext>,
+    /// With SQL_CALC_FOUND_ROWS: which of the plan's rows are sent.
+    pub window: Option<Window>,
     /// The optimised plan as text, for EXPLAIN.
     pub explanation: String,
 }
@@ -70,6 +74,7 @@ pub fn compile(
 ) -> Result<Compiled> {
     let mut query = parse_query(lexed)?;
     bind::parameters(&mut query, params)?;
+    let window = found_rows::take_window(&mut query)?;
     let aliases = output_aliases(&query);
     let scope = QueryScope { view, env };
     rewrite::rewrite_query(&mut query, &scope)?;
@@ -95,6 +100,7 @@ pub fn compile(
         columns,
         plan,
         context: state.task_ctx(),
+        window,
         explanation,
     })
 }

@@ -468,7 +468,7 @@ fn ordinal(expr: &Expr) -> Option<usize> {
 
 /// `LIMIT 18446744073709551615` means no limit; the planner counts in i64. A parameter may come as text,
 /// and as NULL, which counts as 0.
-fn limits(clause: &mut LimitClause) -> Result<()> {
+pub(super) fn limits(clause: &mut LimitClause) -> Result<()> {
     let clamp = |e: &mut Expr| {
         let count = match &*e {
             Expr::Value(v) => match &v.value {

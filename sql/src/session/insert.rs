@@ -163,7 +163,6 @@ impl Session {
             self.last_insert_id = id;
         }
         let affected_rows = rows - skipped;
-        self.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
         let info = match multi_row {
             true => format!("Records: {rows}  Duplicates: {skipped}  Warnings: {warning_count}"),
             false => String::new(),

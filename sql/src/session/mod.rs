@@ -19,6 +19,7 @@ pub mod variables;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
@@ -81,6 +82,8 @@ pub struct Session {
     counts: Option<(u64, u64)>,
     last_insert_id: u64,
     row_count: i64,
+    /// Rows of the last query, counted while they are sent.
+    found_rows: Arc<AtomicU64>,
 }
 
 impl Session {
@@ -100,6 +103,7 @@ impl Session {
             counts: None,
             last_insert_id: 0,
             row_count: -1,
+            found_rows: Arc::default(),
         }
     }
 
@@ -134,8 +138,9 @@ impl Session {
         let running = self.process.begin("Query", sql);
         let result = self.dispatch(sql, None).await;
         let sink = self.sink.clone();
-        self.finished(result)
-            .map(|outcome| outcome.during(running, sink))
+        let outcome = self.finished(result)?;
+        self.row_count = outcome.row_count();
+        Ok(outcome.during(running, sink))
     }
 
     /// Prepares a statement: its placeholders and the columns EXECUTE will give.
@@ -154,8 +159,9 @@ impl Session {
         let running = self.process.begin("Execute", &text);
         let result = self.dispatch(&text, Some(params)).await;
         let sink = self.sink.clone();
-        self.finished(result)
-            .map(|outcome| outcome.during(running, sink))
+        let outcome = self.finished(result)?;
+        self.row_count = outcome.row_count();
+        Ok(outcome.during(running, sink))
     }
 
     pub fn close_statement(&mut self, id: u32) {
@@ -186,6 +192,7 @@ impl Session {
         self.transaction = None;
         self.forget_warnings();
         self.last_insert_id = 0;
+        self.found_rows = Arc::default();
         self.row_count = -1;
     }
 
@@ -205,6 +212,7 @@ impl Session {
 
     /// Begins the list of a new statement.
     fn forget_warnings(&mut self) {
+        self.last_insert_id = self.sink.insert_id().unwrap_or(self.last_insert_id);
         let kept = usize::try_from(self.variables.integer("max_error_count")).unwrap_or(0);
         let modes = self.variables.text("sql_mode");
         let mut modes = modes.split(',');
