@@ -214,7 +214,8 @@ impl Cursor<'_> {
         Ok(Target { schema, table })
     }
 
-    fn from_target(&mut self) -> Result<Target> {
+    /// `FROM table`, with either word.
+    fn target_behind_from(&mut self) -> Result<Target> {
         match self.any(&["FROM", "IN"]) {
             true => self.target(),
             false => Err(self.error()),
@@ -267,14 +268,14 @@ impl Cursor<'_> {
             return Ok(Some(Form::Tables { schema, full }));
         }
         if self.any(&["COLUMNS", "FIELDS"]) {
-            let target = self.from_target()?;
+            let target = self.target_behind_from()?;
             return Ok(Some(Form::Columns { target, full }));
         }
         if full && self.accept(&["PROCESSLIST"]) {
             return Ok(Some(Form::Processes { full }));
         }
         if !full && self.any(&["INDEX", "INDEXES", "KEYS"]) {
-            let target = self.from_target()?;
+            let target = self.target_behind_from()?;
             return Ok(Some(Form::Index { target }));
         }
         match self.at > start {
