@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::cte_worktable::CteWorkTable;
@@ -44,11 +43,17 @@ pub struct SessionView {
     pub variables: SessionVariables,
 }
 
-/// What one statement reads: a snapshot, the transaction's own rows and the default database.
+/// Behind a table's name: its rows are wanted with their positions, as the column [`POSITION`].
+pub const POSITIONS: &str = "\0positions";
+/// The hidden column of positions, for UPDATE and DELETE.
+pub const POSITION: &str = "row position";
+
+/// What one statement reads: a snapshot, the transaction's own changes and the default database.
 #[derive(Debug, Clone)]
 pub struct View {
     pub snapshot: Snapshot,
-    pub pending: Arc<HashMap<TableId, Vec<RecordBatch>>>,
+    /// Tables that its own transaction has changed, with the changes.
+    pub changed: Arc<HashMap<TableId, TableSnapshot>>,
     pub database: Option<String>,
     /// Zone in which TIMESTAMP columns are read.
     pub time_zone: TimeZone,
@@ -85,7 +90,8 @@ impl View {
     /// Finds a table to read from; 1046, 1049, 1109 or 1146 when there is none.
     pub fn relation(&self, schema: Option<&str>, table: &str) -> Result<Relation> {
         let schema = self.schema(schema)?;
-        if is_information_schema(schema) {
+        // Positions are wanted of what is changed, which these are never.
+        if is_information_schema(schema) && !table.ends_with(POSITIONS) {
             let found = information_schema::find(table);
             let missing = || SqlError::unknown_information_schema_table(table);
             return found.map(Relation::Virtual).ok_or_else(missing);
@@ -103,8 +109,9 @@ impl View {
                 schema,
             ));
         }
+        let table = table.strip_suffix(POSITIONS).unwrap_or(table);
         match self.snapshot.table(schema, table) {
-            Some(found) => Ok(found),
+            Some(found) => Ok(self.changed.get(&found.meta().id).cloned().unwrap_or(found)),
             None if self.snapshot.tables(schema).is_none() => {
                 Err(SqlError::unknown_database(schema))
             }
@@ -174,10 +181,11 @@ impl Planner<'_> {
                 return Ok(Arc::new(VirtualSource::try_new(table, self.view.clone())?));
             }
         };
-        let pending = self.view.pending.get(&table.meta().id);
-        let pending = pending.cloned().unwrap_or_default();
-        let table = SnapshotTable::try_new(table, pending, self.view.time_zone)?;
-        Ok(Arc::new(table))
+        let table = SnapshotTable::try_new(table, self.view.time_zone)?;
+        Ok(Arc::new(match name.table().ends_with(POSITIONS) {
+            true => table.with_positions(),
+            false => table,
+        }))
     }
 }
 
