@@ -1,8 +1,8 @@
 //! information_schema: tables that are computed when a statement names them.
 //!
-//! Each table is a list of columns (names and types as in MySQL 8) and a function that makes its rows
-//! from a statement's view. They are read like any table; nothing writes to them. What Storno does not
-//! have (views, routines, triggers, events) has its table all the same, without rows.
+//! Each table is a list of columns (names and types as in MySQL 8) and a function that makes its
+//! rows from a statement's view. They are read like any table; nothing writes to them. What Storno
+//! does not have (views, routines, triggers, events) has its table all the same, without rows.
 
 mod charsets;
 mod column;

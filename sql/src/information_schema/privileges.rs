@@ -90,7 +90,7 @@ pub static APPLICABLE_ROLES: VirtualTable = VirtualTable {
     rows: no_rows,
 };
 
-/// MySQL's static privileges: name, what it is for, what it lets one do. SHOW PRIVILEGES prints them.
+/// MySQL's static privileges: name, what it is for, what it lets one do.
 pub const PRIVILEGES: [(&str, &str, &str); 31] = [
     ("Alter", "Tables", "To alter the table"),
     (

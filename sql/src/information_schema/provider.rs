@@ -1,7 +1,7 @@
 //! A virtual table as DataFusion reads it.
 //!
-//! The rows are made when the plan is, for the schema and the table that the filters name. The filters
-//! themselves run above.
+//! The rows are made when the plan is, for the schema and the table that the filters name. The
+//! filters themselves run above.
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ mod account;
 mod assign;
 mod change;
 mod command;
+mod diagnostics;
 mod insert;
 mod prepared;
 pub mod process;
@@ -17,6 +18,7 @@ mod show;
 mod tests;
 mod transaction;
 pub mod variables;
+mod view;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,13 +26,13 @@ use std::sync::atomic::AtomicU64;
 
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
-use crate::error::{Level, Result, SqlError, Warning};
+use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
 use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
-use crate::select::planner::{SessionView, View};
 use command::{Command, account_name};
+use diagnostics::asks_for_counts;
 use prepared::Statements;
 use process::Process;
 use transaction::Transaction;
@@ -207,30 +209,6 @@ impl Session {
         result
     }
 
-    /// @@warning_count and @@error_count.
-    fn diagnostics(&self) -> (u64, u64) {
-        let now = (self.sink.total(), self.sink.errors());
-        self.counts.filter(|_| now.0 == 0).unwrap_or(now)
-    }
-
-    /// Begins the list of a new statement.
-    fn forget_warnings(&mut self) {
-        self.last_insert_id = self.sink.insert_id().unwrap_or(self.last_insert_id);
-        let kept = usize::try_from(self.variables.integer("max_error_count")).unwrap_or(0);
-        let modes = self.variables.text("sql_mode");
-        let mut modes = modes.split(',');
-        let by_zero = modes.any(|mode| mode == "ERROR_FOR_DIVISION_BY_ZERO");
-        self.sink = Sink::new(kept, by_zero);
-    }
-
-    pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
-        let notes = self.variables.is_on("sql_notes");
-        let wanted = |w: &Warning| notes || w.level != Level::Note;
-        for warning in warnings.into_iter().filter(wanted) {
-            self.sink.push(warning);
-        }
-    }
-
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
         if params.is_none()
             && let Some(outcome) = self.literal_insert(sql).await?
@@ -303,45 +281,6 @@ impl Session {
         }
     }
 
-    /// The newest catalog, for statements that read no rows.
-    fn catalog_view(&self) -> View {
-        View {
-            snapshot: self.engine.store().snapshot(),
-            changed: Arc::default(),
-            database: self.database.clone(),
-            time_zone: self.time_zone(),
-            session: self.session_view(),
-            listing: None,
-        }
-    }
-
-    fn session_view(&self) -> SessionView {
-        SessionView {
-            engine: self.engine.clone(),
-            context: Arc::clone(&self.context),
-            process: Arc::clone(&self.process),
-            variables: self.variables.clone(),
-        }
-    }
-
-    /// What a query sees now: the transaction's snapshot and rows, or the newest state.
-    fn read_view(&mut self) -> View {
-        let store = self.engine.store().clone();
-        let (database, time_zone) = (self.database.clone(), self.time_zone());
-        let (snapshot, changed) = match self.open_transaction() {
-            Some(t) => (t.snapshot(|| store.snapshot()), t.changed()),
-            None => (store.snapshot(), Arc::default()),
-        };
-        View {
-            snapshot,
-            changed,
-            database,
-            time_zone,
-            session: self.session_view(),
-            listing: None,
-        }
-    }
-
     /// The open transaction; without autocommit one begins by itself.
     fn open_transaction(&mut self) -> Option<&mut Transaction> {
         if self.transaction.is_none() && !self.variables.is_on("autocommit") {
@@ -397,14 +336,6 @@ pub(crate) fn utf8(sql: &[u8]) -> Result<&str> {
             format!("Invalid utf8mb4 character string: '{hex}'"),
         )
     })
-}
-
-fn asks_for_counts(lexed: &Lexed) -> bool {
-    let is_count = |word: &str| {
-        let word = word.trim_start_matches('@');
-        word.eq_ignore_ascii_case("warning_count") || word.eq_ignore_ascii_case("error_count")
-    };
-    (0..lexed.tokens.len()).any(|i| is_count(lexed.word(i)))
 }
 
 fn placeholder_error(lexed: &Lexed) -> SqlError {

@@ -177,6 +177,7 @@ mod tests {
             user: "root".into(),
             host: "localhost".into(),
             database: None,
+            found_rows: false,
         });
         let old = process.begin("Query", b"select 1");
         let new = process.begin("Query", b"select 2");

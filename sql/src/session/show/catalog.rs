@@ -1,6 +1,6 @@
 //! SHOW of databases, tables, columns, indexes and what else belongs to a schema.
 
-use super::parse::{Form, Target};
+use super::form::{Form, Target};
 use super::{Projection, Shown, create, existing_schema};
 use crate::error::Result;
 use crate::information_schema::{

@@ -1,7 +1,7 @@
 //! SHOW CREATE: definitions as statements.
 
 use super::Shown;
-use super::parse::{Form, Target};
+use super::form::{Form, Target};
 use crate::ddl::SchemaAttributes;
 use crate::error::{Result, SqlError};
 use crate::information_schema::{mediumtext, name, row, varchar};

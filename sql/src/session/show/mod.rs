@@ -5,6 +5,7 @@
 
 mod catalog;
 mod create;
+mod form;
 mod like;
 mod parse;
 mod server;
@@ -19,7 +20,7 @@ use crate::insert::Scalar;
 use crate::result::{Outcome, ResultColumn};
 use crate::select::compile;
 use crate::select::planner::View;
-use parse::{Filter, Form, Show};
+use form::{Filter, Form, Show};
 
 pub(super) use parse::is_diagnostic;
 

@@ -1,6 +1,6 @@
 //! SHOW of the server: variables, status, accounts, connections, warnings, logs.
 
-use super::parse::Form;
+use super::form::Form;
 use super::{Projection, Shown};
 use crate::error::{Level, Result, SqlError};
 use crate::information_schema::{
