@@ -11,6 +11,7 @@
 )]
 
 mod alter;
+mod check;
 mod column_type;
 mod commit;
 mod engine;
@@ -43,6 +44,7 @@ mod view;
 mod wal;
 
 pub use alter::{Alteration, ColumnOrigin};
+pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};

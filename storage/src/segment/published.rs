@@ -19,6 +19,7 @@ use crate::{Error, Result, TableId};
 pub(crate) struct PublishedSegment {
     pub(crate) record: SegmentRecord,
     path: PathBuf,
+    database: u64,
     fs: Arc<dyn FileSystem>,
     home: Arc<Home>,
     /// Its key file, if its table has unique keys; the error, if that cannot be read.
@@ -51,6 +52,7 @@ impl PublishedSegment {
         Ok(Self {
             record,
             path,
+            database,
             fs,
             home: Home::new(Place::Segment(record.file)),
             keys: None,
@@ -61,6 +63,25 @@ impl PublishedSegment {
 
     pub(crate) fn reader(&self) -> Result<&SegmentReader> {
         self.reader.as_ref().map_err(Error::clone)
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// The same files opened once more: nothing of them counts as checked. Errors are returned at once.
+    pub(crate) fn open_again(&self, table: (TableId, &SchemaRef)) -> Result<Self> {
+        let (fs, dir) = (&self.fs, self.path.parent());
+        let dir = dir.unwrap_or_else(|| std::path::Path::new("."));
+        let again = Self::open(fs, dir, self.database, self.record, table)?;
+        again.reader()?;
+        Ok(match &self.keys {
+            None => again,
+            Some(keys) => {
+                let keys = keys.as_ref().map_err(Error::clone)?;
+                again.with_keys(Ok(keys.open_again(&**fs)?))
+            }
+        })
     }
 
     /// The segment with its key file.
