@@ -133,11 +133,11 @@ impl Session {
             gone,
             rows,
             warnings,
-            warning_count,
         } = updated;
-        let unkept = warning_count.saturating_sub(warnings.len() as u64);
-        self.warn(warnings);
+        let unkept = warnings.count.saturating_sub(warnings.list.len() as u64);
+        self.warn(warnings.list);
         self.sink.count_more(unkept);
+        let warning_count = warnings.count;
         let changed = rows.num_rows() as u64;
         match self.open_transaction() {
             _ if changed == 0 => {}
@@ -159,7 +159,7 @@ impl Session {
         Ok(self.changed(count, info))
     }
 
-    fn found(
+    pub(super) fn found(
         &self,
         plan: Arc<dyn ExecutionPlan>,
     ) -> Result<futures::stream::BoxStream<'static, Result<arrow::array::RecordBatch>>> {
@@ -186,8 +186,7 @@ impl Session {
         }
     }
 
-    fn changed(&mut self, affected_rows: u64, info: String) -> Outcome {
-        self.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
+    pub(super) fn changed(&mut self, affected_rows: u64, info: String) -> Outcome {
         Outcome::Done(Done {
             affected_rows,
             last_insert_id: 0,

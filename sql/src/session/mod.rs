@@ -17,6 +17,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod upsert;
 pub mod variables;
 mod view;
 

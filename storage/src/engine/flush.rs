@@ -7,12 +7,14 @@ use roaring::RoaringBitmap;
 
 use super::Shared;
 use super::segments::{RowSource, Written};
+use crate::history::History;
 use crate::memtable::Memtable;
 use crate::{Result, TableMeta};
 
 #[derive(Debug)]
 pub(crate) struct FlushJob {
     pub(super) meta: Arc<TableMeta>,
+    pub(super) history: Arc<History>,
     /// As it was when the job was queued: rows deleted since are written, too.
     pub(super) memtable: Arc<Memtable>,
 }
@@ -38,6 +40,6 @@ impl RowSource for Memtable {
 
 impl FlushJob {
     pub(super) fn run(&self, shared: &Shared) -> Result<Written> {
-        shared.write_segments(&self.meta, &*self.memtable)
+        shared.write_segments(&self.meta, &self.history, &*self.memtable)
     }
 }

@@ -9,8 +9,10 @@ use arrow::datatypes::DataType;
 use roaring::RoaringBitmap;
 
 use super::Shared;
-use crate::format::Seal;
+use crate::format::{FileId, Seal};
+use crate::history::History;
 use crate::home::Move;
+use crate::keys::{KeyColumns, KeyIndex, key_columns, key_path, write_index};
 use crate::segment::{PublishedSegment, SegmentWriter, segment_path};
 use crate::sort::sorted_order;
 use crate::{Error, Result, TableMeta};
@@ -52,8 +54,10 @@ impl Shared {
     pub(super) fn write_segments(
         &self,
         meta: &TableMeta,
+        history: &History,
         source: &dyn RowSource,
     ) -> Result<Written> {
+        let unique = key_columns(history, &meta.spec.unique_keys);
         let keys = meta.spec.sort_key.iter().map(|&c| whole_column(source, c));
         let order = sorted_order(&keys.collect::<Result<Vec<_>>>()?)?;
         let order = match order {
@@ -65,7 +69,7 @@ impl Shared {
         let mut segments = Vec::new();
         let written: Result<()> = cuts.into_iter().try_for_each(|cut| {
             let rows = order.slice(cut.start, cut.len());
-            segments.push(self.write_segment(meta, source, &rows)?);
+            segments.push(self.write_segment(meta, &unique, source, &rows)?);
             Ok(())
         });
         let synced = written.and_then(|()| {
@@ -85,6 +89,7 @@ impl Shared {
     fn write_segment(
         &self,
         meta: &TableMeta,
+        unique: &[KeyColumns],
         source: &dyn RowSource,
         rows: &UInt32Array,
     ) -> Result<Arc<PublishedSegment>> {
@@ -96,12 +101,15 @@ impl Shared {
         let written = SegmentWriter::create(&*self.fs, &path, seal, meta.id, &meta.spec.sort_key)
             .and_then(|mut writer| {
                 for column in 0..meta.spec.columns.len() {
-                    let whole = whole_column(source, column)?;
-                    let sorted =
-                        take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))?;
-                    writer.column(&sorted)?;
+                    writer.column(&sorted_column(source, column, rows)?)?;
                 }
                 writer.finish()
+            })
+            .and_then(|record| {
+                self.write_keys(seal.file, unique, |column| {
+                    sorted_column(source, column, rows)
+                })?;
+                Ok(record)
             });
         match written {
             Ok(record) => {
@@ -109,14 +117,59 @@ impl Shared {
                 let (fs, dir) = (&self.fs, &self.dir);
                 let segment = PublishedSegment::open(fs, dir, self.database, record, table)?;
                 segment.reader()?;
-                Ok(Arc::new(segment))
+                Ok(Arc::new(match unique {
+                    [] => segment,
+                    _ => segment.with_keys(Ok(self.open_keys(seal.file, unique)?)),
+                }))
             }
             Err(error) => {
+                if !unique.is_empty() {
+                    let _ = self.fs.remove(&key_path(&self.dir, seal.file));
+                }
                 // Room for others; if it stays, the next open removes it.
                 let _ = self.fs.remove(&path);
                 Err(error)
             }
         }
+    }
+
+    /// Writes the key file of a segment, whose columns are given by position.
+    pub(super) fn write_keys(
+        &self,
+        file: FileId,
+        unique: &[KeyColumns],
+        column: impl Fn(usize) -> Result<ArrayRef>,
+    ) -> Result<()> {
+        if unique.is_empty() {
+            return Ok(());
+        }
+        let hashes = unique.iter().map(|key| {
+            let columns = key.positions.iter().map(|&c| column(c));
+            let hashes = self.hasher.hash(&columns.collect::<Result<Vec<_>>>()?)?;
+            Ok((key.ids.clone(), hashes))
+        });
+        let hashes = hashes.collect::<Result<Vec<_>>>()?;
+        let seal = Seal {
+            database: self.database,
+            file,
+        };
+        let path = key_path(&self.dir, file);
+        write_index(&*self.fs, &path, (seal, self.hasher.fingerprint()), &hashes)
+    }
+
+    /// Opens the key file of a segment. One of another secret or without one of the keys is damaged.
+    pub(super) fn open_keys(&self, file: FileId, unique: &[KeyColumns]) -> Result<KeyIndex> {
+        let path = key_path(&self.dir, file);
+        let seal = Seal {
+            database: self.database,
+            file,
+        };
+        let index = KeyIndex::open(&*self.fs, &path, seal)?;
+        let complete = unique.iter().all(|key| index.slot(&key.ids).is_some());
+        if !complete || index.secret() != self.hasher.fingerprint() {
+            return Err(Error::corruption(&path, 0, "the keys of another table"));
+        }
+        Ok(index)
     }
 
     /// Where to cut the sorted rows so that no segment has too many rows or bytes.
@@ -143,6 +196,11 @@ impl Shared {
         }
         Ok(cuts)
     }
+}
+
+fn sorted_column(source: &dyn RowSource, column: usize, rows: &UInt32Array) -> Result<ArrayRef> {
+    let whole = whole_column(source, column)?;
+    take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))
 }
 
 fn without(mut order: Vec<u32>, deleted: &RoaringBitmap) -> Vec<u32> {

@@ -15,6 +15,7 @@ pub(crate) enum FileKind {
     Manifest,
     Wal,
     Segment,
+    Keys,
 }
 
 impl FileKind {
@@ -23,6 +24,7 @@ impl FileKind {
             Self::Manifest => *b"STORNOMF",
             Self::Wal => *b"STORNOWL",
             Self::Segment => *b"STORNOSG",
+            Self::Keys => *b"STORNOKY",
         }
     }
 }

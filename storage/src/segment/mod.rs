@@ -25,5 +25,7 @@ pub(crate) use published::PublishedSegment;
 pub(crate) use reader::ColumnCursor;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::{SegmentReader, segment_summary};
+pub(crate) use sink::Sink;
+pub(crate) use verified::Verified;
 pub(crate) use writer::{SegmentWriter, segment_path};
 pub(crate) use zone::{Bounds, Prefix, Zone};
