@@ -1,6 +1,9 @@
-//! Scans: which blocks of which segments a request needs (`prune`), and reading them piece by piece
-//! (`morsel`). Rows are not filtered here: what cannot be ruled out is returned.
+//! Scans: which rows of which segments a request needs (`prune`, with `code_set` for what a predicate
+//! means in one segment), and reading them piece by piece (`morsel`), rows tested by their codes before
+//! values are decoded (`filter`). What cannot be ruled out so is returned: the caller tests again.
 
+mod code_set;
+mod filter;
 mod morsel;
 mod prune;
 
@@ -12,6 +15,7 @@ use crate::rows::column_bytes;
 use crate::segment::{BLOCK_ROWS, PublishedSegment};
 use crate::{Error, Predicate, Result, TableSnapshot};
 
+pub(crate) use code_set::CodeSet;
 pub use morsel::Morsel;
 use morsel::Piece;
 use prune::Pruner;
@@ -79,17 +83,19 @@ impl Scan {
         let reader = segment.reader()?;
         self.stats.segments_total += 1;
         self.stats.blocks_total += reader.blocks() as u64;
-        let blocks = pruner.blocks(reader)?;
-        if blocks.is_empty() {
+        let Some(plan) = pruner.plan(reader, &self.snapshot.cache)? else {
             return Ok(());
-        }
+        };
         self.stats.segments_kept += 1;
-        self.stats.blocks_kept += blocks.len() as u64;
+        self.stats.blocks_kept += plan.blocks.len() as u64;
         let mut rows = 0;
-        for block in &blocks {
-            let length = BLOCK_ROWS.min(reader.rows().saturating_sub(block * BLOCK_ROWS));
-            rows += length as u64;
-            self.pieces.push(Piece::block(segment, *block, length));
+        for &block in &plan.blocks {
+            let start = block * BLOCK_ROWS;
+            let from = plan.rows.start.max(start) - start;
+            let to = plan.rows.end.min(start + reader.block_rows(block)) - start;
+            rows += (to - from) as u64;
+            self.pieces
+                .push(Piece::block(segment, block, from..to, &plan.tests));
         }
         self.stats.rows += rows;
         // A column's share by rows: exact for codes, an estimate for the dictionary behind them.

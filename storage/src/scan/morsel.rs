@@ -1,10 +1,13 @@
 //! A piece of a scan: reads blocks and memtable chunks one after the other.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use super::code_set::CodeSet;
+use super::filter::{FilterBuffers, select};
 use crate::Result;
 use crate::rows::make_batch;
 use crate::segment::{ChunkCache, ColumnCursor, PublishedSegment};
@@ -18,16 +21,35 @@ pub(super) struct Piece {
 
 #[derive(Debug)]
 enum Source {
-    Block(Arc<PublishedSegment>, usize),
+    Block(BlockPiece),
     /// Part of a memtable's chunk, from a row on.
     Chunk(Arc<RecordBatch>, usize),
 }
 
+/// Rows of a block, and the tests they have to pass.
+#[derive(Debug)]
+struct BlockPiece {
+    segment: Arc<PublishedSegment>,
+    block: usize,
+    rows: Range<usize>,
+    tests: Arc<[(usize, CodeSet)]>,
+}
+
 impl Piece {
-    pub(super) fn block(segment: &Arc<PublishedSegment>, block: usize, rows: usize) -> Self {
+    pub(super) fn block(
+        segment: &Arc<PublishedSegment>,
+        block: usize,
+        rows: Range<usize>,
+        tests: &Arc<[(usize, CodeSet)]>,
+    ) -> Self {
         Self {
-            source: Source::Block(Arc::clone(segment), block),
-            rows,
+            rows: rows.len(),
+            source: Source::Block(BlockPiece {
+                segment: Arc::clone(segment),
+                block,
+                rows,
+                tests: Arc::clone(tests),
+            }),
         }
     }
 
@@ -53,6 +75,7 @@ pub struct Morsel {
     /// Loaded strings per requested column, of the segment read last.
     cursors: Vec<ColumnCursor>,
     segment: Option<Arc<PublishedSegment>>,
+    buffers: FilterBuffers,
 }
 
 impl Morsel {
@@ -70,30 +93,40 @@ impl Morsel {
             cache,
             cursors: Vec::new(),
             segment: None,
+            buffers: FilterBuffers::default(),
         }
     }
 
-    /// Rows the morsel still has.
+    /// Rows the morsel still has, before tests of single rows.
     pub fn rows(&self) -> usize {
         self.pieces.as_slice().iter().map(Piece::rows).sum()
     }
 
-    fn read(&mut self, piece: &Piece) -> Result<RecordBatch> {
-        let columns = match &piece.source {
+    /// `None` when no row of the piece passes the tests.
+    fn read(&mut self, piece: &Piece) -> Result<Option<RecordBatch>> {
+        let (columns, rows) = match &piece.source {
             Source::Chunk(chunk, from) => {
                 let columns = self.columns.iter().filter_map(|&c| chunk.columns().get(c));
-                columns.map(|c| c.slice(*from, piece.rows)).collect()
+                let columns = columns.map(|c| c.slice(*from, piece.rows));
+                (columns.collect(), piece.rows)
             }
-            Source::Block(segment, block) => {
-                self.enter(segment);
-                let reader = segment.reader()?;
+            Source::Block(piece) => {
+                self.enter(&piece.segment);
+                let reader = piece.segment.reader()?;
+                let rows = (piece.block, piece.rows.clone());
+                let selection = select(reader, rows, &piece.tests, &mut self.buffers)?;
+                if selection.len() == 0 {
+                    return Ok(None);
+                }
                 let columns = self.columns.iter().zip(&mut self.cursors);
-                columns
-                    .map(|(&column, cursor)| reader.read(column, *block, &self.cache, cursor))
-                    .collect::<Result<_>>()?
+                let at = (piece.block, &selection);
+                let columns = columns
+                    .map(|(&column, cursor)| reader.read_rows(column, at, &self.cache, cursor))
+                    .collect::<Result<_>>()?;
+                (columns, selection.len())
             }
         };
-        make_batch(&self.schema, columns, piece.rows)
+        make_batch(&self.schema, columns, rows).map(Some)
     }
 
     /// Forgets the strings of the segment before.
@@ -117,8 +150,13 @@ impl Iterator for Morsel {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let piece = self.pieces.next()?;
-        let batch = self.read(&piece);
+        // Empty ones are passed over; a caller that has given up is asked for between batches only.
+        let batch = loop {
+            let piece = self.pieces.next()?;
+            if let Some(batch) = self.read(&piece).transpose() {
+                break batch;
+            }
+        };
         if batch.is_err() {
             self.pieces = Vec::new().into_iter();
         }
