@@ -40,7 +40,11 @@ pub use commit::{Commit, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use predicate::{CompareOp, Predicate, Value};
-pub use scan::{Morsel, Scan, ScanRequest, ScanStats};
+pub use scan::{
+    BlockRows, CodeSet, CodedColumn, CodedScan, Meaning, Morsel, Rows, Scan, ScanRequest,
+    ScanStats, SegmentScan, SelectBuffers,
+};
 pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
+pub use segment::Lane;
 pub use snapshot::{Snapshot, TableSnapshot};
 pub use store::Store;

@@ -11,7 +11,7 @@ use crate::{CompareOp, Predicate, Result, Value};
 
 /// A set of codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CodeSet {
+pub enum CodeSet {
     /// From the first to the second, both included; ascending and apart. Empty: nothing.
     Ranges(Vec<(u64, u64)>),
     /// One bit per code.
@@ -24,7 +24,7 @@ impl CodeSet {
     }
 
     /// The codes from `low` to `high` that pass, each asked once.
-    pub(crate) fn collect(high: u64, mut test: impl FnMut(u64) -> bool) -> Self {
+    pub fn collect(high: u64, mut test: impl FnMut(u64) -> bool) -> Self {
         let words = (high / 64 + 1) as usize;
         let word = |number: u64, test: &mut dyn FnMut(u64) -> bool| {
             let codes = (number * 64)..=(number * 64 + 63).min(high);
@@ -34,14 +34,16 @@ impl CodeSet {
         Self::Bits(bits.collect())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether it has no code.
+    pub fn is_empty(&self) -> bool {
         match self {
             Self::Ranges(ranges) => ranges.is_empty(),
             Self::Bits(bits) => bits.iter().all(|&word| word == 0),
         }
     }
 
-    pub(crate) fn contains(&self, code: u64) -> bool {
+    /// Whether it has this code.
+    pub fn contains(&self, code: u64) -> bool {
         match self {
             Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= code && code <= to),
             Self::Bits(bits) => {

@@ -3,6 +3,7 @@
 //! values are decoded (`filter`). What cannot be ruled out so is returned: the caller tests again.
 
 mod code_set;
+mod coded;
 mod filter;
 mod morsel;
 mod prune;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::rows::column_bytes;
-use crate::segment::{BLOCK_ROWS, PublishedSegment};
+use crate::segment::{BLOCK_ROWS, ChunkCache, PublishedSegment};
 use crate::{Error, Predicate, Result, TableSnapshot};
 
-pub(crate) use code_set::CodeSet;
+pub use code_set::CodeSet;
+pub use coded::{BlockRows, CodedColumn, CodedScan, Meaning, Rows, SegmentScan, SelectBuffers};
 pub use morsel::Morsel;
 use morsel::Piece;
-use prune::Pruner;
+use prune::{Pruner, SegmentPlan};
 
 /// Rows a morsel aims at.
 const MORSEL_ROWS: usize = 65_536;
@@ -51,7 +53,9 @@ pub struct Scan {
     snapshot: TableSnapshot,
     columns: Vec<usize>,
     schema: SchemaRef,
-    pieces: Vec<Piece>,
+    plans: Vec<(Arc<PublishedSegment>, SegmentPlan)>,
+    /// Of the memtables.
+    chunks: Vec<Piece>,
     stats: ScanStats,
 }
 
@@ -67,7 +71,8 @@ impl TableSnapshot {
             snapshot: self.clone(),
             columns: request.columns,
             schema: Arc::new(Schema::new(wanted)),
-            pieces: Vec::new(),
+            plans: Vec::new(),
+            chunks: Vec::new(),
             stats: ScanStats::default(),
         };
         for segment in self.table.segments.iter() {
@@ -88,21 +93,15 @@ impl Scan {
         };
         self.stats.segments_kept += 1;
         self.stats.blocks_kept += plan.blocks.len() as u64;
-        let mut rows = 0;
-        for &block in &plan.blocks {
-            let start = block * BLOCK_ROWS;
-            let from = plan.rows.start.max(start) - start;
-            let to = plan.rows.end.min(start + reader.block_rows(block)) - start;
-            rows += (to - from) as u64;
-            self.pieces
-                .push(Piece::block(segment, block, from..to, &plan.tests));
-        }
+        let rows: usize = plan.block_rows(reader.rows()).map(|b| b.rows.len()).sum();
+        let rows = rows as u64;
         self.stats.rows += rows;
         // A column's share by rows: exact for codes, an estimate for the dictionary behind them.
         for &column in &self.columns {
             let bytes = u128::from(reader.column_bytes(column)) * u128::from(rows);
             self.stats.bytes += (bytes / reader.rows().max(1) as u128) as u64;
         }
+        self.plans.push((Arc::clone(segment), plan));
         Ok(())
     }
 
@@ -111,7 +110,7 @@ impl Scan {
         for chunk in table.memtables().flat_map(|m| m.chunks()) {
             for from in (0..chunk.num_rows()).step_by(BLOCK_ROWS) {
                 let length = BLOCK_ROWS.min(chunk.num_rows() - from);
-                self.pieces.push(Piece::chunk(chunk, from, length));
+                self.chunks.push(Piece::chunk(chunk, from, length));
             }
             self.stats.rows += chunk.num_rows() as u64;
             let columns = self.columns.iter().filter_map(|&c| chunk.columns().get(c));
@@ -130,29 +129,40 @@ impl Scan {
 
     /// Pieces of about 64 Ki rows, each readable on any thread.
     pub fn into_morsels(self) -> Vec<Morsel> {
-        let mut morsels = Vec::new();
-        let mut pieces = Vec::new();
-        let mut rows = 0;
-        let morsel = |pieces| {
-            let cache = Arc::clone(&self.snapshot.cache);
-            Morsel::new(
-                pieces,
-                self.columns.clone(),
-                Arc::clone(&self.schema),
-                cache,
-            )
-        };
-        for piece in self.pieces {
-            rows += piece.rows();
-            pieces.push(piece);
-            if rows >= MORSEL_ROWS {
-                morsels.push(morsel(std::mem::take(&mut pieces)));
-                rows = 0;
-            }
-        }
-        if !pieces.is_empty() {
-            morsels.push(morsel(pieces));
-        }
-        morsels
+        let blocks = self.plans.iter().flat_map(|(segment, plan)| {
+            let blocks = plan.block_rows(segment.record.rows as usize);
+            blocks.map(|at| Piece::block(segment, at.block(), at.rows, &plan.tests))
+        });
+        let pieces = blocks.chain(self.chunks).collect();
+        cut(pieces, (&self.columns, &self.schema), &self.snapshot.cache)
     }
+}
+
+/// Morsels of some pieces.
+fn cut(
+    pieces: Vec<Piece>,
+    (columns, schema): (&[usize], &SchemaRef),
+    cache: &Arc<ChunkCache>,
+) -> Vec<Morsel> {
+    let (mut morsels, mut gathered, mut rows) = (Vec::new(), Vec::new(), 0);
+    let morsel = |pieces| {
+        Morsel::new(
+            pieces,
+            columns.to_vec(),
+            Arc::clone(schema),
+            Arc::clone(cache),
+        )
+    };
+    for piece in pieces {
+        rows += piece.rows();
+        gathered.push(piece);
+        if rows >= MORSEL_ROWS {
+            morsels.push(morsel(std::mem::take(&mut gathered)));
+            rows = 0;
+        }
+    }
+    if !gathered.is_empty() {
+        morsels.push(morsel(gathered));
+    }
+    morsels
 }

@@ -37,8 +37,6 @@ pub(crate) struct CodesInfo {
     pub(crate) ascending: bool,
     /// The greatest code.
     pub(crate) high: u64,
-    /// Entries of the dictionary.
-    pub(crate) entries: usize,
 }
 
 impl SegmentReader {
@@ -58,7 +56,6 @@ impl SegmentReader {
             null_code: entry.null_code,
             ascending: entry.ascending || matches!(kind, ColumnKind::Frame(_)),
             high: entry.high,
-            entries: entry.dictionary_entries as usize,
         }))
     }
 
@@ -118,12 +115,20 @@ impl SegmentReader {
         self.with_codes(column, block, |codes| codes.runs(values, ends))
     }
 
-    /// The sum of the distances of a block's values, where it is kept.
-    pub(crate) fn block_sum(&self, column: usize, block: usize) -> Result<Option<u64>> {
-        Ok(match self.block(column, block)?.content {
-            Content::Codes(_, sum) => sum,
-            Content::Values(_) => None,
-        })
+    /// The sum of a block's values and how many are not NULL, where it is kept.
+    pub(crate) fn block_sum(&self, column: usize, block: usize) -> Result<Option<(i128, u64)>> {
+        let Encoding::Frame { base, scale } = self.column(column)?.encoding else {
+            return Ok(None);
+        };
+        let entry = self.block(column, block)?;
+        let values = self.block_rows(block).saturating_sub(entry.nulls.into()) as u64;
+        let Content::Codes(_, Some(sum)) = entry.content else {
+            return Ok(None);
+        };
+        let steps = i128::from(sum).checked_mul(scale.into());
+        let origins = base.checked_mul(values.into());
+        let sum = steps.zip(origins).and_then(|(a, b)| a.checked_add(b));
+        Ok(sum.map(|sum| (sum, values)))
     }
 
     /// The first row of `rows` of a block whose code passes.
@@ -214,6 +219,21 @@ impl SegmentReader {
             chunk: chunk as u32,
         };
         cache.get(key, || self.read_chunk(column, chunk))
+    }
+
+    /// Hands a string of a dictionary to `use_string`; `None` when there is no such entry.
+    pub(crate) fn with_string<R>(
+        &self,
+        column: usize,
+        entry: usize,
+        cache: &ChunkCache,
+        use_string: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>> {
+        if entry >= self.column(column)?.dictionary_entries as usize {
+            return Ok(None);
+        }
+        let strings = self.strings_chunk(column, entry / CHUNK_ENTRIES, cache)?;
+        Ok(strings.get(entry % CHUNK_ENTRIES).map(use_string))
     }
 
     /// The code of a string.

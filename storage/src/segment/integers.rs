@@ -152,6 +152,11 @@ impl Frame {
         }
     }
 
+    /// From one code to the next.
+    pub(crate) fn step(&self) -> u64 {
+        self.scale
+    }
+
     pub(crate) fn value(&self, code: u64) -> i128 {
         let distance = i128::from(code).wrapping_mul(self.scale.into());
         self.origin.wrapping_add(distance)

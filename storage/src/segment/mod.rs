@@ -29,6 +29,7 @@ mod zone;
 pub(crate) use coded::ColumnKind;
 pub(crate) use dictionary::ChunkCache;
 pub(crate) use layout::BLOCK_ROWS;
+pub use packing::Lane;
 pub(crate) use published::PublishedSegment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::segment_summary;

@@ -26,9 +26,11 @@ pub(crate) fn bits_of(max: u64) -> u8 {
     (u64::BITS - max.leading_zeros()) as u8
 }
 
-/// An unsigned number that can be packed.
-pub(crate) trait Lane: Copy + Default + Ord + TryFrom<u64> + Into<u64> + 'static {
+/// A type of codes: u8, u16, u32 or u64.
+pub trait Lane: Copy + Default + Ord + TryFrom<u64> + Into<u64> + 'static {
+    /// The low bits of a number.
     fn wrap(number: u64) -> Self;
+    /// The sum without its overflow.
     fn wrapping_add(self, other: Self) -> Self;
 }
 
