@@ -15,7 +15,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
 use crate::planning::PlanningPool;
-use crate::select::coerce;
+use crate::select::{coerce, sort_keys};
 use crate::session::variables::{self, GlobalVariables};
 use crate::session::{Session, SessionContext};
 
@@ -217,5 +217,6 @@ fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionSt
         .with_config(config)
         .with_runtime_env(runtime)
         .with_analyzer_rules(coerce::analyzer_rules())
+        .with_optimizer_rules(sort_keys::optimizer_rules())
         .build())
 }

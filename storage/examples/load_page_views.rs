@@ -87,6 +87,7 @@ fn commit(store: &Store, table: &TableSnapshot, batches: Vec<RecordBatch>) -> Du
                     };
                     let batch = WriteBatch {
                         inserts: vec![(table.meta().id, batch)],
+                        deletes: vec![],
                         on_duplicate: OnDuplicate::Fail,
                         sync: SyncMode::Durable,
                     };

@@ -143,6 +143,7 @@ fn rows(meta: &TableMeta, random: &mut Random, at: f64, count: usize) -> RecordB
 fn insert(table: &TableSnapshot, rows: RecordBatch) -> WriteBatch {
     WriteBatch {
         inserts: vec![(table.meta().id, rows)],
+        deletes: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Durable,
     }

@@ -1,6 +1,7 @@
 //! Write batches, and what can be done to one before it is queued: checking it against the table,
 //! encoding it for the WAL, hashing its keys. This runs on the submitting thread, in parallel.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -11,7 +12,7 @@ use crate::rows::compact;
 use crate::unique::{KeyHash, KeyHasher};
 use crate::version::Version;
 use crate::wal::encode_batch;
-use crate::{Error, Result, SyncMode, TableId, TableMeta};
+use crate::{Error, Result, RowSelection, SyncMode, TableId, TableMeta};
 
 /// Longest commit, encoded. Bounds frames, blocks and the memory of one request.
 pub(crate) const COMMIT_BYTES_MAX: usize = 1 << 30;
@@ -25,11 +26,31 @@ pub enum OnDuplicate {
     Skip,
 }
 
-/// Rows for any number of tables, committed together or not at all.
+/// What to do about rows to be deleted that another commit has deleted since they were chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfGone {
+    /// The whole write batch fails with `Error::Conflict`: for UPDATE, whose new rows were made of those.
+    Conflict,
+    /// They are not counted: for DELETE.
+    Ignore,
+}
+
+/// Rows of one table to be deleted. Where they are does not matter: rows that a flush or a merge has
+/// moved since are found.
+#[derive(Debug, Clone)]
+pub struct Delete {
+    pub rows: RowSelection,
+    pub if_gone: IfGone,
+}
+
+/// Changes of any number of tables, committed together or not at all. Deletes come first: a row inserted
+/// may have the unique key of one that is deleted.
 #[derive(Debug)]
 pub struct WriteBatch {
     /// The batch must have exactly the table's arrow schema.
     pub inserts: Vec<(TableId, RecordBatch)>,
+    /// At most one for each table.
+    pub deletes: Vec<Delete>,
     pub on_duplicate: OnDuplicate,
     pub sync: SyncMode,
 }
@@ -37,16 +58,19 @@ pub struct WriteBatch {
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commit {
-    /// Of the newest commit when no row was inserted.
+    /// Of the newest commit when no row was inserted or deleted.
     pub sequence: u64,
     pub rows_inserted: u64,
     pub rows_skipped: u64,
+    pub rows_deleted: u64,
 }
 
 /// One insert, ready for the writer.
 #[derive(Debug)]
 pub(crate) struct PreparedInsert {
     pub(crate) meta: Arc<TableMeta>,
+    /// Number of the shape of the rows.
+    pub(crate) shape: usize,
     pub(crate) rows: RecordBatch,
     /// The rows as the WAL holds them.
     pub(crate) body: Vec<u8>,
@@ -54,9 +78,19 @@ pub(crate) struct PreparedInsert {
     pub(crate) keys: Vec<Vec<Option<KeyHash>>>,
 }
 
+/// One delete, ready for the writer.
+#[derive(Debug)]
+pub(crate) struct PreparedDelete {
+    pub(crate) rows: RowSelection,
+    pub(crate) if_gone: IfGone,
+    /// Per unique key, per row.
+    pub(crate) keys: Vec<Vec<Option<KeyHash>>>,
+}
+
 #[derive(Debug)]
 pub(crate) struct PreparedCommit {
     pub(crate) inserts: Vec<PreparedInsert>,
+    pub(crate) deletes: Vec<PreparedDelete>,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) sync: SyncMode,
 }
@@ -64,12 +98,14 @@ pub(crate) struct PreparedCommit {
 impl PreparedCommit {
     pub(crate) fn new(version: &Version, hasher: &KeyHasher, batch: WriteBatch) -> Result<Self> {
         let prepare = |(table, rows): (TableId, RecordBatch)| {
-            let meta = Arc::clone(&version.table(table)?.meta);
+            let table = version.table(table)?;
+            let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
             let rows = compact(&meta.arrow, check(&meta, &rows)?)?;
             let keys = hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
             Ok(PreparedInsert {
                 body: encode_batch(&rows),
                 meta,
+                shape,
                 rows,
                 keys,
             })
@@ -79,8 +115,15 @@ impl PreparedCommit {
             .into_iter()
             .map(prepare)
             .collect::<Result<Vec<_>>>()?;
+        let mut tables = BTreeSet::new();
+        if !batch.deletes.iter().all(|d| tables.insert(d.rows.table())) {
+            return Err(Error::Invalid("two deletes of one table".into()));
+        }
+        let deletes = batch.deletes.into_iter();
+        let deletes = deletes.map(|delete| PreparedDelete::new(hasher, delete));
         let prepared = Self {
             inserts,
+            deletes: deletes.collect::<Result<_>>()?,
             on_duplicate: batch.on_duplicate,
             sync: batch.sync,
         };
@@ -95,6 +138,27 @@ impl PreparedCommit {
     /// Encoded size.
     pub(crate) fn bytes(&self) -> usize {
         self.inserts.iter().map(|insert| insert.body.len()).sum()
+    }
+}
+
+impl PreparedDelete {
+    fn new(hasher: &KeyHasher, delete: Delete) -> Result<Self> {
+        let Delete { rows, if_gone } = delete;
+        let mut keys = Vec::new();
+        for key in &rows.snapshot.meta().spec.unique_keys {
+            let mut hashes = Vec::with_capacity(rows.len() as usize);
+            for morsel in rows.scan(key.columns.clone())?.into_morsels() {
+                for batch in morsel {
+                    hashes.extend(hasher.hash(batch?.columns())?);
+                }
+            }
+            keys.push(hashes);
+        }
+        Ok(Self {
+            rows,
+            if_gone,
+            keys,
+        })
     }
 }
 

@@ -51,6 +51,16 @@ pub enum Error {
         batch: usize,
         row: usize,
     },
+    /// Rows to be deleted or replaced had been deleted since they were read: the statement has to read
+    /// them again.
+    #[error("rows of {table:?} have been changed since they were read")]
+    Conflict { table: TableName },
+    /// The table was altered after the rows were made for it.
+    #[error("the definition of {table:?} has changed")]
+    TableChanged { table: TableName },
+    /// A change of a table that storage cannot make yet.
+    #[error("not supported: {0}")]
+    NotSupported(String),
     /// The caller broke the contract (wrong schema, unknown column ...).
     #[error("invalid request: {0}")]
     Invalid(String),

@@ -56,7 +56,11 @@ pub fn wal(file: &[u8]) {
         let Ok(contents) = read_wal(Path::new("wal"), file, seal.database, record) else {
             return;
         };
-        for insert in contents.commits.iter().flat_map(|commit| &commit.inserts) {
+        for insert in contents
+            .commits
+            .iter()
+            .flat_map(|commit| &commit.logged.inserts)
+        {
             if let Ok(batch) = decode_batch(&schema, insert.body) {
                 batch.columns().iter().for_each(|column| validate(column));
             }

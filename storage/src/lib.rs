@@ -10,6 +10,7 @@
     unsafe_code
 )]
 
+mod alter;
 mod column_type;
 mod commit;
 mod engine;
@@ -19,6 +20,8 @@ pub mod fs;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod history;
+mod home;
 mod manifest;
 mod memtable;
 mod options;
@@ -27,6 +30,7 @@ mod rows;
 mod scan;
 mod schema;
 mod segment;
+mod selection;
 mod snapshot;
 mod sort;
 mod store;
@@ -34,9 +38,11 @@ mod store;
 mod testing;
 mod unique;
 mod version;
+mod view;
 mod wal;
 
-pub use commit::{Commit, OnDuplicate, WriteBatch};
+pub use alter::{Alteration, ColumnOrigin};
+pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use predicate::{CompareOp, Predicate, Value};
@@ -46,5 +52,6 @@ pub use scan::{
 };
 pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
 pub use segment::Lane;
+pub use selection::RowSelection;
 pub use snapshot::{Snapshot, TableSnapshot};
 pub use store::Store;

@@ -5,17 +5,25 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use roaring::RoaringBitmap;
 
 use crate::Result;
 use crate::format::FileId;
+use crate::history::Conversion;
+use crate::home::{Home, Place};
 use crate::rows::{batch_bytes, concat_batches};
 
 /// Chunks are joined up to this many rows.
 const CHUNK_ROWS_MAX: usize = 16_384;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Memtable {
-    /// In order of arrival. Small chunks are joined as they come, each at most about half as long as
+    /// All values that one grew into share it: a row keeps its number while the memtable grows.
+    home: Arc<Home>,
+    /// Arrival number of the first row.
+    first: u64,
+    deleted: Arc<RoaringBitmap>,
+    /// In order of arrival; their schemas only agree in the types. Small chunks are joined as they come, each at most about half as long as
     /// the one before, so that there are few of them and each row is copied few times.
     chunks: Vec<Arc<RecordBatch>>,
     rows: u64,
@@ -27,6 +35,46 @@ pub(crate) struct Memtable {
 }
 
 impl Memtable {
+    /// An empty memtable of a table that has taken `arrived` rows so far.
+    pub(crate) fn starting_at(arrived: u64) -> Self {
+        Self {
+            home: Home::new(Place::Memtable(arrived)),
+            first: arrived,
+            deleted: Arc::default(),
+            chunks: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            last_sequence: 0,
+            first_wal: None,
+        }
+    }
+
+    pub(crate) fn home(&self) -> &Arc<Home> {
+        &self.home
+    }
+
+    /// Whether they are the same memtable, possibly at different times.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.home, &other.home)
+    }
+
+    /// Arrival number of the row that would come next.
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.rows
+    }
+
+    /// Numbers of the deleted rows. They stay in the chunks.
+    pub(crate) fn deleted(&self) -> &Arc<RoaringBitmap> {
+        &self.deleted
+    }
+
+    /// This memtable without some rows.
+    pub(crate) fn delete(&self, rows: &RoaringBitmap) -> Self {
+        let mut next = self.clone();
+        *Arc::make_mut(&mut next.deleted) |= rows;
+        next
+    }
+
     /// This memtable and the rows of some commits, the last of them `sequence`, logged in `wal`.
     pub(crate) fn append(
         &self,
@@ -58,12 +106,33 @@ impl Memtable {
         Ok(next)
     }
 
+    /// This memtable after a change of its table.
+    pub(crate) fn converted(&self, conversion: &Conversion, schema: &SchemaRef) -> Result<Self> {
+        let convert = |chunk: &Arc<RecordBatch>| conversion.convert(schema, chunk).map(Arc::new);
+        let chunks = self
+            .chunks
+            .iter()
+            .map(convert)
+            .collect::<Result<Vec<_>>>()?;
+        let bytes = chunks.iter().map(|c| batch_bytes(c)).sum();
+        Ok(Self {
+            chunks,
+            bytes,
+            ..self.clone()
+        })
+    }
+
     pub(crate) fn chunks(&self) -> &[Arc<RecordBatch>] {
         &self.chunks
     }
 
+    /// Rows, deleted ones too.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
+    }
+
+    pub(crate) fn live_rows(&self) -> u64 {
+        self.rows - self.deleted.len()
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -106,7 +175,7 @@ mod tests {
     #[test]
     fn single_rows_end_up_in_few_chunks_and_old_values_stay() {
         let schema = row(0).schema();
-        let mut memtable = Memtable::default();
+        let mut memtable = Memtable::starting_at(0);
         let mut old = Vec::new();
         for i in 0..1000 {
             memtable = memtable.append(&schema, &[row(i)], i, FileId(1)).unwrap();
@@ -122,7 +191,7 @@ mod tests {
     fn chunks_stop_growing() {
         let column: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..10_000));
         let batch = RecordBatch::try_from_iter([("i", column)]).unwrap();
-        let mut memtable = Memtable::default();
+        let mut memtable = Memtable::starting_at(0);
         for i in 0..5 {
             memtable = memtable
                 .append(&batch.schema(), std::slice::from_ref(&batch), i, FileId(1))

@@ -60,8 +60,19 @@ impl TableSnapshot {
     }
 
     pub fn rows(&self) -> u64 {
-        let stored: u64 = self.table.segments.iter().map(|s| s.record.rows).sum();
-        stored + self.table.memtables().map(|m| m.rows()).sum::<u64>()
+        let stored: u64 = self.table.segments.iter().map(|s| s.live_rows()).sum();
+        stored + self.table.memtables().map(|m| m.live_rows()).sum::<u64>()
+    }
+
+    /// Rows that are deleted and still take up space.
+    pub fn deleted_rows(&self) -> u64 {
+        let stored: u64 = self.table.segments.iter().map(|s| s.deleted.len()).sum();
+        stored
+            + self
+                .table
+                .memtables()
+                .map(|m| m.deleted().len())
+                .sum::<u64>()
     }
 
     /// Segments on disk.

@@ -9,7 +9,7 @@ use crate::commit::{Commit, PreparedCommit, WriteBatch};
 use crate::engine::{Done, Engine, Threads, Writer};
 use crate::options::{Environment, Options, Schedule};
 use crate::snapshot::Snapshot;
-use crate::{Error, Result, TableId, TableSpec};
+use crate::{Alteration, Error, Result, TableId, TableSpec};
 
 /// An open data directory. Cheap to clone; the last clone dropped flushes nothing but stops the threads
 /// cleanly (the WAL holds what is not flushed).
@@ -88,6 +88,21 @@ impl Store {
     pub fn drop_table(&self, schema: &str, table: &str) -> Result<()> {
         let (schema, table) = (schema.to_owned(), table.to_owned());
         self.ask(move |writer| writer.drop_table(&schema, &table))
+    }
+
+    /// Changes columns, attributes and name of a table. Snapshots taken before keep what they saw; rows
+    /// that were prepared for the table as it was fail with `Error::TableChanged`. A change that would
+    /// have to rewrite rows is `Error::NotSupported`.
+    pub fn alter_table(&self, schema: &str, table: &str, alteration: Alteration) -> Result<()> {
+        let (schema, table) = (schema.to_owned(), table.to_owned());
+        self.ask(move |writer| writer.alter_table(&schema, &table, alteration))
+    }
+
+    /// Gives a table another name, possibly in another schema. Both are `(schema, table)`.
+    pub fn rename_table(&self, from: (&str, &str), to: (&str, &str)) -> Result<()> {
+        let owned = |(schema, table): (&str, &str)| (schema.to_owned(), table.to_owned());
+        let (from, to) = (owned(from), owned(to));
+        self.ask(move |writer| writer.rename_table((&from.0, &from.1), (&to.0, &to.1)))
     }
 
     /// Empties the table at once; its counter starts again at 1.

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type};
 use siphasher::sip128::SipHasher13;
 
-use crate::column_type::{FixedType, with_fixed_type};
+use crate::column_type::{FixedType, IntegerType, with_integer_type};
 use crate::{Error, KeySpec, Result};
 
 /// The hash of one key value.
@@ -87,15 +87,22 @@ fn value_writer(column: &ArrayRef) -> Result<ValueWriter<'_>> {
         }
         DataType::Float32 => {
             let array = column.as_primitive::<Float32Type>();
-            Box::new(|row, out| Float32Type::put_le(array.value(row) + 0.0, out))
+            Box::new(|row, out| Float64Type::put_le(f64::from(array.value(row)) + 0.0, out))
         }
         DataType::Float64 => {
             let array = column.as_primitive::<Float64Type>();
             Box::new(|row, out| Float64Type::put_le(array.value(row) + 0.0, out))
         }
-        other => with_fixed_type!(other, T => {
+        DataType::Decimal128(..) => {
+            let array = column.as_primitive::<Decimal128Type>();
+            Box::new(|row, out| Decimal128Type::put_le(array.value(row), out))
+        }
+        // All widths alike: a column may become wider, and its keys stay the same.
+        other => with_integer_type!(other, T => {
             let array = column.as_primitive::<T>();
-            Box::new(|row, out: &mut Vec<u8>| T::put_le(array.value(row), out))
+            Box::new(|row, out: &mut Vec<u8>| {
+                out.extend_from_slice(&T::widen(array.value(row)).to_le_bytes());
+            })
         }, else return Err(Error::Invalid("a key column of an unsupported type".into()))),
     })
 }

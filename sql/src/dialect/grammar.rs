@@ -5,7 +5,11 @@
 
 use std::any::TypeId;
 
-use sqlparser::ast::{BinaryOperator, Expr, Statement};
+use sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, DateTimeField, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName,
+    Statement,
+};
 use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -30,12 +34,120 @@ const SHIFT: u8 = 26;
 const MULTIPLY: u8 = 40;
 const BIT_XOR: u8 = 45;
 
+/// Reserved words that sqlparser would take for a column where an operand is missing, so that it
+/// would find the error one word late.
+const NO_OPERAND: [Keyword; 27] = [
+    Keyword::AND,
+    Keyword::AS,
+    Keyword::BETWEEN,
+    Keyword::BY,
+    Keyword::DESC,
+    Keyword::ELSE,
+    Keyword::FROM,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::IN,
+    Keyword::INTO,
+    Keyword::IS,
+    Keyword::JOIN,
+    Keyword::LIKE,
+    Keyword::LIMIT,
+    Keyword::ON,
+    Keyword::OR,
+    Keyword::ORDER,
+    Keyword::REGEXP,
+    Keyword::RLIKE,
+    Keyword::SET,
+    Keyword::THEN,
+    Keyword::UNION,
+    Keyword::USING,
+    Keyword::WHEN,
+    Keyword::WHERE,
+    Keyword::XOR,
+];
+
 fn binary(left: &Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp {
         left: Box::new(left.clone()),
         op,
         right: Box::new(right),
     }
+}
+
+fn call(name: &str, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(FunctionArgExpr::Expr);
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.map(FunctionArg::Unnamed).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// `INTERVAL expr unit`, or the function `INTERVAL(n, n1, n2, ...)`.
+fn interval(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.expect_keyword(Keyword::INTERVAL)?;
+    if parser.peek_token_ref().token == Token::LParen
+        && let Some(args) = parser.maybe_parse(several_arguments)?
+    {
+        return Ok(call("interval", args));
+    }
+    let value = Box::new(parser.parse_expr()?);
+    Ok(Expr::Interval(Interval {
+        value,
+        leading_field: Some(DateTimeField::Custom(parser.parse_identifier()?)),
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    }))
+}
+
+fn several_arguments(parser: &mut Parser) -> Result<Vec<Expr>, ParserError> {
+    parser.expect_token(&Token::LParen)?;
+    let args = parser.parse_comma_separated(Parser::parse_expr)?;
+    parser.expect_token(&Token::RParen)?;
+    match args.len() {
+        0 | 1 => parser.expected("a second argument", parser.peek_token()),
+        _ => Ok(args),
+    }
+}
+
+/// `CHAR(n, ... USING charset)`; without USING it is an ordinary function.
+fn char_using(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.expect_keyword(Keyword::CHAR)?;
+    parser.expect_token(&Token::LParen)?;
+    let args = parser.parse_comma_separated(Parser::parse_expr)?;
+    parser.expect_keyword(Keyword::USING)?;
+    let charset = parser.parse_object_name(false)?;
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::Convert {
+        is_try: false,
+        expr: Box::new(call("char", args)),
+        data_type: None,
+        charset: Some(charset),
+        target_before_value: false,
+        styles: Vec::new(),
+    })
+}
+
+/// `BINARY expr` binds tighter than any operator between two operands.
+fn binary_prefix(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.expect_keyword(Keyword::BINARY)?;
+    Ok(Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(parser.parse_prefix()?),
+        data_type: DataType::Binary(None),
+        array: false,
+        format: None,
+    })
 }
 
 impl Dialect for StornoDialect {
@@ -65,6 +177,22 @@ impl Dialect for StornoDialect {
         match precedence {
             Precedence::Xor => XOR,
             other => self.0.prec_value(other),
+        }
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let keyword = match &parser.peek_token_ref().token {
+            Token::Word(word) if word.quote_style.is_none() => word.keyword,
+            _ => return None,
+        };
+        match keyword {
+            Keyword::INTERVAL => Some(interval(parser)),
+            Keyword::CHAR => parser.maybe_parse(char_using).transpose(),
+            Keyword::BINARY => Some(binary_prefix(parser)),
+            word if NO_OPERAND.contains(&word) => {
+                Some(parser.expected("an expression", parser.peek_token()))
+            }
+            _ => None,
         }
     }
 
@@ -185,5 +313,24 @@ mod tests {
         assert_eq!(tree("1 | 2 & 3 << 1 + 1"), "(1 | (2 & (3 << (1 + 1))))");
         assert_eq!(tree("2 * 3 ^ 1"), "(2 * (3 ^ 1))");
         assert_eq!(tree("a = b | c"), "(a = (b | c))");
+    }
+
+    #[test]
+    fn prefixes_are_read_as_in_mysql() {
+        assert_eq!(
+            tree("BINARY a = b"),
+            "(CAST(a AS BINARY) = b)",
+            "tighter than ="
+        );
+        assert_eq!(tree("INTERVAL(1, 2) + 3"), "(interval(1, 2) + 3)");
+        let composite = tree("d + INTERVAL '1:2' HOUR_MINUTE");
+        assert_eq!(composite, "(d + INTERVAL '1:2' HOUR_MINUTE)");
+        assert_eq!(tree("d - INTERVAL (1) DAY"), "(d - INTERVAL (1) DAY)");
+        assert_eq!(tree("d - INTERVAL 1 + 1 DAY"), "(d - INTERVAL 1 + 1 DAY)");
+        assert_eq!(
+            tree("CHAR(97 USING utf8mb4)"),
+            "CONVERT(char(97) USING utf8mb4)"
+        );
+        assert_eq!(tree("CHAR(97, 98)"), "CHAR(97, 98)");
     }
 }

@@ -36,6 +36,8 @@ pub struct Token {
 pub struct Lexed {
     pub text: String,
     pub tokens: Vec<Token>,
+    /// Whether there were comments.
+    pub commented: bool,
 }
 
 impl Lexed {
@@ -146,6 +148,7 @@ pub fn lex(input: &str) -> Result<Lexed> {
     // Only whole ASCII runs and whole comments were overwritten with spaces.
     let text = String::from_utf8(lexer.text).map_err(|e| SqlError::internal(e.to_string()))?;
     Ok(Lexed {
+        commented: text != input,
         text,
         tokens: lexer.tokens,
     })

@@ -55,7 +55,10 @@ fn check_nesting(lexed: &Lexed) -> Result<()> {
             _ => {}
         }
         if open.len() > NESTING_MAX {
-            return Err(too_deep("nested parentheses", NESTING_MAX));
+            return Err(match closed_again(lexed, i, open.len()) {
+                true => too_deep("nested parentheses", NESTING_MAX),
+                false => syntax_error_at(&lexed.text, lexed.text.len()),
+            });
         }
         if selects > SELECT_NESTING_MAX {
             let text = "Too high level of nesting for select";
@@ -66,6 +69,19 @@ fn check_nesting(lexed: &Lexed) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the parentheses open at token `from` are closed in the end.
+fn closed_again(lexed: &Lexed, from: usize, depth: usize) -> bool {
+    let mut open = depth;
+    for i in from + 1..lexed.tokens.len() {
+        match lexed.word(i) {
+            "(" => open += 1,
+            ")" => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    open == 0
 }
 
 fn is_term(word: &str) -> bool {

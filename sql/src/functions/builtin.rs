@@ -11,6 +11,7 @@ use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -278,6 +279,17 @@ impl Hash for Builtin {
     }
 }
 
+/// The order of a function's results: none, except that constants give a constant. DataFusion takes the
+/// latter for granted in one place and asks for it in another.
+pub(crate) fn constant_or_unordered(inputs: &[ExprProperties]) -> SortProperties {
+    let constant = |p: &ExprProperties| p.sort_properties == SortProperties::Singleton;
+    if inputs.iter().all(constant) {
+        SortProperties::Singleton
+    } else {
+        SortProperties::Unordered
+    }
+}
+
 impl ScalarUDFImpl for Builtin {
     fn name(&self) -> &str {
         self.definition.name
@@ -285,6 +297,13 @@ impl ScalarUDFImpl for Builtin {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        Ok(match self.signature.volatility {
+            Volatility::Volatile => SortProperties::Unordered,
+            _ => constant_or_unordered(inputs),
+        })
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {

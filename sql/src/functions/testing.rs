@@ -141,7 +141,12 @@ pub(crate) fn describe(error: &DataFusionError) -> String {
             _ => current.source(),
         };
     }
-    format!("ERROR {error}")
+    // DataFusion keeps only the text of what fails while argument types are coerced.
+    let text = error.to_string();
+    match text.split_once("External error: ERROR ") {
+        Some((_, own)) => format!("ERROR {own}"),
+        None => format!("ERROR {text}"),
+    }
 }
 
 fn print(batch: &RecordBatch) -> Vec<Vec<String>> {

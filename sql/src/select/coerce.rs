@@ -183,9 +183,9 @@ fn compare(left: Expr, right: Expr, schema: &DFSchema) -> DfResult<(Expr, Expr)>
         class(&right.get_type(schema)?),
     );
     if rank(a) <= rank(b) {
-        pair(left, a, right, b)
+        pair((left, a), (right, b), schema)
     } else {
-        pair(right, b, left, a).map(|(r, l)| (l, r))
+        pair((right, b), (left, a), schema).map(|(r, l)| (l, r))
     }
 }
 
@@ -203,7 +203,11 @@ fn rank(class: Class) -> u8 {
     }
 }
 
-fn pair(left: Expr, a: Class, right: Expr, b: Class) -> DfResult<(Expr, Expr)> {
+fn pair(
+    (left, a): (Expr, Class),
+    (right, b): (Expr, Class),
+    schema: &DFSchema,
+) -> DfResult<(Expr, Expr)> {
     use Class::*;
     Ok(match (a, b) {
         (Date, DateTime) => date_and_datetime(left, right),
@@ -217,9 +221,12 @@ fn pair(left: Expr, a: Class, right: Expr, b: Class) -> DfResult<(Expr, Expr)> {
             None => (left, function("cast_time", right)?),
         },
         (Time, Number) => (function("cast_double", left)?, right),
-        (Date | DateTime | Time | Number, Bool) => return pair(left, a, integer(right), Number),
+        (Date | DateTime | Time | Number, Bool) => {
+            return pair((left, a), (integer(right), Number), schema);
+        }
         (Number, Text) => number_and_text(left, right)?,
         (Bool, Text) => number_and_text(integer(left), right)?,
+        (Number, Number) => numbers(left, right, schema)?,
         (Number, Bytes) => (left, function("cast_double", right)?),
         (Bytes, Text) => match text_literal(&right) {
             Some(s) => (
@@ -229,6 +236,19 @@ fn pair(left: Expr, a: Class, right: Expr, b: Class) -> DfResult<(Expr, Expr)> {
             None => (left, cast(right, DataType::BinaryView)),
         },
         _ => (left, right),
+    })
+}
+
+/// A double meets a decimal as a double: not every double fits into a decimal.
+fn numbers(left: Expr, right: Expr, schema: &DFSchema) -> DfResult<(Expr, Expr)> {
+    let decimal = |t: &DataType| matches!(t, DataType::Decimal128(..) | DataType::Decimal256(..));
+    let (a, b) = (left.get_type(schema)?, right.get_type(schema)?);
+    Ok(if a.is_floating() && decimal(&b) {
+        (left, cast(right, DataType::Float64))
+    } else if decimal(&a) && b.is_floating() {
+        (cast(left, DataType::Float64), right)
+    } else {
+        (left, right)
     })
 }
 

@@ -70,7 +70,7 @@ impl<'a> Evaluator<'a> {
             env: self.env,
         };
         rewrite::rewrite_expression(&mut expr, &scope)?;
-        let error = |e: DataFusionError| failure::client_error(e, None);
+        let error = |e: DataFusionError| failure::client_error(e, failure::Origin::default());
         let planner = Planner::new(self.view, self.state.config_options());
         let logical = planner
             .sql_to_rel()
@@ -109,7 +109,7 @@ fn constant(expr: &PlanExpr) -> Option<&ScalarValue> {
 }
 
 fn compute(expr: &Arc<dyn PhysicalExpr>) -> Result<Scalar> {
-    let error = |e: DataFusionError| failure::client_error(e, None);
+    let error = |e: DataFusionError| failure::client_error(e, failure::Origin::default());
     let one_row: RecordBatch = {
         let schema = Schema::new(vec![Field::new("row", DataType::Int8, false)]);
         RecordBatch::try_new(Arc::new(schema), vec![Arc::new(Int8Array::from(vec![0]))])

@@ -4,11 +4,14 @@
 //! bottom-up on one expression and knows nothing of tables; names and clauses are `rewrite`'s part.
 
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident,
-    Interval, ObjectName, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    BinaryOperator, CaseWhen, CastKind, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value,
+    ValueWithSpan,
 };
 
+use super::calls::{add_interval, function, trim, unit};
+use super::casts::{cast, collate, convert_using, typed_string};
+use super::rows;
 use crate::error::{Result, SqlError};
 
 /// What an expression may ask of its session.
@@ -68,11 +71,11 @@ pub fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     }
 }
 
-fn nested(expr: Expr) -> Expr {
+pub(super) fn nested(expr: Expr) -> Expr {
     Expr::Nested(Box::new(expr))
 }
 
-fn not(expr: Expr) -> Expr {
+pub(super) fn not(expr: Expr) -> Expr {
     Expr::UnaryOp {
         op: UnaryOperator::Not,
         expr: Box::new(nested(expr)),
@@ -166,7 +169,7 @@ pub fn rewrite(expr: &mut Expr, env: &dyn Environment) -> Result<()> {
             expr,
             list,
             negated,
-        } => in_list(*expr, list, negated),
+        } => rows::in_list(*expr, list, negated)?,
         Expr::Case {
             case_token,
             end_token,
@@ -174,10 +177,8 @@ pub fn rewrite(expr: &mut Expr, env: &dyn Environment) -> Result<()> {
             conditions,
             else_result,
         } => {
-            let conditions = conditions
-                .into_iter()
-                .map(|when| case_when(&operand, when))
-                .collect();
+            let conditions = conditions.into_iter().map(|when| case_when(&operand, when));
+            let conditions = conditions.collect::<Result<_>>()?;
             Expr::Case {
                 case_token,
                 end_token,
@@ -225,7 +226,7 @@ pub fn rewrite(expr: &mut Expr, env: &dyn Environment) -> Result<()> {
             expr,
             ..
         } => trim(trim_where, trim_what, *expr),
-        Expr::Function(function) => self::function(function, env)?,
+        Expr::Function(call) => function(call, env)?,
         Expr::MatchAgainst { .. } => return Err(SqlError::not_supported("MATCH ... AGAINST")),
         Expr::MemberOf(_) => return Err(SqlError::not_supported("MEMBER OF")),
         other => other,
@@ -287,20 +288,6 @@ fn bits_to_hex(bits: &str) -> Result<String> {
         .collect())
 }
 
-fn typed_string(typed: sqlparser::ast::TypedString) -> Result<Expr> {
-    let name = match typed.data_type {
-        DataType::Date => "cast_date",
-        DataType::Time(..) => "cast_time",
-        DataType::Timestamp(..) | DataType::Datetime(_) => "cast_datetime",
-        other => return Err(SqlError::not_supported(&format!("{other} literal"))),
-    };
-    let mut args = vec![value(typed.value.value)];
-    if name != "cast_date" {
-        args.push(number(6));
-    }
-    Ok(call(name, args))
-}
-
 fn binary_op(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr> {
     use BinaryOperator as B;
     Ok(match op {
@@ -310,13 +297,9 @@ fn binary_op(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr> {
             (other, Expr::Interval(i)) => add_interval(other, i, op == B::Minus)?,
             (left, right) => binary(left, op, right),
         },
-        B::Eq | B::NotEq | B::Spaceship => match (left, right) {
-            (Expr::Tuple(a), Expr::Tuple(b)) if a.len() == b.len() => {
-                let equal = tuples_equal(a, b);
-                if op == B::NotEq { not(equal) } else { equal }
-            }
-            (left, right) => binary(left, op, right),
-        },
+        B::Eq | B::NotEq | B::Spaceship | B::Lt | B::LtEq | B::Gt | B::GtEq => {
+            rows::compare(left, op, right)?
+        }
         B::Assignment => return Err(SqlError::not_supported("assignment in an expression")),
         B::Arrow => call("json_extract", vec![left, right]),
         B::LongArrow => call(
@@ -325,15 +308,6 @@ fn binary_op(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr> {
         ),
         op => binary(left, op, right),
     })
-}
-
-fn tuples_equal(left: Vec<Expr>, right: Vec<Expr>) -> Expr {
-    let terms = left
-        .into_iter()
-        .zip(right)
-        .map(|(a, b)| binary(a, BinaryOperator::Eq, b));
-    let all = terms.reduce(|a, b| binary(a, BinaryOperator::And, b));
-    nested(all.unwrap_or_else(|| value(Value::Boolean(true))))
 }
 
 fn unary_op(op: UnaryOperator, expr: Expr) -> Result<Expr> {
@@ -399,339 +373,13 @@ fn literal_text(value: &Value) -> Option<&str> {
     }
 }
 
-/// `(a, b) IN ((1, 2), (3, 4))` as comparisons; other lists as they are.
-fn in_list(expr: Expr, list: Vec<Expr>, negated: bool) -> Expr {
-    let Expr::Tuple(left) = expr else {
-        return Expr::InList {
-            expr: Box::new(expr),
-            list,
-            negated,
-        };
-    };
-    let matches = list.into_iter().map(|item| match item {
-        Expr::Tuple(right) if right.len() == left.len() => tuples_equal(left.clone(), right),
-        other => binary(Expr::Tuple(left.clone()), BinaryOperator::Eq, other),
-    });
-    let any = matches.reduce(|a, b| binary(a, BinaryOperator::Or, b));
-    let any = nested(any.unwrap_or_else(|| value(Value::Boolean(false))));
-    if negated { not(any) } else { any }
-}
-
-fn case_when(operand: &Option<Box<Expr>>, when: CaseWhen) -> CaseWhen {
+fn case_when(operand: &Option<Box<Expr>>, when: CaseWhen) -> Result<CaseWhen> {
     let condition = match operand {
-        Some(operand) => binary((**operand).clone(), BinaryOperator::Eq, when.condition),
+        Some(operand) => rows::compare((**operand).clone(), BinaryOperator::Eq, when.condition)?,
         None => truth(when.condition),
     };
-    CaseWhen {
+    Ok(CaseWhen {
         condition,
         result: when.result,
-    }
-}
-
-fn cast(expr: Expr, data_type: &DataType) -> Result<Expr> {
-    use sqlparser::ast::ExactNumberInfo as Exact;
-    let with = |name: &str, rest: Vec<Expr>| {
-        call(name, std::iter::once(expr.clone()).chain(rest).collect())
-    };
-    Ok(match data_type {
-        DataType::Signed | DataType::SignedInteger | DataType::BigInt(_) | DataType::Int(_) => {
-            with("cast_signed", vec![])
-        }
-        DataType::Unsigned | DataType::UnsignedInteger => with("cast_unsigned", vec![]),
-        DataType::Decimal(info) | DataType::Dec(info) | DataType::Numeric(info) => {
-            let (p, s) = match info {
-                Exact::None => (10, 0),
-                Exact::Precision(p) => (*p, 0),
-                Exact::PrecisionAndScale(p, s) => (*p, u64::try_from(*s).unwrap_or(0)),
-            };
-            with("cast_decimal", vec![number(p), number(s)])
-        }
-        DataType::Char(length) | DataType::Varchar(length) | DataType::Character(length) => {
-            with("cast_char", char_length(length.as_ref()))
-        }
-        DataType::Nvarchar(_) | DataType::String(_) | DataType::Text => with("cast_char", vec![]),
-        DataType::Binary(_) | DataType::Varbinary(_) => with("cast_binary", vec![]),
-        DataType::Date => with("cast_date", vec![]),
-        DataType::Datetime(fsp) => with("cast_datetime", vec![number(fsp.unwrap_or(0))]),
-        DataType::Time(fsp, _) => with("cast_time", vec![number(fsp.unwrap_or(0))]),
-        DataType::Double(_) | DataType::DoublePrecision | DataType::Real | DataType::Float(_) => {
-            with("cast_double", vec![])
-        }
-        DataType::Custom(name, args) => match name.to_string().to_lowercase().as_str() {
-            "signed" => with("cast_signed", vec![]),
-            "unsigned" => with("cast_unsigned", vec![]),
-            "nchar" | "char" => with("cast_char", args.iter().map(number).collect()),
-            other => return Err(SqlError::not_supported(&format!("CAST AS {other}"))),
-        },
-        other => return Err(SqlError::not_supported(&format!("CAST AS {other}"))),
     })
-}
-
-fn char_length(length: Option<&sqlparser::ast::CharacterLength>) -> Vec<Expr> {
-    match length {
-        Some(sqlparser::ast::CharacterLength::IntegerLength { length, .. }) => vec![number(length)],
-        _ => Vec::new(),
-    }
-}
-
-fn convert_using(expr: Expr, charset: &ObjectName) -> Result<Expr> {
-    match charset.to_string().to_lowercase().as_str() {
-        "utf8mb4" | "utf8" | "utf8mb3" => Ok(call("cast_char", vec![expr])),
-        "binary" => Ok(call("cast_binary", vec![expr])),
-        other => Err(SqlError::not_supported(&format!(
-            "CONVERT ... USING {other}"
-        ))),
-    }
-}
-
-/// Strings compare by their bytes so far; asking for that is fine, asking for more is refused.
-fn collate(expr: Expr, collation: &str) -> Result<Expr> {
-    let name = collation.trim_matches(['`', '\'', '"']).to_lowercase();
-    if name.ends_with("_bin") || name == "binary" {
-        return Ok(expr);
-    }
-    if name.starts_with("utf8") || name.starts_with("latin1") || name.starts_with("ascii") {
-        return Err(SqlError::not_supported(&format!("COLLATE {name}")));
-    }
-    Err(SqlError::new(
-        1273,
-        "HY000",
-        format!("Unknown collation: '{name}'"),
-    ))
-}
-
-/// An interval's or EXTRACT's unit as text, e.g. 'DAY_HOUR'.
-fn unit(field: &DateTimeField) -> Result<Expr> {
-    let name = field.to_string().to_uppercase();
-    const UNITS: [&str; 20] = [
-        "MICROSECOND",
-        "SECOND",
-        "MINUTE",
-        "HOUR",
-        "DAY",
-        "WEEK",
-        "MONTH",
-        "QUARTER",
-        "YEAR",
-        "SECOND_MICROSECOND",
-        "MINUTE_MICROSECOND",
-        "MINUTE_SECOND",
-        "HOUR_MICROSECOND",
-        "HOUR_SECOND",
-        "HOUR_MINUTE",
-        "DAY_MICROSECOND",
-        "DAY_SECOND",
-        "DAY_MINUTE",
-        "DAY_HOUR",
-        "YEAR_MONTH",
-    ];
-    let known = UNITS.iter().find(|u| **u == name.trim_matches('`'));
-    known
-        .map(|u| text(*u))
-        .ok_or_else(|| SqlError::syntax(&name, 1))
-}
-
-fn add_interval(to: Expr, interval: Interval, subtract: bool) -> Result<Expr> {
-    let field = interval
-        .leading_field
-        .as_ref()
-        .ok_or_else(|| SqlError::syntax("INTERVAL", 1))?;
-    let name = if subtract {
-        "date_sub_unit"
-    } else {
-        "date_add_unit"
-    };
-    Ok(call(name, vec![to, *interval.value, unit(field)?]))
-}
-
-fn trim(place: Option<TrimWhereField>, what: Option<Box<Expr>>, expr: Expr) -> Expr {
-    let name = match place {
-        Some(TrimWhereField::Leading) => "ltrim",
-        Some(TrimWhereField::Trailing) => "rtrim",
-        _ => "trim",
-    };
-    call(
-        name,
-        std::iter::once(expr).chain(what.map(|w| *w)).collect(),
-    )
-}
-
-fn argument(arg: FunctionArg) -> Option<Expr> {
-    match arg {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
-        _ => None,
-    }
-}
-
-fn function(mut function: Function, env: &dyn Environment) -> Result<Expr> {
-    let [part] = function.name.0.as_slice() else {
-        return Err(SqlError::not_supported(&format!(
-            "FUNCTION {}",
-            function.name
-        )));
-    };
-    let name = part
-        .as_ident()
-        .map(|i| i.value.to_lowercase())
-        .unwrap_or_default();
-    function.name = ObjectName::from(vec![Ident::new(&name)]);
-    if let Some(known) = env.session_function(&name) {
-        return Ok(known);
-    }
-    if let Some(now) = clock(&name, &function.args, env)? {
-        return Ok(now);
-    }
-    let FunctionArguments::List(list) = &mut function.args else {
-        // CURRENT_TIMESTAMP and its like need no parentheses.
-        function.args = FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: Vec::new(),
-            clauses: Vec::new(),
-        });
-        return Ok(Expr::Function(function));
-    };
-    separator(list, &name);
-    let plain = function.over.is_none() && list.clauses.is_empty();
-    if !plain || list.duplicate_treatment.is_some() {
-        return Ok(Expr::Function(function));
-    }
-    let args: Option<Vec<Expr>> = list.args.iter().cloned().map(argument).collect();
-    match args {
-        Some(args) => match zoned_call(&name, &args, &env.time_zone()) {
-            Some(call) => Ok(call),
-            None => special_call(&name, args).unwrap_or(Ok(Expr::Function(function))),
-        },
-        None => Ok(Expr::Function(function)),
-    }
-}
-
-/// NOW() and its like: one moment for the whole statement, in the session's time zone.
-fn clock(name: &str, args: &FunctionArguments, env: &dyn Environment) -> Result<Option<Expr>> {
-    let (date, time) = match name {
-        "now" | "current_timestamp" | "localtime" | "localtimestamp" | "sysdate" => (true, true),
-        "curdate" | "current_date" => (true, false),
-        "curtime" | "current_time" => (false, true),
-        _ => return Ok(None),
-    };
-    let args = match args {
-        FunctionArguments::List(list) => list.args.as_slice(),
-        _ => &[],
-    };
-    let fsp = match args {
-        [] => 0,
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(v)))] => match &v.value {
-            Value::Number(n, _) => n.parse::<u8>().unwrap_or(7),
-            _ => 7,
-        },
-        _ => {
-            return Err(SqlError::new(
-                1582,
-                "42000",
-                format!("Incorrect parameter count in the call to native function '{name}'"),
-            ));
-        }
-    };
-    if fsp > 6 {
-        let text = format!("Too-big precision {fsp} specified for '{name}'. Maximum is 6.");
-        return Err(SqlError::new(1426, "42000", text));
-    }
-    let mut s = String::new();
-    crate::functions::convert::text::push_datetime(&mut s, env.now(), Some(fsp));
-    let part = |i: usize| s.split(' ').nth(i).unwrap_or_default().to_string();
-    Ok(Some(match (date, time) {
-        (true, true) => call("cast_datetime", vec![text(s), number(fsp)]),
-        (true, false) => call("cast_date", vec![text(part(0))]),
-        _ => call("cast_time", vec![text(part(1)), number(fsp)]),
-    }))
-}
-
-/// UNIX_TIMESTAMP and FROM_UNIXTIME speak the session's time zone, the functions below UTC.
-fn zoned_call(name: &str, args: &[Expr], zone: &str) -> Option<Expr> {
-    if zone == "+00:00" || zone == "SYSTEM" {
-        return None;
-    }
-    let utc = || text("+00:00");
-    match (name, args) {
-        ("unix_timestamp", [at]) => {
-            let at = call("convert_tz", vec![at.clone(), text(zone), utc()]);
-            Some(call(name, vec![at]))
-        }
-        ("from_unixtime", [seconds, format @ ..]) => {
-            let at = call(name, vec![seconds.clone()]);
-            let at = call("convert_tz", vec![at, utc(), text(zone)]);
-            Some(match format {
-                [] => at,
-                [format, ..] => call("date_format", vec![at, format.clone()]),
-            })
-        }
-        _ => None,
-    }
-}
-
-/// `GROUP_CONCAT(x ORDER BY y SEPARATOR ',')`: the separator becomes the second argument.
-fn separator(list: &mut FunctionArgumentList, name: &str) {
-    if name != "group_concat" {
-        return;
-    }
-    let is_separator =
-        |c: &FunctionArgumentClause| matches!(c, FunctionArgumentClause::Separator(_));
-    if let Some(i) = list.clauses.iter().position(is_separator)
-        && let FunctionArgumentClause::Separator(v) = list.clauses.remove(i)
-    {
-        list.args
-            .push(FunctionArg::Unnamed(FunctionArgExpr::Expr(value(v.value))));
-    }
-}
-
-/// Functions that are syntax in disguise. `None`: an ordinary function.
-fn special_call(name: &str, args: Vec<Expr>) -> Option<Result<Expr>> {
-    let mut args_iter = args.into_iter();
-    let (a, b, c) = (args_iter.next(), args_iter.next(), args_iter.next());
-    let more = args_iter.next().is_some();
-    Some(match (name, a, b, c) {
-        ("if", Some(a), Some(b), Some(c)) if !more => Ok(case(truth(a), b, c)),
-        ("ifnull", Some(a), Some(b), None) => Ok(call("coalesce", vec![a, b])),
-        ("nullif", Some(a), Some(b), None) => Ok(case(
-            binary(a.clone(), BinaryOperator::Eq, b),
-            value(Value::Null),
-            a,
-        )),
-        ("isnull", Some(a), None, None) => Ok(Expr::IsNull(Box::new(a))),
-        ("mod", Some(a), Some(b), None) => Ok(binary(a, BinaryOperator::Modulo, b)),
-        ("date_add" | "adddate", Some(a), Some(Expr::Interval(i)), None) => {
-            add_interval(a, i, false)
-        }
-        ("date_sub" | "subdate", Some(a), Some(Expr::Interval(i)), None) => {
-            add_interval(a, i, true)
-        }
-        ("adddate", Some(a), Some(days), None) => {
-            Ok(call("date_add_unit", vec![a, days, text("DAY")]))
-        }
-        ("subdate", Some(a), Some(days), None) => {
-            Ok(call("date_sub_unit", vec![a, days, text("DAY")]))
-        }
-        ("timestampdiff" | "timestampadd", Some(Expr::Identifier(u)), Some(b), Some(c)) => {
-            Ok(call(name, vec![text(unit_name(&u.value)), b, c]))
-        }
-        _ => return None,
-    })
-}
-
-/// TIMESTAMPDIFF also takes the units of ODBC, e.g. SQL_TSI_DAY.
-fn unit_name(name: &str) -> String {
-    let upper = name.to_uppercase();
-    upper.strip_prefix("SQL_TSI_").unwrap_or(&upper).to_string()
-}
-
-fn case(condition: Expr, yes: Expr, no: Expr) -> Expr {
-    Expr::Case {
-        case_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-        end_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen {
-            condition,
-            result: yes,
-        }],
-        else_result: Some(Box::new(no)),
-    }
 }

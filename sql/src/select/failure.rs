@@ -4,19 +4,35 @@ use std::error::Error;
 use std::ops::ControlFlow;
 
 use arrow::error::ArrowError;
+use datafusion::common::Column;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use sqlparser::ast::{Expr, GroupByExpr, OrderByKind, Query, Select, SetExpr, Visit, Visitor};
 
+use crate::dialect::{Lexed, parse_query};
 use crate::error::SqlError;
 
-/// The client's view of a planning or execution error. `query` tells in which clause a name stood.
-pub fn client_error(error: DataFusionError, query: Option<&Query>) -> SqlError {
+/// What an error may refer to: the statement as it was written, the default database.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    pub lexed: Option<&'a Lexed>,
+    pub database: Option<&'a str>,
+}
+
+impl Origin<'_> {
+    /// The statement's tree before anything was rewritten.
+    fn query(&self) -> Option<Query> {
+        self.lexed.and_then(|lexed| parse_query(lexed).ok())
+    }
+}
+
+/// The client's view of a planning or execution error.
+pub fn client_error(error: DataFusionError, origin: Origin<'_>) -> SqlError {
     if let Some(own) = own_error(&error) {
         return own;
     }
     match root(&error) {
-        DataFusionError::SchemaError(schema, _) => schema_error(schema, query),
+        DataFusionError::SchemaError(schema, _) => schema_error(schema, origin),
         DataFusionError::ResourcesExhausted(_) => SqlError::new(
             1041,
             "HY000",
@@ -24,12 +40,34 @@ pub fn client_error(error: DataFusionError, query: Option<&Query>) -> SqlError {
         ),
         DataFusionError::NotImplemented(what) => SqlError::not_supported(what),
         DataFusionError::ArrowError(e, _) => arrow_error(e),
-        DataFusionError::Plan(message) => plan_error(message, query),
+        DataFusionError::Plan(message) => plan_error(message, origin),
         other => {
-            tracing::warn!(error = %other, "statement failed");
-            SqlError::internal(first_line(&other.strip_backtrace()))
+            let text = other.strip_backtrace();
+            wrapped(&text).unwrap_or_else(|| {
+                tracing::warn!(error = %other, "statement failed");
+                SqlError::internal(first_line(&text))
+            })
         }
     }
+}
+
+/// An error of ours of which DataFusion kept only the text, as it does when argument types are
+/// coerced: "... External error: ERROR 1582 (42000): Incorrect ... 'LENGTH'. No function matches ...".
+fn wrapped(text: &str) -> Option<SqlError> {
+    let own = text.split_once("External error: ERROR ")?.1;
+    let own = own.split(". No function matches").next()?;
+    let (code, rest) = own.split_once(" (")?;
+    let (state, message) = rest.split_once("): ")?;
+    let state = match state {
+        "42000" => "42000",
+        "22003" => "22003",
+        _ => "HY000",
+    };
+    Some(SqlError::new(
+        code.parse().ok()?,
+        state,
+        first_line(message),
+    ))
 }
 
 fn first_line(text: &str) -> String {
@@ -80,19 +118,15 @@ fn arrow_error(error: &ArrowError) -> SqlError {
     }
 }
 
-fn schema_error(error: &SchemaError, query: Option<&Query>) -> SqlError {
+fn schema_error(error: &SchemaError, origin: Origin<'_>) -> SqlError {
     match error {
         SchemaError::FieldNotFound { field, .. } => {
-            let name = match &field.relation {
-                Some(relation) => format!("{}.{}", relation.table(), field.name),
-                None => field.name.clone(),
-            };
-            let clause = query.map_or("field list", |q| clause_of(q, &field.name));
+            let (name, clause) = place_of(field, origin);
             SqlError::unknown_column(&name, clause)
         }
         SchemaError::AmbiguousReference { field } => {
-            let clause = query.map_or("field list", |q| clause_of(q, &field.name));
-            let text = format!("Column '{}' in {clause} is ambiguous", field.name);
+            let (name, clause) = place_of(field, origin);
+            let text = format!("Column '{name}' in {clause} is ambiguous");
             SqlError::new(1052, "23000", text)
         }
         SchemaError::DuplicateQualifiedField { qualifier, .. } => SqlError::new(
@@ -106,18 +140,32 @@ fn schema_error(error: &SchemaError, query: Option<&Query>) -> SqlError {
     }
 }
 
-fn plan_error(message: &str, query: Option<&Query>) -> SqlError {
+fn plan_error(message: &str, origin: Origin<'_>) -> SqlError {
     let between = |start: &str, end: char| -> Option<String> {
         let rest = message.split_once(start)?.1;
         rest.split(end).next().map(str::to_string)
     };
     if let Some(name) = between("Invalid function '", '\'') {
-        return SqlError::new(1305, "42000", format!("FUNCTION {name} does not exist"));
+        let database = origin.database.map(|d| format!("{d}.")).unwrap_or_default();
+        let text = format!("FUNCTION {database}{name} does not exist");
+        return SqlError::new(1305, "42000", text);
+    }
+    if let Some(own) = wrapped(message) {
+        return own;
+    }
+    if let Some(name) = message.strip_prefix("Invalid qualifier ") {
+        let name = first_line(name);
+        return SqlError::new(1051, "42S02", format!("Unknown table '{name}'"));
+    }
+    if message.starts_with("Too many columns! The subquery should only return one column") {
+        return SqlError::new(1241, "21000", "Operand should contain 1 column(s)");
     }
     if message.contains("cannot be nested") || message.contains("not allowed in the WHERE") {
         return SqlError::new(1111, "HY000", "Invalid use of group function");
     }
-    if message.contains("must appear in the GROUP BY clause") && query.is_some_and(has_no_groups) {
+    if message.contains("must appear in the GROUP BY clause")
+        && origin.query().is_some_and(|q| has_no_groups(&q))
+    {
         return SqlError::new(
             1140,
             "42000",
@@ -136,7 +184,7 @@ fn plan_error(message: &str, query: Option<&Query>) -> SqlError {
             ),
         );
     }
-    if message.contains("have the same number of columns") || message.contains("unequal number") {
+    if message.contains("different number of columns") {
         let text = "The used SELECT statements have a different number of columns";
         return SqlError::new(1222, "21000", text);
     }
@@ -156,58 +204,101 @@ fn has_no_groups(query: &Query) -> bool {
     }
 }
 
-/// The clause, as MySQL words it, in which a column of that name stands first.
-fn clause_of(query: &Query, name: &str) -> &'static str {
-    let mut body = query.body.as_ref();
-    let select = loop {
-        match body {
-            SetExpr::Select(select) => break select,
-            SetExpr::Query(inner) => body = inner.body.as_ref(),
-            SetExpr::SetOperation { left, .. } => body = left.as_ref(),
-            _ => return "field list",
-        }
+/// A column's name as it was written and the clause, as MySQL words it, in which it stands first:
+/// inner queries are looked at before the outer ones.
+fn place_of(column: &Column, origin: Origin<'_>) -> (String, &'static str) {
+    let name = match &column.relation {
+        Some(relation) => format!("{}.{}", relation.table(), column.name),
+        None => column.name.clone(),
     };
-    let order = query.order_by.iter().any(|o| match &o.kind {
-        OrderByKind::Expressions(items) => items.iter().any(|i| mentions(&i.expr, name)),
-        _ => false,
+    let found = origin.query().and_then(|query| {
+        let mut search = InQueries(&name);
+        match query.visit(&mut search) {
+            ControlFlow::Break(found) => Some(found),
+            ControlFlow::Continue(()) => None,
+        }
     });
-    select_clause(select, name).unwrap_or(if order { "order clause" } else { "field list" })
+    found.unwrap_or((name, "field list"))
 }
 
-fn select_clause(select: &Select, name: &str) -> Option<&'static str> {
-    if mentions(&select.projection, name) {
-        return Some("field list");
-    }
-    if mentions(&select.from, name) {
-        return Some("on clause");
-    }
-    if select.selection.as_ref().is_some_and(|e| mentions(e, name)) {
-        return Some("where clause");
-    }
-    if let GroupByExpr::Expressions(items, _) = &select.group_by
-        && mentions(items, name)
-    {
-        return Some("group statement");
-    }
-    let having = select.having.as_ref().is_some_and(|e| mentions(e, name));
-    having.then_some("having clause")
-}
+type Place = (String, &'static str);
 
-fn mentions(tree: &impl Visit, name: &str) -> bool {
-    struct Find<'a>(&'a str);
-    impl Visitor for Find<'_> {
-        type Break = ();
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let last = match expr {
-                Expr::Identifier(i) => Some(i),
-                Expr::CompoundIdentifier(parts) => parts.last(),
+struct InQueries<'a>(&'a str);
+
+impl Visitor for InQueries<'_> {
+    type Break = Place;
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Place> {
+        let place = body_place(&query.body, self.0).or_else(|| {
+            let order = query.order_by.as_ref()?;
+            match &order.kind {
+                OrderByKind::Expressions(items) => mention(items, self.0, "order clause"),
                 _ => None,
+            }
+        });
+        match place {
+            Some(place) => ControlFlow::Break(place),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+fn body_place(body: &SetExpr, name: &str) -> Option<Place> {
+    match body {
+        SetExpr::Select(select) => select_place(select, name),
+        SetExpr::SetOperation { left, right, .. } => {
+            body_place(left, name).or_else(|| body_place(right, name))
+        }
+        // Visited by itself.
+        _ => None,
+    }
+}
+
+fn select_place(select: &Select, name: &str) -> Option<Place> {
+    let groups = match &select.group_by {
+        GroupByExpr::Expressions(items, _) => items.as_slice(),
+        _ => &[],
+    };
+    mention(&select.projection, name, "field list")
+        .or_else(|| mention(&select.from, name, "on clause"))
+        .or_else(|| mention(&select.selection, name, "where clause"))
+        .or_else(|| mention(&groups.to_vec(), name, "group statement"))
+        .or_else(|| mention(&select.having, name, "having clause"))
+}
+
+/// The column `name` ("table.column" or "column") where a part of a query names it itself.
+fn mention(part: &impl Visit, name: &str, clause: &'static str) -> Option<Place> {
+    struct Find<'a> {
+        name: &'a str,
+        queries: usize,
+    }
+    impl Visitor for Find<'_> {
+        type Break = String;
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<String> {
+            self.queries += 1;
+            ControlFlow::Continue(())
+        }
+        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<String> {
+            self.queries -= 1;
+            ControlFlow::Continue(())
+        }
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
+            let written = match expr {
+                Expr::Identifier(ident) => ident.value.clone(),
+                Expr::CompoundIdentifier(parts) => {
+                    let parts: Vec<&str> = parts.iter().map(|i| i.value.as_str()).collect();
+                    parts.join(".")
+                }
+                _ => return ControlFlow::Continue(()),
             };
-            match last {
-                Some(i) if i.value.eq_ignore_ascii_case(self.0) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
+            match self.queries == 0 && written.eq_ignore_ascii_case(self.name) {
+                true => ControlFlow::Break(written),
+                false => ControlFlow::Continue(()),
             }
         }
     }
-    tree.visit(&mut Find(name)).is_break()
+    match part.visit(&mut Find { name, queries: 0 }) {
+        ControlFlow::Break(written) => Some((written, clause)),
+        ControlFlow::Continue(()) => None,
+    }
 }

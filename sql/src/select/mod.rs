@@ -4,6 +4,8 @@
 //! their meaning, `table`, `prune` and `scan` read storage, `run` executes.
 
 pub mod bind;
+mod calls;
+mod casts;
 pub mod coerce;
 pub mod evaluate;
 pub(crate) mod expr;
@@ -13,8 +15,10 @@ mod names;
 pub mod planner;
 mod prune;
 pub mod rewrite;
+mod rows;
 pub mod run;
 mod scan;
+pub mod sort_keys;
 mod table;
 
 use std::sync::Arc;
@@ -28,7 +32,7 @@ use sqlparser::ast::{Expr, Query, SelectItem, SetExpr};
 
 use crate::dialect::{Lexed, parse_query};
 use crate::error::{Result, SqlError};
-use crate::functions::FSP_KEY;
+use crate::functions::{DECIMALS_KEY, FSP_KEY};
 use crate::insert::Scalar;
 use crate::result::ResultColumn;
 use crate::types::{FieldType, TableDefinition, type_byte};
@@ -67,9 +71,13 @@ pub fn compile(
     let aliases = output_aliases(&query);
     let scope = QueryScope { view, env };
     rewrite::rewrite_query(&mut query, &scope)?;
-    let client_error = |e| failure::client_error(e, Some(&query));
+    let origin = failure::Origin {
+        lexed: Some(lexed),
+        database: view.database.as_deref(),
+    };
+    let client_error = |e| failure::client_error(e, origin);
 
-    let logical = Planner::new(view, state.config_options()).plan(query.clone());
+    let logical = Planner::new(view, state.config_options()).plan(query);
     let logical = logical
         .and_then(|plan| state.optimize(&plan))
         .map_err(client_error)?;
@@ -239,11 +247,19 @@ fn table_column(field: &Field, view: &View) -> Option<(TableDefinition, usize)> 
 
 fn expression_type(field: &Field, traced: Option<u8>) -> FieldType {
     let mut described = FieldType::of_expression(field.data_type(), field.is_nullable());
-    let declared = field
-        .metadata()
-        .get(FSP_KEY)
-        .and_then(|f| f.parse::<u8>().ok());
-    let fsp = declared.or(traced);
+    let digits = |key: &str| {
+        field
+            .metadata()
+            .get(key)
+            .and_then(|text| text.parse::<u8>().ok())
+    };
+    // ROUND(double, 2) prints two digits behind the point, whatever the value.
+    if let Some(decimals) =
+        digits(DECIMALS_KEY).filter(|_| described.type_byte == type_byte::DOUBLE)
+    {
+        described.decimals = decimals;
+    }
+    let fsp = digits(FSP_KEY).or(traced);
     let fraction = |fsp: u8| if fsp == 0 { 0 } else { u32::from(fsp) + 1 };
     let whole = match described.type_byte {
         type_byte::DATETIME => 19,

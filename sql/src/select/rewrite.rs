@@ -521,7 +521,8 @@ fn balance(expr: Expr) -> Expr {
     })
 }
 
-fn halves<T>(mut items: Vec<T>, join: &mut dyn FnMut(T, T) -> T) -> T {
+/// Joins neighbours until one item is left: a tree as deep as the logarithm of their number.
+pub(super) fn halves<T>(mut items: Vec<T>, join: &mut dyn FnMut(T, T) -> T) -> T {
     while items.len() > 1 {
         let mut next = Vec::with_capacity(items.len().div_ceil(2));
         let mut iter = items.into_iter();

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::failure::client_error;
+use super::failure::{Origin, client_error};
 use crate::error::{Result, SqlError};
 
 /// Batches in flight between the pool and the session.
@@ -44,7 +44,7 @@ pub fn run(
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let (sender, batches) = mpsc::channel(QUEUE);
     let task = pool.spawn(async move {
-        let error = |e| client_error(e, None);
+        let error = |e| client_error(e, Origin::default());
         let mut stream = execute_stream(plan, context).map_err(error)?;
         while let Some(batch) = stream.next().await {
             if sender.send(batch.map_err(error)?).await.is_err() {

@@ -42,6 +42,10 @@ pub enum Command {
 
 /// Classifies a statement by its first words; 1064 when they begin none, 1235 when Storno lacks it.
 pub fn classify(lexed: &Lexed) -> Result<Command> {
+    // A statement of comments alone does nothing; one of nothing at all is an error.
+    if lexed.tokens.is_empty() && lexed.commented {
+        return Ok(Command::Nothing);
+    }
     if lexed.tokens.iter().all(|t| lexed.slice(*t) == ";") {
         return Ok(Command::Empty);
     }

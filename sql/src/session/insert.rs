@@ -143,6 +143,7 @@ impl Session {
                 let sync = self.engine.sync_mode();
                 let batch = WriteBatch {
                     inserts,
+                    deletes: Vec::new(),
                     on_duplicate,
                     sync,
                 };

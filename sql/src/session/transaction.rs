@@ -117,6 +117,7 @@ impl Transaction {
     pub fn into_batch(self, sync: SyncMode) -> Option<WriteBatch> {
         (!self.inserts.is_empty()).then_some(WriteBatch {
             inserts: self.inserts,
+            deletes: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync,
         })

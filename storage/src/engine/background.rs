@@ -7,15 +7,15 @@ use std::thread::{self, JoinHandle};
 
 use super::flush::FlushJob;
 use super::merge::MergeJob;
+use super::segments::Written;
 use super::{Engine, Message, Shared};
-use crate::segment::PublishedSegment;
 use crate::{Error, Result};
 
 /// What a job brings to the writer.
 #[derive(Debug)]
 pub(super) enum JobResult {
-    Flush(FlushJob, Result<Vec<Arc<PublishedSegment>>>),
-    Merge(MergeJob, Result<Vec<Arc<PublishedSegment>>>),
+    Flush(FlushJob, Result<Written>),
+    Merge(MergeJob, Result<Written>),
 }
 
 /// Runs a job; a panic in it is an error that stops writing.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::writer::{WriteTable, Writer};
+use crate::history::History;
 use crate::manifest::Edit;
 use crate::version::{SchemaVersion, TableVersion, Version};
 use crate::{Error, Result, TableId, TableMeta, TableSpec};
@@ -61,15 +62,17 @@ impl Writer {
         if let Some(found) = Arc::make_mut(&mut self.version.schemas).get_mut(&schema) {
             found.tables.insert(spec.name.clone(), id);
         }
+        let history = Arc::new(History::new(&spec));
         let meta = TableMeta {
             id,
             schema,
             arrow: spec.arrow(),
             spec,
         };
-        self.version
-            .tables
-            .insert(id, Arc::new(TableVersion::new(meta, Vec::new(), 1)));
+        self.version.tables.insert(
+            id,
+            Arc::new(TableVersion::new(meta, history, Vec::new(), (1, 0))),
+        );
         self.publish();
         Ok(id)
     }
@@ -129,13 +132,12 @@ impl Writer {
         next.change(id, |table| {
             table.segments = Arc::default();
             table.sealed = Vec::new();
-            table.active = Arc::default();
+            table.take_active();
         });
         let wal = self.unneeded_wal(&next);
-        let mut edits = vec![Edit::Truncate {
-            id,
-            sequence: self.version.sequence,
-        }];
+        let sequence = self.version.sequence;
+        let rows = next.table(id)?.active.end();
+        let mut edits = vec![Edit::Truncate { id, sequence }, Edit::Arrived { id, rows }];
         edits.extend(wal.iter().map(|&file| Edit::WalRemoved { file }));
         self.log_edits(&edits)?;
         self.abandon_segments(id);

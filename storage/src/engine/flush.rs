@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use roaring::RoaringBitmap;
 
 use super::Shared;
-use super::segments::RowSource;
+use super::segments::{RowSource, Written};
 use crate::memtable::Memtable;
-use crate::segment::PublishedSegment;
 use crate::{Result, TableMeta};
 
 #[derive(Debug)]
 pub(crate) struct FlushJob {
     pub(super) meta: Arc<TableMeta>,
+    /// As it was when the job was queued: rows deleted since are written, too.
     pub(super) memtable: Arc<Memtable>,
 }
 
@@ -29,10 +30,14 @@ impl RowSource for Memtable {
             .cloned()
             .collect())
     }
+
+    fn deleted(&self) -> RoaringBitmap {
+        (**self.deleted()).clone()
+    }
 }
 
 impl FlushJob {
-    pub(super) fn run(&self, shared: &Shared) -> Result<Vec<Arc<PublishedSegment>>> {
+    pub(super) fn run(&self, shared: &Shared) -> Result<Written> {
         shared.write_segments(&self.meta, &*self.memtable)
     }
 }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::Done;
+use super::delete::{Parts, StagedDeletes};
 use super::writer::{Waiting, Writer};
 use crate::commit::{Commit, OnDuplicate, PreparedCommit, PreparedInsert, largest_counted};
 use crate::unique::KeyHash;
 use crate::version::Version;
-use crate::wal::{put_commit, put_insert};
+use crate::wal::{put_commit, put_delete, put_insert};
 use crate::{Error, Result, SyncMode, TableId, TableName};
 
 /// Encoded bytes a group takes on beyond its first commit.
@@ -23,14 +24,32 @@ const GROUP_BYTES: usize = 32 << 20;
 /// Unwritten bytes at which buffered commits are written all the same.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
 
+/// Changes of the sets of key values, to be taken back in reverse order.
+#[derive(Default)]
+struct KeyChanges(Vec<(TableId, usize, KeyHash, Change)>);
+
+#[derive(Clone, Copy)]
+enum Change {
+    Added,
+    Removed,
+}
+
 /// Payload of a frame, rows to apply and keys to take back, as commits are staged one by one.
 #[derive(Default)]
 struct Stage {
     payload: Vec<u8>,
     commits: u32,
     rows: BTreeMap<TableId, Vec<RecordBatch>>,
-    added_keys: Vec<(TableId, usize, KeyHash)>,
+    deleted: StagedDeletes,
+    keys: KeyChanges,
     sync: Option<SyncMode>,
+}
+
+/// What a commit does after all checks.
+#[derive(Default)]
+struct Changes {
+    accepted: Vec<Accepted>,
+    deletes: Vec<(TableId, Parts)>,
 }
 
 /// One insert of a commit after the unique keys had their say.
@@ -54,7 +73,7 @@ impl Writer {
         }
         let logged = self.log(&stage).and_then(|()| self.apply(&mut stage));
         if let Err(error) = &logged {
-            self.forget_keys(&stage.added_keys);
+            self.restore_keys(&stage.keys);
             for (_, result) in &mut answers {
                 // Also of those that failed by themselves: what they ran into is not there.
                 *result = Err(error.clone());
@@ -68,42 +87,61 @@ impl Writer {
 
     /// Checks one commit against everything before it and adds it to the frame.
     fn stage(&mut self, stage: &mut Stage, commit: PreparedCommit) -> Result<Commit> {
-        let keys_before = stage.added_keys.len();
-        let mut accepted = Vec::with_capacity(commit.inserts.len());
-        let (mut rows_inserted, mut rows_skipped) = (0, 0);
-        for (index, insert) in commit.inserts.into_iter().enumerate() {
-            let rows = insert.rows.num_rows();
-            match self.accept(stage, index, insert, commit.on_duplicate) {
-                Ok(insert) => {
-                    rows_inserted += insert.rows.num_rows() as u64;
-                    rows_skipped += (rows - insert.rows.num_rows()) as u64;
-                    accepted.push(insert);
-                }
-                Err(error) => {
-                    let added = stage.added_keys.split_off(keys_before);
-                    self.forget_keys(&added);
-                    return Err(error);
-                }
-            }
-        }
+        let keys_before = stage.keys.0.len();
+        let staged = self.stage_changes(stage, &commit);
         stage.sync = stage.sync.max(Some(commit.sync));
-        if rows_inserted > 0 {
-            self.add(stage, accepted);
+        if staged.is_err() {
+            let changes = stage.keys.0.split_off(keys_before);
+            self.restore_keys(&KeyChanges(changes));
+        }
+        let Changes { accepted, deletes } = staged?;
+        let given: u64 = commit
+            .inserts
+            .iter()
+            .map(|i| i.rows.num_rows() as u64)
+            .sum();
+        let rows_inserted = accepted.iter().map(|a| a.rows.num_rows() as u64).sum();
+        let rows = deletes.iter().flat_map(|(_, parts)| parts);
+        let rows_deleted = rows.map(|(_, rows)| rows.len()).sum();
+        if rows_inserted + rows_deleted > 0 {
+            self.add(stage, accepted, deletes);
         }
         let sequence = self.version.sequence + u64::from(stage.commits);
         Ok(Commit {
             sequence,
             rows_inserted,
-            rows_skipped,
+            rows_skipped: given - rows_inserted,
+            rows_deleted,
         })
     }
 
-    fn add(&mut self, stage: &mut Stage, accepted: Vec<Accepted>) {
+    /// Finds the rows to delete, then checks the rows to insert, with the keys in pace. After an error
+    /// the keys are still to be restored.
+    fn stage_changes(&mut self, stage: &mut Stage, commit: &PreparedCommit) -> Result<Changes> {
+        let mut changes = Changes::default();
+        for delete in &commit.deletes {
+            let (parts, keys) = self.find_rows(&stage.deleted, delete)?;
+            let table = delete.rows.table();
+            for (key, hashes) in keys.into_iter().enumerate() {
+                for hash in hashes {
+                    self.change_key(&mut stage.keys, table, (key, hash), Change::Removed);
+                }
+            }
+            changes.deletes.push((table, parts));
+        }
+        for (index, insert) in commit.inserts.iter().enumerate() {
+            let accepted = self.accept(stage, index, insert, commit.on_duplicate)?;
+            changes.accepted.push(accepted);
+        }
+        Ok(changes)
+    }
+
+    fn add(&mut self, stage: &mut Stage, accepted: Vec<Accepted>, deletes: Vec<(TableId, Parts)>) {
         let accepted: Vec<_> = accepted
             .into_iter()
             .filter(|a| a.rows.num_rows() > 0)
             .collect();
-        put_commit(&mut stage.payload, accepted.len());
+        put_commit(&mut stage.payload, accepted.len(), deletes.len());
         for Accepted { table, rows, body } in accepted {
             put_insert(&mut stage.payload, table, &body);
             if let Ok(version) = self.version.table(table)
@@ -113,6 +151,10 @@ impl Writer {
             }
             stage.rows.entry(table).or_default().push(rows);
         }
+        for (table, parts) in deletes {
+            put_delete(&mut stage.payload, table, &parts);
+            stage.deleted.add(table, &parts);
+        }
         stage.commits += 1;
     }
 
@@ -121,7 +163,7 @@ impl Writer {
         &mut self,
         stage: &mut Stage,
         index: usize,
-        insert: PreparedInsert,
+        insert: &PreparedInsert,
         on_duplicate: OnDuplicate,
     ) -> Result<Accepted> {
         let id = insert.meta.id;
@@ -134,6 +176,13 @@ impl Writer {
             let (schema, table) = name();
             return Err(Error::UnknownTable(schema, table));
         };
+        let current = self.version.table(id)?;
+        let keys = |meta: &crate::TableMeta| meta.spec.unique_keys.clone();
+        if insert.shape != current.history.current() || keys(&insert.meta) != keys(&current.meta) {
+            let (schema, table) = name();
+            let table = TableName { schema, table };
+            return Err(Error::TableChanged { table });
+        }
         if let (Some(damage), false) = (&table.damage, insert.keys.is_empty()) {
             return Err(damage.clone());
         }
@@ -153,7 +202,7 @@ impl Writer {
                     for (key, (hash, set)) in hashes().zip(&mut table.keys).enumerate() {
                         if let Some(hash) = hash {
                             set.insert(hash);
-                            stage.added_keys.push((id, key, hash));
+                            stage.keys.0.push((id, key, hash, Change::Added));
                         }
                     }
                 }
@@ -180,8 +229,8 @@ impl Writer {
         if keep.iter().all(|&k| k) {
             return Ok(Accepted {
                 table: id,
-                rows: insert.rows,
-                body: insert.body,
+                rows: insert.rows.clone(),
+                body: insert.body.clone(),
             });
         }
         let (rows, body) = insert.filter(keep)?;
@@ -192,12 +241,32 @@ impl Writer {
         })
     }
 
-    fn forget_keys(&mut self, added: &[(TableId, usize, KeyHash)]) {
-        for (table, key, hash) in added {
-            let table = self.tables.get_mut(table);
-            if let Some(set) = table.and_then(|t| t.keys.get_mut(*key)) {
-                set.remove(hash);
+    fn change_key(
+        &mut self,
+        changes: &mut KeyChanges,
+        table: TableId,
+        (key, hash): (usize, KeyHash),
+        change: Change,
+    ) {
+        let keys = self.tables.get_mut(&table).map(|t| &mut t.keys);
+        if let Some(set) = keys.and_then(|keys| keys.get_mut(key)) {
+            let changed = match change {
+                Change::Added => set.insert(hash),
+                Change::Removed => set.remove(&hash),
+            };
+            if changed {
+                changes.0.push((table, key, hash, change));
             }
+        }
+    }
+
+    fn restore_keys(&mut self, changes: &KeyChanges) {
+        for &(table, key, hash, change) in changes.0.iter().rev() {
+            let back = match change {
+                Change::Added => Change::Removed,
+                Change::Removed => Change::Added,
+            };
+            self.change_key(&mut KeyChanges::default(), table, (key, hash), back);
         }
     }
 
@@ -237,8 +306,15 @@ impl Writer {
             // It is in the log and cannot be taken back: a failure here must stop everything.
             self.check(applied)?;
         }
+        let (wal, deleted) = (self.wal.id(), std::mem::take(&mut stage.deleted));
+        let has_deletes = !deleted.is_empty();
+        deleted.apply(&mut version, wal);
         self.version = version;
         self.publish();
+        if has_deletes {
+            // Segments may have become worth a rewrite.
+            self.queue_merge();
+        }
         Ok(())
     }
 }
@@ -251,9 +327,8 @@ fn append(
 ) -> Result<()> {
     let sequence = version.sequence;
     let table = version.table(id)?;
-    let memtable = table
-        .active
-        .append(&table.meta.arrow, rows, sequence, wal)?;
+    let schema = table.history.schema(table.history.current());
+    let memtable = table.active.append(&schema, rows, sequence, wal)?;
     version.change(id, |table| table.active = Arc::new(memtable));
     Ok(())
 }

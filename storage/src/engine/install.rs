@@ -4,23 +4,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use roaring::RoaringBitmap;
+
 use super::background::JobResult;
 use super::flush::FlushJob;
 use super::merge::MergeJob;
-use super::policy;
+use super::policy::{self, Size};
+use super::segments::Written;
 use super::writer::Writer;
-use crate::manifest::{Edit, SegmentRecord};
+use crate::history::History;
+use crate::home::Part;
+use crate::manifest::Edit;
 use crate::segment::PublishedSegment;
+use crate::version::{LiveSegment, TableVersion};
 use crate::{Error, Result};
 
 /// Pause before a job that found the disk full is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-type Segments = Vec<Arc<PublishedSegment>>;
-
 /// Gives up new files that are certain not to be named by the manifest. After any other error the
 /// record that names them may or may not be on the disk, and the files must stay.
-fn abandon_unless_named(installed: &Result<bool>, segments: &Segments) {
+fn abandon_unless_named(installed: &Result<bool>, segments: &[Arc<PublishedSegment>]) {
     let unnamed = match installed {
         Ok(named) => !named,
         Err(error) => error.is_no_space(),
@@ -43,11 +47,11 @@ impl Writer {
         self.shared.environment.clock.now() + RETRY_INTERVAL
     }
 
-    fn install_flush(&mut self, job: FlushJob, result: Result<Segments>) {
-        self.flushing.retain(|m| !Arc::ptr_eq(m, &job.memtable));
-        let installed = result.and_then(|segments| {
-            let installed = self.add_flushed(&job, &segments);
-            abandon_unless_named(&installed, &segments);
+    fn install_flush(&mut self, job: FlushJob, result: Result<Written>) {
+        self.flushing.retain(|m| !m.is(&job.memtable));
+        let installed = result.and_then(|written| {
+            let installed = self.add_flushed(&job, &written);
+            abandon_unless_named(&installed, &written.segments);
             installed
         });
         if let Err(error) = installed {
@@ -73,12 +77,15 @@ impl Writer {
     }
 
     /// Names the segments of a flush. `false` when the memtable is no longer wanted.
-    fn add_flushed(&mut self, job: &FlushJob, segments: &[Arc<PublishedSegment>]) -> Result<bool> {
+    fn add_flushed(&mut self, job: &FlushJob, written: &Written) -> Result<bool> {
         let id = job.meta.id;
-        let wanted = |s: &Arc<_>| Arc::ptr_eq(s, &job.memtable);
         let table = self.version.table(id);
-        // Dropped or truncated while it was written.
-        let Some(at) = table.ok().and_then(|t| t.sealed.iter().position(wanted)) else {
+        // Dropped, truncated or altered while it was written.
+        let Some(at) = table
+            .ok()
+            .filter(|t| Arc::ptr_eq(&t.meta, &job.meta))
+            .and_then(|t| t.sealed.iter().position(|m| m.is(&job.memtable)))
+        else {
             return Ok(false);
         };
         // INVARIANT: the memtables of a table become segments in the order they were sealed, so that
@@ -87,38 +94,50 @@ impl Writer {
             return Ok(false);
         }
         let mut next = self.version.clone();
+        let moved = written.as_move(job.memtable.rows() as usize);
         next.change(id, |table| {
-            table.sealed.remove(0);
-            Arc::make_mut(&mut table.segments).extend(segments.iter().cloned());
-        });
+            let memtable = table.sealed.remove(0);
+            let late = &**memtable.deleted() - &**job.memtable.deleted();
+            let added = live_segments(written, &table.history, moved.translate(0, &late))?;
+            Arc::make_mut(&mut table.segments).extend(added);
+            Ok(())
+        })
+        .transpose()?;
         let counter = next.table(id)?.counter.next();
-        let added = segments.iter().map(|s| s.record).collect();
-        let wal = self.unneeded_wal(&next);
-        let mut edits = vec![
-            Edit::Segments {
-                id,
-                removed: Vec::new(),
-                added,
-            },
+        let mut edits = vec![Edit::Segments {
+            id,
+            removed: Vec::new(),
+            added: written.segments.iter().map(|s| s.record).collect(),
+        }];
+        edits.extend(deleted_edits(next.table(id)?, written));
+        edits.extend([
             Edit::Flushed {
                 id,
                 sequence: job.memtable.last_sequence(),
             },
+            Edit::Arrived {
+                id,
+                rows: job.memtable.end(),
+            },
             Edit::Counter { id, next: counter },
-        ];
+        ]);
+        edits.extend(Self::unsaved_deletes(&next));
+        Self::note_saved(&mut next);
+        let wal = self.unneeded_wal(&next);
         edits.extend(wal.iter().map(|&file| Edit::WalRemoved { file }));
         self.log_edits(&edits)?;
+        job.memtable.home().move_away(0, &moved);
         self.version = next;
         self.publish();
         self.remove_wal(&wal);
         Ok(true)
     }
 
-    fn install_merge(&mut self, job: MergeJob, result: Result<Segments>) {
+    fn install_merge(&mut self, job: MergeJob, result: Result<Written>) {
         self.merging = false;
-        let installed = result.and_then(|segments| {
-            let installed = self.replace_merged(&job, &segments);
-            abandon_unless_named(&installed, &segments);
+        let installed = result.and_then(|written| {
+            let installed = self.replace_merged(&job, &written);
+            abandon_unless_named(&installed, &written.segments);
             installed
         });
         match installed {
@@ -134,25 +153,51 @@ impl Writer {
     }
 
     /// Replaces the inputs of a merge. `false` when they are no longer all there.
-    fn replace_merged(&mut self, job: &MergeJob, merged: &[Arc<PublishedSegment>]) -> Result<bool> {
+    fn replace_merged(&mut self, job: &MergeJob, written: &Written) -> Result<bool> {
         let id = job.meta.id;
-        let is_input = |s: &Arc<PublishedSegment>| job.inputs.iter().any(|i| Arc::ptr_eq(i, s));
+        let input = |s: &LiveSegment| {
+            let same = |i: &&LiveSegment| i.is(s);
+            job.inputs.iter().find(same)
+        };
         let Ok(table) = self.version.table(id) else {
             return Ok(false);
         };
-        if table.segments.iter().filter(|s| is_input(s)).count() != job.inputs.len() {
+        let all_there = table.segments.iter().filter_map(input).count() == job.inputs.len();
+        if !all_there || !Arc::ptr_eq(&table.meta, &job.meta) {
             return Ok(false);
         }
-        let removed = job.inputs.iter().map(|s| s.record.file).collect();
-        let added = merged.iter().map(|s| s.record).collect();
-        self.log_edits(&[Edit::Segments { id, removed, added }])?;
-        self.version.change(id, |table| {
+        let rows = job.inputs.iter().map(|i| i.record.rows as usize).sum();
+        let moved = written.as_move(rows);
+        let (mut first, mut late) = (0, Vec::new());
+        for input in &job.inputs {
+            let now = table.rows_at(input.home().place());
+            let now = now.map(|(_, deleted)| &**deleted - &*input.deleted);
+            late.extend(moved.translate(first, &now.unwrap_or_default()));
+            first += input.record.rows as u32;
+        }
+        let mut next = self.version.clone();
+        next.change(id, |table| {
             let segments = Arc::make_mut(&mut table.segments);
-            segments.retain(|s| !is_input(s));
-            segments.extend(merged.iter().cloned());
-        });
+            segments.retain(|s| input(s).is_none());
+            segments.extend(live_segments(written, &table.history, late)?);
+            Ok(())
+        })
+        .transpose()?;
+        let mut edits = vec![Edit::Segments {
+            id,
+            removed: job.inputs.iter().map(|s| s.record.file).collect(),
+            added: written.segments.iter().map(|s| s.record).collect(),
+        }];
+        edits.extend(deleted_edits(next.table(id)?, written));
+        self.log_edits(&edits)?;
+        let mut first = 0;
+        for input in &job.inputs {
+            input.home().move_away(first, &moved);
+            first += input.record.rows as u32;
+            input.make_obsolete();
+        }
+        self.version = next;
         self.publish();
-        job.inputs.iter().for_each(|s| s.make_obsolete());
         Ok(true)
     }
 
@@ -167,12 +212,13 @@ impl Writer {
                 .segments
                 .iter()
                 .filter(|s| s.reader().is_ok() && !self.unmergeable.contains(&s.record.file));
-            let records: Vec<SegmentRecord> = good.map(|s| s.record).collect();
-            let Some(chosen) = policy::choose(&records, segment_rows) else {
+            let good: Vec<LiveSegment> = good.cloned().collect();
+            let sizes: Vec<Size> = good.iter().map(size_of).collect();
+            let Some(chosen) = policy::choose(&sizes, segment_rows) else {
                 continue;
             };
-            let inputs = table.segments.iter().filter(|s| chosen.contains(&s.record));
-            let inputs = inputs.cloned().collect();
+            let inputs = good.into_iter().filter(|s| chosen.contains(&s.record.file));
+            let inputs = inputs.collect();
             self.merging = true;
             self.shared.merges.push(MergeJob {
                 meta: Arc::clone(&table.meta),
@@ -180,5 +226,50 @@ impl Writer {
             });
             return;
         }
+    }
+}
+
+/// New segments of which some rows, given by home, have been deleted while they were written.
+fn live_segments(
+    written: &Written,
+    history: &History,
+    late: Vec<Part>,
+) -> Result<Vec<LiveSegment>> {
+    let live = |segment: &Arc<PublishedSegment>| {
+        let here = late
+            .iter()
+            .filter(|(home, _)| Arc::ptr_eq(home, segment.home()));
+        let deleted = here.fold(RoaringBitmap::new(), |all, (_, rows)| all | rows);
+        LiveSegment::new(Arc::clone(segment), history, deleted)
+    };
+    written.segments.iter().map(live).collect()
+}
+
+/// Edits that tell of the deleted rows of new segments, which are in `table` already.
+fn deleted_edits(table: &TableVersion, written: &Written) -> Vec<Edit> {
+    let is_new = |s: &&LiveSegment| {
+        written
+            .segments
+            .iter()
+            .any(|w| Arc::ptr_eq(w, &s.view.segment))
+    };
+    let new = table.segments.iter().filter(is_new);
+    new.filter(|s| !s.deleted.is_empty())
+        .map(|segment| Edit::Deleted {
+            id: table.meta.id,
+            file: segment.record.file,
+            rows: Arc::clone(&segment.deleted),
+        })
+        .collect()
+}
+
+fn size_of(segment: &LiveSegment) -> Size {
+    let (rows, live) = (segment.record.rows, segment.live_rows());
+    let raw_bytes = u128::from(segment.record.raw_bytes) * u128::from(live);
+    Size {
+        file: segment.record.file,
+        rows,
+        live,
+        raw_bytes: (raw_bytes / u128::from(rows.max(1))) as u64,
     }
 }

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use roaring::RoaringBitmap;
 
 use super::Shared;
-use super::segments::RowSource;
-use crate::segment::{ChunkCache, ColumnCursor, PublishedSegment};
+use super::segments::{RowSource, Written};
+use crate::segment::{ChunkCache, ColumnCursor};
+use crate::version::LiveSegment;
 use crate::{Result, TableMeta};
 
 #[derive(Debug)]
 pub(crate) struct MergeJob {
     pub(super) meta: Arc<TableMeta>,
-    pub(super) inputs: Vec<Arc<PublishedSegment>>,
+    /// As they were when the job was queued: rows deleted since are written, too.
+    pub(super) inputs: Vec<LiveSegment>,
 }
 
 struct Inputs<'a> {
-    segments: &'a [Arc<PublishedSegment>],
+    segments: &'a [LiveSegment],
     /// Its own, so that a merge does not push the dictionaries of queries out of theirs.
     cache: ChunkCache,
 }
@@ -32,15 +35,24 @@ impl RowSource for Inputs<'_> {
             let reader = segment.reader()?;
             let mut cursor = ColumnCursor::default();
             for block in 0..reader.blocks() {
-                parts.push(reader.read(column, block, &self.cache, &mut cursor)?);
+                parts.push(segment.read(column, block, &self.cache, &mut cursor)?);
             }
         }
         Ok(parts)
     }
+
+    fn deleted(&self) -> RoaringBitmap {
+        let (mut all, mut first) = (RoaringBitmap::new(), 0);
+        for segment in self.segments {
+            all.extend(segment.deleted.iter().map(|row| first + row));
+            first += segment.record.rows as u32;
+        }
+        all
+    }
 }
 
 impl MergeJob {
-    pub(super) fn run(&self, shared: &Shared) -> Result<Vec<Arc<PublishedSegment>>> {
+    pub(super) fn run(&self, shared: &Shared) -> Result<Written> {
         let inputs = Inputs {
             segments: &self.inputs,
             cache: ChunkCache::new(16 << 20),

@@ -7,8 +7,10 @@
 //!
 //! Lock order: writer, then published version or a queue; never two of the latter at once.
 
+mod alter;
 mod background;
 mod catalog;
+mod delete;
 mod flush;
 mod group;
 mod install;

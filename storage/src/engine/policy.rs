@@ -2,25 +2,48 @@
 //! and a table ends up with segments between half full and full.
 
 use super::segments::SEGMENT_RAW_BYTES_MAX;
-use crate::manifest::SegmentRecord;
+use crate::format::FileId;
 
 /// Segments of a tier that are worth a merge.
 const FAN_IN_MIN: usize = 4;
 /// Segments one merge reads at most.
 const FAN_IN_MAX: usize = 64;
 
+/// One in so many rows deleted is worth a rewrite.
+const DELETED_SHARE: u64 = 20;
+
+/// What the policy knows of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) file: FileId,
+    /// Rows, deleted ones too.
+    pub(super) rows: u64,
+    /// Rows that are not deleted.
+    pub(super) live: u64,
+    /// Decoded bytes of those.
+    pub(super) raw_bytes: u64,
+}
+
 /// Chooses what to merge next among the segments of one table, given in any order; `None` when nothing
-/// is worth it.
-pub(super) fn choose(segments: &[SegmentRecord], segment_rows: u64) -> Option<Vec<SegmentRecord>> {
-    // More than half full is full: no two of them fit into one.
-    let mut small: Vec<SegmentRecord> = segments
+/// is worth it. Segments with many deleted rows come first: they give space back.
+pub(super) fn choose(segments: &[Size], segment_rows: u64) -> Option<Vec<FileId>> {
+    let worn = |s: &&Size| (s.rows - s.live) * DELETED_SHARE > s.rows;
+    if let Some(worst) = segments
         .iter()
-        .filter(|s| s.rows <= segment_rows / 2 && s.raw_bytes <= SEGMENT_RAW_BYTES_MAX / 2)
+        .filter(worn)
+        .min_by_key(|s| (s.live, s.file))
+    {
+        return Some(vec![worst.file]);
+    }
+    // More than half full is full: no two of them fit into one.
+    let mut small: Vec<Size> = segments
+        .iter()
+        .filter(|s| s.live <= segment_rows / 2 && s.raw_bytes <= SEGMENT_RAW_BYTES_MAX / 2)
         .copied()
         .collect();
-    small.sort_by_key(|s| (tier(s.rows), s.file));
+    small.sort_by_key(|s| (tier(s.live), s.file));
     small
-        .chunk_by(|a, b| tier(a.rows) == tier(b.rows))
+        .chunk_by(|a, b| tier(a.live) == tier(b.live))
         .find_map(|same| pick(same, segment_rows))
 }
 
@@ -30,19 +53,15 @@ fn tier(rows: u64) -> u32 {
 }
 
 /// The oldest segments of a tier that fit into one.
-fn pick(tier: &[SegmentRecord], segment_rows: u64) -> Option<Vec<SegmentRecord>> {
+fn pick(tier: &[Size], segment_rows: u64) -> Option<Vec<FileId>> {
     let (mut rows, mut bytes) = (0, 0);
-    let fits = |s: &&SegmentRecord| {
-        rows += s.rows;
+    let fits = |s: &&Size| {
+        rows += s.live;
         bytes += s.raw_bytes;
         rows <= segment_rows && bytes <= SEGMENT_RAW_BYTES_MAX
     };
-    let picked: Vec<_> = tier
-        .iter()
-        .take(FAN_IN_MAX)
-        .take_while(fits)
-        .copied()
-        .collect();
+    let picked = tier.iter().take(FAN_IN_MAX).take_while(fits);
+    let picked: Vec<FileId> = picked.map(|s| s.file).collect();
     // Fewer are worth it when no more of this size would fit.
     let enough = picked.len() >= FAN_IN_MIN || (picked.len() >= 2 && picked.len() < tier.len());
     enough.then_some(picked)
@@ -52,33 +71,31 @@ fn pick(tier: &[SegmentRecord], segment_rows: u64) -> Option<Vec<SegmentRecord>>
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::format::FileId;
 
     const FULL: u64 = 1 << 20;
 
-    fn segment(file: u64, rows: u64) -> SegmentRecord {
-        let raw_bytes = rows * 100;
-        SegmentRecord {
+    fn segment(file: u64, rows: u64) -> Size {
+        Size {
             file: FileId(file),
             rows,
-            bytes: rows,
-            raw_bytes,
-            footer_checksum: 0,
+            live: rows,
+            raw_bytes: rows * 100,
         }
     }
 
     /// Adds segments one by one, merging whenever the policy says so; rows written by merges, and what
     /// is left.
-    fn simulate(flushes: impl Iterator<Item = u64>) -> (u64, Vec<SegmentRecord>) {
-        let mut segments: Vec<SegmentRecord> = Vec::new();
+    fn simulate(flushes: impl Iterator<Item = u64>) -> (u64, Vec<Size>) {
+        let mut segments: Vec<Size> = Vec::new();
         let (mut written, mut file) = (0, 0);
         for rows in flushes {
             file += 1;
             segments.push(segment(file, rows));
             while let Some(inputs) = choose(&segments, FULL) {
-                let rows: u64 = inputs.iter().map(|s| s.rows).sum();
+                let is_input = |s: &&Size| inputs.contains(&s.file);
+                let rows: u64 = segments.iter().filter(is_input).map(|s| s.rows).sum();
                 assert!(inputs.len() >= 2 && rows <= FULL);
-                segments.retain(|s| !inputs.contains(s));
+                segments.retain(|s| !inputs.contains(&s.file));
                 file += 1;
                 written += rows;
                 segments.push(segment(file, rows));
@@ -97,6 +114,17 @@ mod tests {
             assert!(left.len() <= full + 40, "{rows}: {} segments", left.len());
             assert!(written <= 11 * total, "{rows}: {written} of {total}");
         }
+    }
+
+    #[test]
+    fn a_segment_with_many_deleted_rows_is_rewritten_and_the_emptiest_first() {
+        let worn = |file, live| Size {
+            live,
+            ..segment(file, 1000)
+        };
+        assert!(choose(&[worn(1, 960)], FULL).is_none());
+        let chosen = choose(&[worn(1, 960), worn(2, 940), worn(3, 0)], FULL);
+        assert_eq!(chosen.unwrap(), [FileId(3)]);
     }
 
     #[test]

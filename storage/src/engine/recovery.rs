@@ -5,22 +5,27 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use parking_lot::{Mutex, RwLock};
+use roaring::RoaringBitmap;
 
 use super::queue::Queue;
 use super::writer::{WriteTable, Writer};
 use super::{Engine, Shared};
 use crate::commit::largest_counted;
-use crate::format::{FileId, Seal};
+use crate::format::{FileId, Malformed, Seal};
 use crate::fs::{FileSystem, Lock};
+use crate::home::Place;
 use crate::manifest::{
     FileIds, ManifestLog, ManifestState, Recovered, TableState, WalRecord, decode_manifest,
     manifest_path,
 };
 use crate::segment::{Bounds, ChunkCache, PublishedSegment, segment_path};
 use crate::unique::KeyHasher;
-use crate::version::{SchemaVersion, TableVersion, Version};
-use crate::wal::{ReplayedCommit, WAL_DIR, WalContents, WalLog, decode_batch, read_wal, wal_path};
+use crate::version::{LiveSegment, SchemaVersion, TableVersion, Version};
+use crate::wal::{
+    LoggedDelete, ReplayedCommit, WAL_DIR, WalContents, WalLog, decode_batch, read_wal, wal_path,
+};
 use crate::{Environment, Error, Options, Result, ScanRequest, Snapshot, TableId, TableMeta};
 
 const LOCK_NAME: &str = "LOCK";
@@ -268,7 +273,10 @@ impl Recovery {
     }
 
     fn apply(&mut self, path: &Path, file: FileId, commit: &ReplayedCommit<'_>) -> Result<()> {
-        for insert in &commit.inserts {
+        for delete in &commit.logged.deletes {
+            self.apply_delete(path, file, delete)?;
+        }
+        for insert in &commit.logged.inserts {
             let corrupt = |what: &str| Error::corruption(path, insert.offset, what);
             let Some(state) = self.recovered.state.tables.get(&insert.table) else {
                 if insert.table >= self.recovered.state.next_table {
@@ -280,16 +288,64 @@ impl Recovery {
                 continue;
             }
             let table = self.version.table(insert.table)?;
-            let rows = decode_batch(&table.meta.arrow, insert.body).map_err(|e| corrupt(e.0))?;
+            let rows = decode_rows(table, commit.sequence, insert.body).map_err(|e| match e {
+                Error::Invalid(what) => corrupt(&what),
+                other => other,
+            })?;
             if let Some(largest) = largest_counted(&table.meta, &rows) {
                 table.counter.pass(largest);
             }
-            let schema = &table.meta.arrow;
+            let schema = table.history.schema(table.history.current());
             let memtable = table
                 .active
-                .append(schema, &[rows], commit.sequence, file)?;
+                .append(&schema, &[rows], commit.sequence, file)?;
             self.version
                 .change(insert.table, |table| table.active = Arc::new(memtable));
+        }
+        Ok(())
+    }
+
+    /// Rows that have left the place they are named at were deleted where they went: the manifest knows.
+    fn apply_delete(&mut self, path: &Path, file: FileId, delete: &LoggedDelete) -> Result<()> {
+        let corrupt = |what: &str| Error::corruption(path, delete.offset, what);
+        let id = delete.table;
+        let Some(state) = self.recovered.state.tables.get(&id) else {
+            if id >= self.recovered.state.next_table {
+                return Err(corrupt("a delete from a table that was never created"));
+            }
+            return Ok(());
+        };
+        for (place, rows) in &delete.parts {
+            let (place, rows) = match *place {
+                Place::Segment(_) => (*place, rows.clone()),
+                Place::Memtable(first) => {
+                    let arrived = state.arrived;
+                    let number = |row| first.saturating_add(u64::from(row)).checked_sub(arrived);
+                    let rows = rows.iter().filter_map(number).map(u32::try_from);
+                    let rows = rows.collect::<std::result::Result<_, _>>();
+                    let rows = rows.map_err(|_| corrupt("a delete of a row that never arrived"))?;
+                    (Place::Memtable(arrived), rows)
+                }
+            };
+            let found = self
+                .version
+                .table(id)?
+                .rows_at(place)
+                .map(|(length, _)| length);
+            let last = rows.max().map_or(0, |last| u64::from(last) + 1);
+            match (found, place) {
+                (Some(length), _) if last > length => {
+                    return Err(corrupt("a delete of a row that is not there"));
+                }
+                (None, Place::Segment(file)) if file >= self.recovered.state.next_file => {
+                    return Err(corrupt("a delete from a segment that never was"));
+                }
+                (Some(_), _) if !rows.is_empty() => {
+                    self.version
+                        .change(id, |table| table.delete(place, &rows, file));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -326,7 +382,9 @@ impl Recovery {
     fn start_logs(&mut self) -> Result<(ManifestLog, WalLog)> {
         let shared = &self.shared;
         let memtables = self.version.tables.values().flat_map(|t| t.memtables());
-        let oldest = memtables.filter_map(|m| m.first_wal()).min();
+        let segments = self.version.tables.values().flat_map(|t| t.segments.iter());
+        let rows = memtables.filter_map(|m| m.first_wal());
+        let oldest = rows.chain(segments.filter_map(|s| s.unsaved_since)).min();
         let state = &mut self.recovered.state;
         state
             .wal
@@ -366,6 +424,19 @@ impl Recovery {
     }
 }
 
+/// Rows as the table has them, from a record in the shape it had then.
+fn decode_rows(table: &TableVersion, sequence: u64, body: &[u8]) -> Result<RecordBatch> {
+    let invalid = |e: Malformed| Error::Invalid(e.0.into());
+    let shape = table.history.shape_of_commit(sequence);
+    let rows = decode_batch(&table.history.schema(shape), body).map_err(invalid)?;
+    match table.history.conversion(shape)? {
+        None => Ok(rows),
+        Some(conversion) => {
+            conversion.convert(&table.history.schema(table.history.current()), &rows)
+        }
+    }
+}
+
 fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableVersion> {
     let spec = (*state.spec).clone();
     let meta = TableMeta {
@@ -377,15 +448,19 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
     let mut next = state.counter;
     let mut segments = Vec::with_capacity(state.segments.len());
     for &record in state.segments.values() {
-        let table = (id, &meta.arrow);
+        let shape = state
+            .history
+            .schema(state.history.shape_of_file(record.file));
+        let table = (id, &shape);
         let (fs, dir) = (&shared.fs, &shared.dir);
         let segment = PublishedSegment::open(fs, dir, shared.database, record, table)?;
-        match segment.reader() {
-            Ok(reader) => {
-                let zone = meta
-                    .spec
-                    .auto_increment
-                    .and_then(|column| reader.zone(column));
+        let deleted = state.deleted.get(&record.file);
+        let deleted = deleted.map_or_else(RoaringBitmap::new, |rows| (**rows).clone());
+        let segment = LiveSegment::new(Arc::new(segment), &state.history, deleted)?;
+        let counted = meta.spec.auto_increment;
+        match counted.map(|column| segment.zone(column)).transpose() {
+            Ok(zone) => {
+                let zone = zone.flatten();
                 if let Some(Bounds::Int(_, max)) = zone.map(|z| z.bounds) {
                     let max = u64::try_from(max.max(0)).unwrap_or(u64::MAX);
                     next = next.max(max.saturating_add(1));
@@ -393,9 +468,11 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
             }
             Err(error) => tracing::error!(%error, "a segment cannot be opened"),
         }
-        segments.push(Arc::new(segment));
+        segments.push(segment);
     }
-    Ok(TableVersion::new(meta, segments, next))
+    let history = Arc::clone(&state.history);
+    let numbers = (next, state.arrived);
+    Ok(TableVersion::new(meta, history, segments, numbers))
 }
 
 /// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are

@@ -15,6 +15,9 @@ use crate::{Result, TableId};
 /// WAL files kept before the tables that need the oldest are flushed, however small they are.
 const WAL_FILES_MAX: usize = 16;
 
+/// A WAL file so many times as long as the memtable bytes is the last one to be added to.
+const WAL_LENGTH_FACTOR: u64 = 4;
+
 impl Writer {
     /// Seals the memtables that are full, and those that keep the WAL from being dropped.
     pub(super) fn seal_full(&mut self) {
@@ -37,14 +40,22 @@ impl Writer {
             full.extend(largest.map(|(id, _)| *id));
         }
         let files = self.manifest.state().wal.len();
-        if files >= WAL_FILES_MAX {
+        // Deletes make the log grow, and no memtable.
+        let long = self.wal.length() >= WAL_LENGTH_FACTOR * bytes_max;
+        if files >= WAL_FILES_MAX || long {
             full.extend(self.tables_of_oldest_wal());
         }
         full.sort_unstable();
         full.dedup();
-        if !full.is_empty()
-            && let Err(error) = self.seal(&full)
-        {
+        let sealed = match full.as_slice() {
+            [] if !long => Ok(()),
+            full => self.seal(full),
+        };
+        let saved = match files >= WAL_FILES_MAX || long {
+            true => sealed.and_then(|()| self.save_deletes()),
+            false => sealed,
+        };
+        if let Err(error) = saved {
             // The rows stay where they are; the next commit tries again.
             tracing::warn!(%error, "memtables could not be sealed");
         }
@@ -64,7 +75,8 @@ impl Writer {
         for &id in tables {
             self.version.change(id, |table| {
                 if !table.active.is_empty() {
-                    table.sealed.push(std::mem::take(&mut table.active));
+                    let full = table.take_active();
+                    table.sealed.push(full);
                 }
             });
         }
@@ -120,7 +132,7 @@ impl Writer {
         }
         for table in self.version.tables.values() {
             for memtable in &table.sealed {
-                if !self.flushing.iter().any(|m| Arc::ptr_eq(m, memtable)) {
+                if !self.flushing.iter().any(|m| m.is(memtable)) {
                     let (meta, memtable) = (Arc::clone(&table.meta), Arc::clone(memtable));
                     self.flushing.push(Arc::clone(&memtable));
                     self.shared.flushes.push(FlushJob { meta, memtable });
@@ -180,7 +192,9 @@ impl Writer {
     /// Edits that drop the WAL files no memtable of `version` needs, and the files.
     pub(super) fn unneeded_wal(&self, version: &Version) -> Vec<FileId> {
         let memtables = version.tables.values().flat_map(|t| t.memtables());
-        let needed: Vec<FileId> = memtables.filter_map(|m| m.first_wal()).collect();
+        let mut needed: Vec<FileId> = memtables.filter_map(|m| m.first_wal()).collect();
+        let segments = version.tables.values().flat_map(|t| t.segments.iter());
+        needed.extend(segments.filter_map(|s| s.unsaved_since));
         let files = self.manifest.state().wal.iter().map(|w| w.file);
         files
             .take_while(|file| *file != self.wal.id() && !needed.contains(file))

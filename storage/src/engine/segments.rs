@@ -6,9 +6,11 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{concat, take};
 use arrow::datatypes::DataType;
+use roaring::RoaringBitmap;
 
 use super::Shared;
 use crate::format::Seal;
+use crate::home::Move;
 use crate::segment::{PublishedSegment, SegmentWriter, segment_path};
 use crate::sort::sorted_order;
 use crate::{Error, Result, TableMeta};
@@ -22,6 +24,26 @@ pub(super) trait RowSource {
 
     /// A column of all rows, in parts.
     fn column(&self, column: usize) -> Result<Vec<ArrayRef>>;
+
+    /// Numbers of the rows that are not to be written.
+    fn deleted(&self) -> RoaringBitmap;
+}
+
+/// What a flush or a merge wrote.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) segments: Vec<Arc<PublishedSegment>>,
+    /// Numbers of the source's rows in the order they were written, over all segments.
+    pub(super) order: Vec<u32>,
+}
+
+impl Written {
+    /// Where the rows went; `rows` is how many the source had.
+    pub(super) fn as_move(&self, rows: usize) -> Arc<Move> {
+        let targets = self.segments.iter();
+        let targets = targets.map(|s| (Arc::clone(s.home()), s.record.rows));
+        Move::new(rows, &self.order, &targets.collect::<Vec<_>>())
+    }
 }
 
 impl Shared {
@@ -31,10 +53,14 @@ impl Shared {
         &self,
         meta: &TableMeta,
         source: &dyn RowSource,
-    ) -> Result<Vec<Arc<PublishedSegment>>> {
+    ) -> Result<Written> {
         let keys = meta.spec.sort_key.iter().map(|&c| whole_column(source, c));
         let order = sorted_order(&keys.collect::<Result<Vec<_>>>()?)?;
-        let order = order.unwrap_or_else(|| UInt32Array::from_iter_values(0..source.rows() as u32));
+        let order = match order {
+            Some(order) => order.values().to_vec(),
+            None => (0..source.rows() as u32).collect(),
+        };
+        let order = UInt32Array::from(without(order, &source.deleted()));
         let cuts = self.cuts(meta, source, &order)?;
         let mut segments = Vec::new();
         let written: Result<()> = cuts.into_iter().try_for_each(|cut| {
@@ -50,7 +76,10 @@ impl Shared {
         if synced.is_err() {
             segments.iter().for_each(|segment| segment.make_obsolete());
         }
-        synced.map(|()| segments)
+        synced.map(|()| Written {
+            segments,
+            order: order.values().to_vec(),
+        })
     }
 
     fn write_segment(
@@ -114,6 +143,13 @@ impl Shared {
         }
         Ok(cuts)
     }
+}
+
+fn without(mut order: Vec<u32>, deleted: &RoaringBitmap) -> Vec<u32> {
+    if !deleted.is_empty() {
+        order.retain(|&row| !deleted.contains(row));
+    }
+    order
 }
 
 fn whole_column(source: &dyn RowSource, column: usize) -> Result<ArrayRef> {

@@ -1,11 +1,13 @@
 //! What all files share: little-endian primitives, checksums bound to their place, the file header and
 //! the frame log. docs/format.md describes every byte; a change here is a change there.
 
+mod bitmap;
 mod bytes;
 mod checksum;
 mod frame;
 mod header;
 
+pub(crate) use bitmap::{put_bitmap, read_bitmap};
 pub(crate) use bytes::{ByteReader, ByteWriter, Malformed, pad8};
 pub(crate) use checksum::Seal;
 pub(crate) use frame::{Frame, FrameHeader, Frames, Tail, encode_frame};

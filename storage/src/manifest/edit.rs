@@ -1,8 +1,13 @@
 //! The edits the manifest is a log of, and their bytes. A record of the log holds one or more edits that
 //! take effect together. What they do to the state is in `state.rs`.
 
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
 use crate::column_type::{type_of_tag, type_tag};
-use crate::format::{ByteReader, ByteWriter, FileId, Malformed};
+use crate::format::{ByteReader, ByteWriter, FileId, Malformed, put_bitmap, read_bitmap};
+use crate::history::History;
 use crate::{ColumnSpec, KeySpec, TableId, TableSpec};
 
 /// A segment as the manifest knows it.
@@ -80,6 +85,24 @@ pub(crate) enum Edit {
     WalRemoved {
         file: FileId,
     },
+    /// More rows of a segment are deleted.
+    Deleted {
+        id: TableId,
+        file: FileId,
+        rows: Arc<RoaringBitmap>,
+    },
+    /// What a table is from now on: its name may be another, too.
+    Define {
+        id: TableId,
+        schema: String,
+        spec: TableSpec,
+        history: Arc<History>,
+    },
+    /// Arrival number of the table's first row that is neither in segments nor gone.
+    Arrived {
+        id: TableId,
+        rows: u64,
+    },
     /// In a checkpoint: a WAL file with its final length.
     WalKept {
         record: WalRecord,
@@ -104,6 +127,9 @@ const WAL_ADDED: u32 = 10;
 const WAL_REMOVED: u32 = 11;
 const WAL_KEPT: u32 = 12;
 const NEXT: u32 = 13;
+const DELETED: u32 = 14;
+const ARRIVED: u32 = 15;
+const DEFINE: u32 = 16;
 
 /// Stands for "no value" where a position or a length may be absent.
 const ABSENT_U32: u32 = u32::MAX;
@@ -154,6 +180,22 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
         }
         Edit::Segments { id, removed, added } => put_segments(out, *id, removed, added),
         Edit::Flushed { id, sequence } => put_numbers(out, FLUSHED, &[id.0, *sequence]),
+        Edit::Deleted { id, file, rows } => {
+            put_numbers(out, DELETED, &[id.0, file.0]);
+            put_bitmap(out, rows);
+        }
+        Edit::Define {
+            id,
+            schema,
+            spec,
+            history,
+        } => {
+            put_numbers(out, DEFINE, &[id.0]);
+            out.put_str(schema);
+            put_spec(out, spec);
+            history.encode(out);
+        }
+        Edit::Arrived { id, rows } => put_numbers(out, ARRIVED, &[id.0, *rows]),
         Edit::Counter { id, next } => put_numbers(out, COUNTER, &[id.0, *next]),
         Edit::WalAdded {
             file,
@@ -231,6 +273,26 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
         FLUSHED => Edit::Flushed {
             id: TableId(reader.u64()?),
             sequence: reader.u64()?,
+        },
+        DELETED => Edit::Deleted {
+            id: TableId(reader.u64()?),
+            file: FileId(reader.u64()?),
+            rows: Arc::new(read_bitmap(reader)?),
+        },
+        DEFINE => {
+            let (id, schema) = (TableId(reader.u64()?), reader.str()?.into());
+            let spec = read_spec(reader)?;
+            let history = Arc::new(History::decode(reader, &spec)?);
+            Edit::Define {
+                id,
+                schema,
+                spec,
+                history,
+            }
+        }
+        ARRIVED => Edit::Arrived {
+            id: TableId(reader.u64()?),
+            rows: reader.u64()?,
         },
         COUNTER => Edit::Counter {
             id: TableId(reader.u64()?),
@@ -431,6 +493,14 @@ mod tests {
             }),
             (id.clone(), any::<u64>()).prop_map(|(id, sequence)| Edit::Truncate { id, sequence }),
             (id.clone(), any::<u64>()).prop_map(|(id, sequence)| Edit::Flushed { id, sequence }),
+            (id.clone(), any::<u64>()).prop_map(|(id, rows)| Edit::Arrived { id, rows }),
+            (id.clone(), any::<u64>(), vec(any::<u32>(), 0..9)).prop_map(|(id, file, rows)| {
+                Edit::Deleted {
+                    id,
+                    file: FileId(file),
+                    rows: Arc::new(rows.into_iter().collect()),
+                }
+            }),
             (id.clone(), any::<u64>()).prop_map(|(id, next)| Edit::Counter { id, next }),
             id.prop_map(|id| Edit::DropTable { id }),
             file.prop_map(|file| Edit::WalRemoved { file }),

@@ -4,15 +4,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use super::edit::{Edit, SegmentRecord, WalRecord};
 use crate::format::{FileId, Malformed};
+use crate::history::History;
 use crate::{TableId, TableSpec};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TableState {
     pub(crate) schema: String,
     pub(crate) spec: Arc<TableSpec>,
+    pub(crate) history: Arc<History>,
     pub(crate) segments: BTreeMap<FileId, SegmentRecord>,
+    /// Deleted rows of those segments that have some.
+    pub(crate) deleted: BTreeMap<FileId, Arc<RoaringBitmap>>,
+    /// Arrival number of the first row that only the WAL has.
+    pub(crate) arrived: u64,
     /// Commits up to this sequence are in the segments or gone; the WAL's rows of them are ignored.
     pub(crate) flushed: u64,
     /// Lower bound for the next value of the counter.
@@ -61,15 +69,32 @@ impl ManifestState {
             Edit::CreateTable { id, schema, spec } => {
                 present(self.schemas.get(&schema))?;
                 let (spec, segments) = (Arc::new(spec), BTreeMap::new());
+                let history = Arc::new(History::new(&spec));
                 let table = TableState {
                     schema,
                     spec,
+                    history,
                     segments,
+                    deleted: BTreeMap::new(),
+                    arrived: 0,
                     flushed: 0,
                     counter: 1,
                 };
                 absent(self.tables.insert(id, table))?;
                 self.next_table = self.next_table.max(TableId(id.0.saturating_add(1)));
+            }
+            Edit::Define {
+                id,
+                schema,
+                spec,
+                history,
+            } => {
+                present(self.schemas.get(&schema))?;
+                let table = self.table(id)?;
+                let last_file = history.last_file();
+                (table.schema, table.spec, table.history) = (schema, Arc::new(spec), history);
+                // A segment with this number would pass for one of the shape before.
+                self.used(last_file);
             }
             Edit::DropTable { id } => {
                 present(self.tables.remove(&id))?;
@@ -77,6 +102,7 @@ impl ManifestState {
             Edit::Truncate { id, sequence } => {
                 let table = self.table(id)?;
                 table.segments.clear();
+                table.deleted.clear();
                 table.flushed = table.flushed.max(sequence);
                 table.counter = 1;
             }
@@ -93,6 +119,11 @@ impl ManifestState {
             Edit::Flushed { id, sequence } => {
                 let table = self.table(id)?;
                 table.flushed = table.flushed.max(sequence);
+            }
+            Edit::Deleted { id, file, rows } => self.delete(id, file, &rows)?,
+            Edit::Arrived { id, rows } => {
+                let table = self.table(id)?;
+                table.arrived = table.arrived.max(rows);
             }
             Edit::Counter { id, next } => {
                 let table = self.table(id)?;
@@ -146,6 +177,7 @@ impl ManifestState {
         let table = self.table(id)?;
         for file in removed {
             present(table.segments.remove(&file))?;
+            table.deleted.remove(&file);
         }
         for segment in &added {
             absent(table.segments.insert(segment.file, *segment))?;
@@ -153,6 +185,19 @@ impl ManifestState {
         for segment in added {
             self.used(segment.file);
         }
+        Ok(())
+    }
+
+    fn delete(&mut self, id: TableId, file: FileId, rows: &RoaringBitmap) -> Result<(), Malformed> {
+        let table = self.table(id)?;
+        let segment = table.segments.get(&file);
+        let length = segment
+            .ok_or(Malformed("an edit names an unknown segment"))?
+            .rows;
+        if rows.max().is_some_and(|last| u64::from(last) >= length) {
+            return Err(Malformed("an edit deletes rows beyond the end"));
+        }
+        *Arc::make_mut(table.deleted.entry(file).or_default()) |= rows;
         Ok(())
     }
 
@@ -179,15 +224,33 @@ impl ManifestState {
         for (&id, table) in &self.tables {
             let (schema, spec) = (table.schema.clone(), (*table.spec).clone());
             edits.push(Edit::CreateTable { id, schema, spec });
+            if !table.history.is_short() {
+                edits.push(Edit::Define {
+                    id,
+                    schema: table.schema.clone(),
+                    spec: (*table.spec).clone(),
+                    history: Arc::clone(&table.history),
+                });
+            }
             let added = table.segments.values().copied().collect();
             edits.push(Edit::Segments {
                 id,
                 removed: Vec::new(),
                 added,
             });
+            let deleted = table.deleted.iter();
+            edits.extend(deleted.map(|(&file, rows)| Edit::Deleted {
+                id,
+                file,
+                rows: Arc::clone(rows),
+            }));
             edits.push(Edit::Flushed {
                 id,
                 sequence: table.flushed,
+            });
+            edits.push(Edit::Arrived {
+                id,
+                rows: table.arrived,
             });
             edits.push(Edit::Counter {
                 id,

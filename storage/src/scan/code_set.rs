@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use arrow::datatypes::DataType;
 
-use super::prune::{compare_bytes, compare_int, may_match};
+use super::prune::{compare_bytes, compare_int};
 use crate::segment::{ChunkCache, ColumnKind, SegmentReader};
 use crate::{CompareOp, Predicate, Result, Value};
 
@@ -19,10 +19,6 @@ pub enum CodeSet {
 }
 
 impl CodeSet {
-    pub(super) fn nothing() -> Self {
-        Self::Ranges(Vec::new())
-    }
-
     /// The codes from `low` to `high` that pass, each asked once.
     pub fn collect(high: u64, mut test: impl FnMut(u64) -> bool) -> Self {
         let words = (high / 64 + 1) as usize;
@@ -114,20 +110,14 @@ pub(super) enum ColumnTest {
     Codes(CodeSet),
 }
 
-/// What of a segment's column can satisfy `predicate`. May read the dictionary.
+/// What of a segment's column, which is of `data_type` in the table, can satisfy `predicate`. May read the
+/// dictionary.
 pub(super) fn test_of(
     reader: &SegmentReader,
     cache: &ChunkCache,
     (column, data_type): (usize, &DataType),
     predicate: &Predicate,
 ) -> Result<ColumnTest> {
-    let nothing = ColumnTest::Codes(CodeSet::nothing());
-    if reader
-        .zone(column)
-        .is_some_and(|zone| !may_match(&zone, data_type, predicate))
-    {
-        return Ok(nothing);
-    }
     let info = reader.codes_info(column)?;
     let Some(info) = info else {
         return Ok(ColumnTest::Unknown);

@@ -5,11 +5,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
+
 use super::code_set::CodeSet;
 use super::filter::{FilterBuffers, select};
 use super::prune::SegmentPlan;
-use super::{Morsel, Scan};
-use crate::segment::{ChunkCache, ColumnKind, Lane, PublishedSegment, Selection};
+use super::{Morsel, PlannedSegment, Scan, project};
+use crate::segment::{BLOCK_ROWS, ChunkCache, ColumnKind, Lane, SegmentReader, Selection};
 use crate::{Error, Result};
 
 /// A scan cut into its segments.
@@ -23,8 +25,8 @@ pub struct CodedScan {
 /// One segment of a scan. Cheap to clone; every method may be called on any thread.
 #[derive(Debug, Clone)]
 pub struct SegmentScan {
-    segment: Arc<PublishedSegment>,
-    plan: SegmentPlan,
+    planned: PlannedSegment,
+    table: SchemaRef,
     cache: Arc<ChunkCache>,
 }
 
@@ -77,21 +79,21 @@ pub struct SelectBuffers {
 impl Scan {
     /// The scan by codes.
     pub fn into_coded(self) -> CodedScan {
-        let cache = Arc::clone(&self.snapshot.cache);
-        let segment = |(segment, plan): (Arc<PublishedSegment>, SegmentPlan)| SegmentScan {
-            segment,
-            plan,
-            cache: Arc::clone(&cache),
-        };
         let Self {
             snapshot,
             columns,
             schema,
+            segments,
             chunks,
             ..
         } = self;
+        let segment = |planned| SegmentScan {
+            planned,
+            table: Arc::clone(&snapshot.meta().arrow),
+            cache: Arc::clone(&snapshot.cache),
+        };
         CodedScan {
-            segments: self.plans.into_iter().map(segment).collect(),
+            segments: segments.into_iter().map(segment).collect(),
             rest: super::cut(chunks, (&columns, &schema), &snapshot.cache),
         }
     }
@@ -105,18 +107,43 @@ impl SegmentScan {
 
     /// The blocks that may have rows, ascending.
     pub fn blocks(&self) -> impl ExactSizeIterator<Item = BlockRows> {
-        let rows = self.segment.record.rows as usize;
-        self.plan.block_rows(rows)
+        let rows = self.planned.segment.record.rows as usize;
+        self.planned.plan.block_rows(rows)
     }
 
-    /// Whether rows of `blocks` are left to be tested one by one.
+    /// Whether rows of `blocks` are left to be tested one by one, or some of them are deleted.
     pub fn has_tests(&self) -> bool {
-        !self.plan.tests.is_empty()
+        !self.planned.plan.tests.is_empty() || self.planned.filter.is_some()
+    }
+
+    /// The rows of this segment as batches of some columns, for what has no codes.
+    pub fn read(&self, columns: &[usize]) -> Result<Morsel> {
+        let schema = Arc::new(project(&self.table, columns)?);
+        let pieces = self.planned.pieces().collect();
+        Ok(Morsel::new(
+            pieces,
+            columns.to_vec(),
+            schema,
+            Arc::clone(&self.cache),
+        ))
+    }
+
+    fn reader(&self) -> Result<&SegmentReader> {
+        self.planned.segment.reader()
+    }
+
+    /// The segment's own number of a column of the table.
+    fn stored(&self, column: usize) -> Result<usize> {
+        let stored = self.planned.segment.stored(column);
+        stored.ok_or_else(|| Error::Invalid("the column has no codes in this segment".into()))
     }
 
     /// What the codes of a column mean; `None` when it has none and has to be read as an array.
     pub fn column(&self, column: usize) -> Result<Option<CodedColumn>> {
-        let info = self.segment.reader()?.codes_info(column)?;
+        let Some(column) = self.planned.segment.stored(column) else {
+            return Ok(None);
+        };
+        let info = self.reader()?.codes_info(column)?;
         Ok(info.map(|info| CodedColumn {
             meaning: match info.kind {
                 ColumnKind::Frame(frame) => Meaning::Steps {
@@ -133,12 +160,15 @@ impl SegmentScan {
 
     /// The rows of a block that pass all tests.
     pub fn select<'b>(&self, at: &BlockRows, buffers: &'b mut SelectBuffers) -> Result<Rows<'b>> {
-        if self.plan.tests.is_empty() {
+        if !self.has_tests() {
             return Ok(Rows::Range(at.rows.start, at.rows.end));
         }
-        let reader = self.segment.reader()?;
         let rows = (at.block, at.rows.clone());
-        let selection = select(reader, rows, &self.plan.tests, &mut buffers.filter)?;
+        let tests = &self.planned.plan.tests;
+        let mut selection = select(self.reader()?, rows, tests, &mut buffers.filter)?;
+        if let Some(filter) = &self.planned.filter {
+            selection = filter.keep(at.block * BLOCK_ROWS, selection);
+        }
         Ok(match buffers.selection.insert(selection) {
             Selection::Range(range) => Rows::Range(range.start, range.end),
             Selection::Picked(rows) => Rows::Picked(rows),
@@ -148,7 +178,7 @@ impl SegmentScan {
     /// The codes of all rows of a block, in place of what `out` holds. `T` is one of u8, u16, u32, u64
     /// and holds the column's greatest code; no code is above that.
     pub fn codes<T: Lane>(&self, column: usize, at: &BlockRows, out: &mut Vec<T>) -> Result<()> {
-        self.segment.reader()?.codes(column, at.block, out)
+        self.reader()?.codes(self.stored(column)?, at.block, out)
     }
 
     /// The codes of a block run by run, with the position each run ends before. `false` when the block
@@ -159,13 +189,13 @@ impl SegmentScan {
         at: &BlockRows,
         (codes, ends): (&mut Vec<T>, &mut Vec<u32>),
     ) -> Result<bool> {
-        let reader = self.segment.reader()?;
-        reader.code_runs((column, at.block), codes, ends)
+        let column = self.stored(column)?;
+        self.reader()?.code_runs((column, at.block), codes, ends)
     }
 
     /// The least and the greatest code of a block.
     pub fn code_range(&self, column: usize, at: &BlockRows) -> Result<(u64, u64)> {
-        let entry = self.segment.reader()?.block(column, at.block)?;
+        let entry = self.reader()?.block(self.stored(column)?, at.block)?;
         Ok(entry.code_range())
     }
 
@@ -175,23 +205,23 @@ impl SegmentScan {
         if !at.whole || self.has_tests() {
             return Ok(None);
         }
-        self.segment.reader()?.block_sum(column, at.block)
+        self.reader()?.block_sum(self.stored(column)?, at.block)
     }
 
     /// Entries of a dictionary of integers as values, by position.
     pub fn numbers(&self, column: usize) -> Result<Vec<i128>> {
-        self.segment.reader()?.number_values(column)
+        self.reader()?.number_values(self.stored(column)?)
     }
 
     /// Hashes of the entries of a dictionary of strings, by position, in place of what `out` holds. Equal
     /// strings have equal hashes in all segments of a store.
     pub fn hashes(&self, column: usize, out: &mut Vec<u64>) -> Result<()> {
-        self.segment.reader()?.hashes(column, out)
+        self.reader()?.hashes(self.stored(column)?, out)
     }
 
     /// The hash that `hashes` has for a string.
     pub fn string_hash(&self, string: &[u8]) -> Result<u64> {
-        Ok(self.segment.reader()?.string_hash(string))
+        Ok(self.reader()?.string_hash(string))
     }
 
     /// Calls `use_string` with the string of an entry (a position in the dictionary).
@@ -201,39 +231,49 @@ impl SegmentScan {
         entry: usize,
         use_string: impl FnOnce(&[u8]) -> R,
     ) -> Result<R> {
-        let reader = self.segment.reader()?;
-        let found = reader.with_string(column, entry, &self.cache, use_string)?;
+        let column = self.stored(column)?;
+        let found = self
+            .reader()?
+            .with_string(column, entry, &self.cache, use_string)?;
         found.ok_or_else(|| Error::Invalid("an entry that is not there".into()))
     }
 
     /// The codes of a dictionary of strings whose entries pass `test`, each asked once; NULL does not.
     pub fn string_set(&self, column: usize, test: impl FnMut(&[u8]) -> bool) -> Result<CodeSet> {
-        self.segment.reader()?.string_set(column, &self.cache, test)
+        let column = self.stored(column)?;
+        self.reader()?.string_set(column, &self.cache, test)
     }
 
     /// Adds a test: only rows whose code of `column` is in the set. `None` when none is left.
     pub fn with_test(mut self, column: usize, set: CodeSet) -> Result<Option<Self>> {
-        let reader = self.segment.reader()?;
-        self.plan.blocks = std::mem::take(&mut self.plan.blocks)
-            .into_iter()
-            .filter_map(|block| match reader.block(column, block) {
-                Ok(entry) => {
-                    let (low, high) = entry.code_range();
-                    set.intersects(low, high).then_some(Ok(block))
-                }
-                Err(error) => Some(Err(error)),
-            })
-            .collect::<Result<_>>()?;
-        let tests = self.plan.tests.iter().cloned().chain([(column, set)]);
-        self.plan.tests = tests.collect();
-        Ok((!self.plan.blocks.is_empty()).then_some(self))
+        let column = self.stored(column)?;
+        let mut blocks = Vec::new();
+        for &block in &self.planned.plan.blocks {
+            let (low, high) = self.reader()?.block(column, block)?.code_range();
+            if set.intersects(low, high) {
+                blocks.push(block);
+            }
+        }
+        let plan = &mut self.planned.plan;
+        plan.blocks = blocks;
+        let tests = plan.tests.iter().cloned().chain([(column, set)]);
+        plan.tests = tests.collect();
+        Ok((!plan.blocks.is_empty()).then_some(self))
     }
 }
 
 impl SegmentPlan {
+    /// All rows.
+    pub(super) fn everything(reader: &SegmentReader) -> Self {
+        Self {
+            rows: 0..reader.rows(),
+            blocks: (0..reader.blocks()).collect(),
+            tests: Arc::default(),
+        }
+    }
+
     /// The rows of each block of a segment of `rows` rows.
     pub(super) fn block_rows(&self, rows: usize) -> impl ExactSizeIterator<Item = BlockRows> {
-        use crate::segment::BLOCK_ROWS;
         self.blocks.iter().map(move |&block| {
             let start = block * BLOCK_ROWS;
             let length = BLOCK_ROWS.min(rows.saturating_sub(start));
@@ -252,5 +292,11 @@ impl SegmentPlan {
 impl BlockRows {
     pub(super) fn block(&self) -> usize {
         self.block
+    }
+
+    /// The rows by their numbers in the segment.
+    pub(super) fn in_segment(&self) -> Range<usize> {
+        let first = self.block * BLOCK_ROWS;
+        first + self.rows.start..first + self.rows.end
     }
 }

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use super::code_set::{CodeSet, ColumnTest, test_of};
 use crate::segment::{BLOCK_ROWS, Bounds, ChunkCache, Prefix, SegmentReader, Zone};
+use crate::view::SegmentView;
 use crate::{CompareOp, Error, Predicate, Result, Value};
 
 /// Integers up to this size are exact as f64.
@@ -28,7 +29,7 @@ pub(super) struct SegmentPlan {
     pub(super) rows: Range<usize>,
     /// Blocks with rows that may, ascending; each overlaps `rows`.
     pub(super) blocks: Vec<usize>,
-    /// What is left to be tested row by row.
+    /// What is left to be tested row by row; columns as the segment numbers them.
     pub(super) tests: Arc<[(usize, CodeSet)]>,
 }
 
@@ -48,18 +49,27 @@ impl Pruner {
     /// `None` when no row of the segment satisfies the predicates.
     pub(super) fn plan(
         &self,
-        reader: &SegmentReader,
+        segment: &SegmentView,
         cache: &ChunkCache,
     ) -> Result<Option<SegmentPlan>> {
+        let reader = segment.reader()?;
         let (mut tests, mut by_value) = (Vec::new(), Vec::new());
         for (column, data_type, predicate) in &self.tests {
-            match test_of(reader, cache, (*column, data_type), predicate)? {
-                ColumnTest::Unknown => by_value.push((*column, data_type, predicate)),
+            let zone = segment.zone(*column)?;
+            if zone.is_some_and(|zone| !may_match(&zone, data_type, predicate)) {
+                return Ok(None);
+            }
+            // The tests name columns as the segment does. One value in all rows has passed by now.
+            let Some(column) = segment.stored(*column) else {
+                continue;
+            };
+            match test_of(reader, cache, (column, data_type), predicate)? {
+                ColumnTest::Unknown => by_value.push((column, data_type, predicate)),
                 ColumnTest::Codes(set) if set.is_empty() => return Ok(None),
                 ColumnTest::Codes(set) => {
-                    let info = reader.codes_info(*column)?;
+                    let info = reader.codes_info(column)?;
                     if !info.is_some_and(|info| set.covers(0, info.high)) {
-                        tests.push((*column, set));
+                        tests.push((column, set));
                     }
                 }
             }

@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use super::reader::SegmentReader;
 use super::writer::segment_path;
 use crate::fs::FileSystem;
+use crate::home::{Home, Place};
 use crate::manifest::SegmentRecord;
 use crate::{Error, Result, TableId};
 
@@ -18,6 +19,7 @@ pub(crate) struct PublishedSegment {
     pub(crate) record: SegmentRecord,
     path: PathBuf,
     fs: Arc<dyn FileSystem>,
+    home: Arc<Home>,
     /// The error, when the file is damaged: its table then fails to scan, the others do not.
     reader: Result<SegmentReader>,
     obsolete: AtomicBool,
@@ -47,6 +49,7 @@ impl PublishedSegment {
             record,
             path,
             fs,
+            home: Home::new(Place::Segment(record.file)),
             reader,
             obsolete,
         })
@@ -54,6 +57,10 @@ impl PublishedSegment {
 
     pub(crate) fn reader(&self) -> Result<&SegmentReader> {
         self.reader.as_ref().map_err(Error::clone)
+    }
+
+    pub(crate) fn home(&self) -> &Arc<Home> {
+        &self.home
     }
 
     /// The manifest no longer names the file: it goes with the last reference.

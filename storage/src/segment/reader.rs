@@ -224,6 +224,7 @@ impl SegmentReader {
     }
 
     /// The rows of one block of one column.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn read(
         &self,
         column: usize,

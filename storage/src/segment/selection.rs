@@ -25,6 +25,35 @@ impl Selection {
         }
     }
 
+    /// The rows, ascending.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
+        let (range, picked) = match self {
+            Self::Range(range) => (range.clone(), [].as_slice()),
+            Self::Picked(rows) => (0..0, rows.as_slice()),
+        };
+        range.chain(picked.iter().map(|&row| row as usize))
+    }
+
+    /// The first row and one more than the last.
+    pub(crate) fn bounds(&self) -> (usize, usize) {
+        match self {
+            Self::Range(range) => (range.start, range.end),
+            Self::Picked(rows) => {
+                let first = rows.first().map_or(0, |&row| row as usize);
+                (first, rows.last().map_or(first, |&row| row as usize + 1))
+            }
+        }
+    }
+
+    /// Those that pass `test`.
+    pub(crate) fn filter(self, test: impl Fn(usize) -> bool) -> Self {
+        if matches!(&self, Self::Range(range) if range.clone().all(&test)) {
+            return self;
+        }
+        let rows = self.rows().filter(|&row| test(row));
+        Self::Picked(rows.map(|row| row as u32).collect())
+    }
+
     /// What `all`, one per row of the block, has for the wanted rows. Rows that are not there are
     /// left out.
     pub(crate) fn keep<T: Copy>(&self, all: Vec<T>) -> Vec<T> {

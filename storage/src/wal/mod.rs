@@ -6,5 +6,7 @@ mod record;
 mod replay;
 
 pub(crate) use log::{WAL_DIR, WalLog, wal_path};
-pub(crate) use record::{decode_batch, encode_batch, put_commit, put_insert};
+pub(crate) use record::{
+    LoggedDelete, decode_batch, encode_batch, put_commit, put_delete, put_insert,
+};
 pub(crate) use replay::{ReplayedCommit, WalContents, read_wal};

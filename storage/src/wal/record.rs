@@ -10,9 +10,12 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{ByteViewType, DataType, SchemaRef};
 
+use roaring::RoaringBitmap;
+
 use crate::TableId;
 use crate::column_type::{FixedType, TYPE_TAG_BYTES, type_tag, with_fixed_type};
-use crate::format::{ByteReader, ByteWriter, Malformed};
+use crate::format::{ByteReader, ByteWriter, FileId, Malformed, put_bitmap, read_bitmap};
+use crate::home::Place;
 
 /// One insert of a commit as it stands in the WAL, its rows still encoded.
 #[derive(Debug, Clone, Copy)]
@@ -23,10 +26,64 @@ pub(crate) struct EncodedInsert<'a> {
     pub(crate) offset: u64,
 }
 
-/// Starts a commit record of `inserts` inserts.
-pub(crate) fn put_commit(out: &mut Vec<u8>, inserts: usize) {
+/// A delete of a commit: rows of one table, by where they were when it was logged.
+#[derive(Debug, Clone)]
+pub(crate) struct LoggedDelete {
+    pub(crate) table: TableId,
+    pub(crate) parts: Vec<(Place, RoaringBitmap)>,
+    /// Where it begins in the file.
+    pub(crate) offset: u64,
+}
+
+const PLACE_SEGMENT: u32 = 0;
+const PLACE_MEMTABLE: u32 = 1;
+
+/// Starts a commit record of so many inserts and deletes.
+pub(crate) fn put_commit(out: &mut Vec<u8>, inserts: usize, deletes: usize) {
     out.put_length(inserts);
+    out.put_length(deletes);
+}
+
+/// Appends a delete; the deletes follow the inserts.
+pub(crate) fn put_delete(out: &mut Vec<u8>, table: TableId, parts: &[(Place, RoaringBitmap)]) {
+    let start = out.len();
+    out.put_u64(table.0);
+    out.put_length(parts.len());
     out.put_u32(0);
+    for (place, rows) in parts {
+        let (kind, number) = match place {
+            Place::Segment(file) => (PLACE_SEGMENT, file.0),
+            Place::Memtable(first) => (PLACE_MEMTABLE, *first),
+        };
+        out.put_u64(number);
+        out.put_u32(kind);
+        put_bitmap(out, rows);
+        out.put_align8(start);
+    }
+}
+
+fn read_delete(reader: &mut ByteReader<'_>, offset: u64) -> Result<LoggedDelete, Malformed> {
+    let table = TableId(reader.u64()?);
+    let count = reader.count(16)?;
+    if reader.u32()? != 0 {
+        return Err(Malformed("reserved bytes of a delete are set"));
+    }
+    let mut parts = Vec::with_capacity(count);
+    for _ in 0..count {
+        let number = reader.u64()?;
+        let place = match reader.u32()? {
+            PLACE_SEGMENT => Place::Segment(FileId(number)),
+            PLACE_MEMTABLE => Place::Memtable(number),
+            _ => return Err(Malformed("an unknown kind of place")),
+        };
+        parts.push((place, read_bitmap(reader)?));
+        reader.align8()?;
+    }
+    Ok(LoggedDelete {
+        table,
+        parts,
+        offset,
+    })
 }
 
 /// Appends an insert; `body` comes from [`encode_batch`] and is a multiple of 8 long.
@@ -37,30 +94,38 @@ pub(crate) fn put_insert(out: &mut Vec<u8>, table: TableId, body: &[u8]) {
     out.put(body);
 }
 
+/// What a commit record says.
+#[derive(Debug, Default)]
+pub(crate) struct LoggedCommit<'a> {
+    pub(crate) inserts: Vec<EncodedInsert<'a>>,
+    pub(crate) deletes: Vec<LoggedDelete>,
+}
+
 /// Reads one commit record from a frame's payload, which begins at `start` of the file.
 pub(crate) fn read_commit<'a>(
     reader: &mut ByteReader<'a>,
     start: u64,
-) -> Result<Vec<EncodedInsert<'a>>, Malformed> {
-    let count = reader.count(16)?;
-    if reader.u32()? != 0 {
-        return Err(Malformed("reserved bytes of a commit are set"));
-    }
-    let mut inserts = Vec::with_capacity(count);
-    for _ in 0..count {
+) -> Result<LoggedCommit<'a>, Malformed> {
+    let (inserts, deletes) = (reader.count(16)?, reader.count(16)?);
+    let mut commit = LoggedCommit::default();
+    for _ in 0..inserts {
         let table = TableId(reader.u64()?);
         let length = reader.length()?;
         if reader.u32()? != 0 {
             return Err(Malformed("reserved bytes of an insert are set"));
         }
         let offset = start + reader.position() as u64;
-        inserts.push(EncodedInsert {
+        commit.inserts.push(EncodedInsert {
             table,
             body: reader.bytes(length)?,
             offset,
         });
     }
-    Ok(inserts)
+    for _ in 0..deletes {
+        let offset = start + reader.position() as u64;
+        commit.deletes.push(read_delete(reader, offset)?);
+    }
+    Ok(commit)
 }
 
 /// Encodes rows of supported types.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::record::{EncodedInsert, read_commit};
+use super::record::{LoggedCommit, read_commit};
 use crate::format::{
     ByteReader, FILE_HEADER_BYTES, FileHeader, FileKind, Frame, Frames, Malformed, Seal, Tail,
 };
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct ReplayedCommit<'a> {
     pub(crate) sequence: u64,
-    pub(crate) inserts: Vec<EncodedInsert<'a>>,
+    pub(crate) logged: LoggedCommit<'a>,
 }
 
 /// What one file holds.
@@ -89,10 +89,10 @@ fn read_frame<'a>(
     }
     let mut reader = ByteReader::new(frame.payload);
     for _ in 0..frame.header.count {
-        let inserts = read_commit(&mut reader, frame.payload_offset())?;
+        let logged = read_commit(&mut reader, frame.payload_offset())?;
         contents.commits.push(ReplayedCommit {
             sequence: contents.next_sequence,
-            inserts,
+            logged,
         });
         contents.next_sequence = contents
             .next_sequence

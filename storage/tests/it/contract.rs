@@ -27,6 +27,7 @@ fn insert(store: &Store, table: &str, rows: &[Row], on_duplicate: OnDuplicate) -
     let table = store.snapshot().table(SCHEMA, table).unwrap();
     WriteBatch {
         inserts: vec![(table.meta().id, batch(table.meta(), rows))],
+        deletes: Vec::new(),
         on_duplicate,
         sync: SyncMode::Durable,
     }

@@ -3,7 +3,7 @@
 //! is committed after that must survive the next crash.
 
 use storno_storage::fs::{Fault, FaultKind};
-use storno_storage::{OnDuplicate, SyncMode};
+use storno_storage::{IfGone, OnDuplicate, SyncMode};
 
 use crate::world::{Insert, Step, World, rounds, workload};
 
@@ -85,7 +85,43 @@ fn fixed_workload() -> Vec<Step> {
         steps.push(commit("a", 200 + 10 * i..203 + 10 * i));
         steps.push(Step::Flush);
     }
+    steps.extend([
+        Step::Choose("a", vec![100, 101, 202]),
+        Step::Commits(vec![Insert::delete("a", (0..102).collect())]),
+        Step::Commits(vec![Insert::update("a", vec![102, 200, 201])]),
+        Step::Job,
+        Step::DeleteChosen(IfGone::Ignore),
+        commit("b", 90..93),
+        Step::Commits(vec![Insert::delete("b", vec![3, 91])]),
+        Step::Flush,
+        Step::Commits(vec![Insert::update("b", vec![2, 92])]),
+        Step::Reopen,
+        Step::Flush,
+        // The log with a delete from one table is kept when nothing else in it counts any more.
+        Step::Commits(vec![Insert::delete("a", vec![102, 220])]),
+        commit("b", 300..340),
+        Step::Truncate("b"),
+        commit("b", 0..9),
+        Step::Reopen,
+    ]);
     steps.extend([Step::Job, Step::Job, Step::Truncate("b"), commit("b", 0..4)]);
+    steps.extend([
+        Step::AddColumn("a", 5),
+        commit("a", 400..404),
+        Step::Choose("a", vec![200, 402]),
+        Step::Flush,
+        Step::AddColumn("b", 9),
+        Step::Widen("a"),
+        commit("a", 404..406),
+        Step::DeleteChosen(IfGone::Conflict),
+        Step::DropColumn("a"),
+        Step::Rename("a", "c"),
+        Step::Reopen,
+        commit("c", 406..408),
+        Step::AddColumn("c", 4),
+        Step::Job,
+        Step::Rename("c", "a"),
+    ]);
     steps.extend([
         Step::DropTable("a"),
         Step::CreateTable("a"),

@@ -24,6 +24,7 @@ fn closed_store() -> (SimFs, State) {
         commit(0..60),
         Step::Flush,
         commit(100..105),
+        Step::Commits(vec![Insert::delete("a", vec![3, 4, 5, 101])]),
         Step::SetProperty(Some("kept".into())),
         commit(105..109),
     ];

@@ -1,8 +1,10 @@
 //! Tests of the store as a whole, through its public face only.
 
+mod alter;
 mod contract;
 mod crash;
 mod damage;
+mod deletes;
 mod faults;
 mod fixture;
 mod model;

@@ -2,18 +2,21 @@
 //! model keeps every state the store went through, so that after a crash the state found can be judged:
 //! it must be one of them, and none older than the last one that was promised to be durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, UInt64Type};
 use storno_storage::fs::SimFs;
 use storno_storage::{
-    Environment, Error, ManualClock, OnDuplicate, Options, Result, Schedule, Store, SyncMode,
+    Alteration, Delete, Environment, Error, IfGone, ManualClock, OnDuplicate, Options, Result,
+    RowSelection, ScanRequest, Schedule, Snapshot, Store, SyncMode, TableMeta, TableSpec,
     WriteBatch,
 };
 
-use crate::fixture::{Row, SCHEMA, batch, read_all, row, spec, table_id};
+use crate::fixture::{Row, SCHEMA, batch, read_all, row, spec, table_id, widened, with_extra};
 
 /// Everything a reader can see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,12 +24,18 @@ pub(crate) struct State {
     pub(crate) schema: bool,
     pub(crate) tables: BTreeMap<String, Vec<Row>>,
     pub(crate) property: Option<String>,
+    /// What rows get in the column `extra`, of the tables that have it.
+    pub(crate) extras: BTreeMap<String, i64>,
+    /// Tables with wider columns.
+    pub(crate) wide: BTreeSet<String>,
 }
 
-/// One commit: tables and the ids of the rows for them.
+/// One commit: tables and the ids of the rows for them, and of rows to be deleted before.
 #[derive(Debug, Clone)]
 pub(crate) struct Insert {
     pub(crate) rows: Vec<(&'static str, Vec<u64>)>,
+    /// At most one for each table.
+    pub(crate) deletes: Vec<(&'static str, Vec<u64>, IfGone)>,
     pub(crate) sync: SyncMode,
     pub(crate) on_duplicate: OnDuplicate,
 }
@@ -35,8 +44,26 @@ impl Insert {
     pub(crate) fn durable(rows: Vec<(&'static str, Vec<u64>)>) -> Self {
         Self {
             rows,
+            deletes: Vec::new(),
             sync: SyncMode::Durable,
             on_duplicate: OnDuplicate::Fail,
+        }
+    }
+
+    pub(crate) fn delete(table: &'static str, ids: Vec<u64>) -> Self {
+        Self {
+            deletes: vec![(table, ids, IfGone::Ignore)],
+            ..Self::durable(Vec::new())
+        }
+    }
+
+    /// Deletes rows and puts the same ones back.
+    pub(crate) fn update(table: &'static str, ids: Vec<u64>) -> Self {
+        Self {
+            deletes: vec![(table, ids.clone(), IfGone::Conflict)],
+            rows: vec![(table, ids)],
+            sync: SyncMode::Durable,
+            on_duplicate: OnDuplicate::Skip,
         }
     }
 }
@@ -49,8 +76,17 @@ pub(crate) enum Step {
     DropTable(&'static str),
     Truncate(&'static str),
     SetProperty(Option<String>),
+    /// Adds the column `extra` with this value in all rows, in the place of one that may be there.
+    AddColumn(&'static str, i64),
+    DropColumn(&'static str),
+    Widen(&'static str),
+    Rename(&'static str, &'static str),
     /// Commits that are queued together.
     Commits(Vec<Insert>),
+    /// Chooses rows, whose places are remembered.
+    Choose(&'static str, Vec<u64>),
+    /// Deletes what was chosen last, wherever it is now.
+    DeleteChosen(IfGone),
     Flush,
     /// One background job, then the writer.
     Job,
@@ -59,9 +95,21 @@ pub(crate) enum Step {
     Reopen,
 }
 
+/// Rows chosen by an earlier step.
+struct Chosen {
+    table: &'static str,
+    /// The ids, and which of all rows with that id it is.
+    rows: Vec<(u64, u64)>,
+    selection: RowSelection,
+}
+
 pub(crate) struct World {
     pub(crate) fs: SimFs,
     clock: Arc<ManualClock>,
+    chosen: Option<Chosen>,
+    /// Which of all rows with that id is in the table.
+    births: BTreeMap<(String, u64), u64>,
+    born: u64,
     pub(crate) store: Option<Store>,
     /// States in order; the last is the current one.
     pub(crate) states: Vec<State>,
@@ -69,6 +117,39 @@ pub(crate) struct World {
     pub(crate) durable: usize,
     /// The state that the step that failed would have made, if any.
     pub(crate) in_doubt: Option<State>,
+}
+
+impl State {
+    /// The row with an id, as the table would take it now.
+    fn row(&self, table: &str, id: u64) -> Row {
+        let extra = self.extras.get(table).map(|fill| fill + id as i64);
+        Row { extra, ..row(id) }
+    }
+}
+
+fn metas(snapshot: &Snapshot) -> Vec<Arc<TableMeta>> {
+    snapshot.tables(SCHEMA).unwrap_or_default()
+}
+
+fn extras(snapshot: &Snapshot) -> BTreeMap<String, i64> {
+    let extra = |meta: &Arc<TableMeta>| {
+        let column = meta.spec.columns.iter().find(|c| c.name == "extra")?;
+        Some((meta.spec.name.clone(), column.attributes.parse().unwrap()))
+    };
+    metas(snapshot).iter().filter_map(extra).collect()
+}
+
+fn wide(snapshot: &Snapshot) -> BTreeSet<String> {
+    let is_wide = |meta: &&Arc<TableMeta>| {
+        let mut columns = meta.spec.columns.iter();
+        columns.any(|c| c.name == "site" && c.data_type == DataType::UInt64)
+    };
+    let metas = metas(snapshot);
+    metas
+        .iter()
+        .filter(is_wide)
+        .map(|m| m.spec.name.clone())
+        .collect()
 }
 
 pub(crate) fn options() -> Options {
@@ -88,6 +169,9 @@ impl World {
         Self {
             fs,
             clock: Arc::default(),
+            chosen: None,
+            births: BTreeMap::new(),
+            born: 0,
             store: None,
             states: vec![State::default()],
             durable: 0,
@@ -103,6 +187,7 @@ impl World {
             seed: Some(7),
             schedule: Schedule::Manual,
         };
+        self.chosen = None;
         self.store = None;
         self.store = Some(Store::open_in(options(), environment)?);
         Ok(())
@@ -123,6 +208,8 @@ impl World {
             schema: snapshot.tables(SCHEMA).is_some(),
             tables: read_all(&snapshot)?,
             property: self.store().property("p"),
+            extras: extras(&snapshot),
+            wide: wide(&snapshot),
         })
     }
 
@@ -131,6 +218,11 @@ impl World {
     pub(crate) fn step(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::Commits(commits) => return self.commits(commits),
+            Step::Choose(table, ids) => {
+                self.choose(table, ids);
+                return Ok(());
+            }
+            Step::DeleteChosen(if_gone) => return self.delete_chosen(*if_gone),
             Step::Flush => {
                 self.store().flush()?;
                 // A flush syncs the log first.
@@ -160,6 +252,12 @@ impl World {
         let result = self.catalog(step);
         if expected {
             result?;
+            if let Step::Truncate(name) | Step::DropTable(name) = step {
+                self.births.retain(|(table, _), _| table != name);
+            }
+            if let Step::Rename(from, to) = step {
+                self.note_rename(from, to);
+            }
             self.states.push(next);
             // A catalog change syncs the log first.
             self.durable = self.states.len() - 1;
@@ -182,7 +280,30 @@ impl World {
             Step::DropTable(name) => store.drop_table(SCHEMA, name),
             Step::Truncate(name) => store.truncate_table(SCHEMA, name),
             Step::SetProperty(value) => store.set_property("p", value.as_deref()),
+            Step::AddColumn(name, fill) => self.alter(name, |spec| with_extra(spec, Some(*fill))),
+            Step::DropColumn(name) => self.alter(name, |spec| with_extra(spec, None)),
+            Step::Widen(name) => self.alter(name, widened),
+            Step::Rename(from, to) => store.rename_table((SCHEMA, from), (SCHEMA, to)),
             other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn alter(&self, name: &str, alter: impl Fn(&TableSpec) -> Alteration) -> Result<()> {
+        let table = self.store().snapshot().table(SCHEMA, name);
+        let unknown = || Error::UnknownTable(SCHEMA.into(), name.into());
+        let alteration = alter(&table.ok_or_else(unknown)?.meta().spec);
+        self.store().alter_table(SCHEMA, name, alteration)
+    }
+
+    fn note_rename(&mut self, from: &'static str, to: &'static str) {
+        let births = std::mem::take(&mut self.births).into_iter();
+        let renamed = |((table, id), birth): ((String, u64), u64)| match table == from {
+            true => ((to.to_owned(), id), birth),
+            false => ((table, id), birth),
+        };
+        self.births = births.map(renamed).collect();
+        if let Some(chosen) = self.chosen.as_mut().filter(|c| c.table == from) {
+            chosen.table = to;
         }
     }
 
@@ -202,27 +323,32 @@ impl World {
         }
         let answers = std::mem::take(&mut *answers.lock().unwrap());
         assert_eq!(answers.len(), commits.len(), "a commit was not answered");
+        let base = self.current().clone();
         let mut failed = None;
-        let mut doubt = self.current().clone();
+        let mut doubt = (base.clone(), BTreeSet::new());
+        let mut gone = BTreeSet::new();
         for (commit, result) in commits.iter().zip(answers) {
             let mut next = self.current().clone();
-            let expected = insert(&mut next, commit);
-            let _ = insert(&mut doubt, commit);
+            let expected = apply(&mut next, &mut gone, commit, &base);
+            let _ = apply(&mut doubt.0, &mut doubt.1, commit, &base);
             match (result, expected) {
                 (Err(error @ (Error::Io { .. } | Error::ReadOnly(_))), _) => {
                     failed = Some(error);
                     continue;
                 }
-                (Ok(done), Some(expected)) => {
-                    assert_eq!((done.rows_inserted, done.rows_skipped), expected);
+                (Ok(done), Ok(expected)) => {
+                    let found = (done.rows_inserted, done.rows_skipped, done.rows_deleted);
+                    assert_eq!(found, expected);
                 }
-                (Err(Error::DuplicateKey { .. }), None) => continue,
+                (Err(Error::DuplicateKey { .. }), Err(Refused::Duplicate)) => continue,
+                (Err(Error::Conflict { .. }), Err(Refused::Conflict)) => continue,
                 (result, expected) => panic!("{result:?} where {expected:?} was expected"),
             }
             assert!(
                 failed.is_none(),
                 "a commit succeeded after an earlier one had failed"
             );
+            self.note_births(&next, commit);
             self.states.push(next);
             if commit.sync == SyncMode::Durable {
                 self.durable = self.states.len() - 1;
@@ -230,11 +356,128 @@ impl World {
         }
         match failed {
             Some(error) => {
-                self.in_doubt = Some(doubt);
+                self.in_doubt = Some(doubt.0);
                 Err(error)
             }
             None => Ok(()),
         }
+    }
+
+    /// Every row that a commit may have put there is a new one.
+    fn note_births(&mut self, next: &State, commit: &Insert) {
+        let there = |table: &str, id: u64| {
+            let rows = next.tables.get(table);
+            rows.is_some_and(|rows| rows.iter().any(|r| r.id == id))
+        };
+        for (table, ids, _) in &commit.deletes {
+            for &id in ids {
+                self.births.remove(&((*table).into(), id));
+            }
+        }
+        for (table, ids) in &commit.rows {
+            for &id in ids.iter().filter(|&&id| there(table, id)) {
+                self.born += 1;
+                let birth = self.births.entry(((*table).into(), id));
+                birth.or_insert(self.born);
+            }
+        }
+    }
+
+    /// The rows with some ids, where they are now.
+    fn selection(&self, table: &str, ids: &[u64]) -> RowSelection {
+        let table = self.store().snapshot().table(SCHEMA, table).unwrap();
+        let mut selection = table.selection();
+        let request = ScanRequest {
+            columns: vec![0],
+            predicates: Vec::new(),
+        };
+        let scan = table.scan(request).unwrap().with_row_positions();
+        for batch in scan.into_morsels().into_iter().flatten() {
+            let batch = batch.unwrap();
+            let (found, positions) = (batch.column(0), batch.column(1));
+            let found = found.as_primitive::<UInt64Type>().values();
+            let positions = positions.as_primitive::<UInt64Type>().values();
+            for (_, position) in found
+                .iter()
+                .zip(positions)
+                .filter(|(id, _)| ids.contains(id))
+            {
+                selection.extend(&[*position]).unwrap();
+            }
+        }
+        selection
+    }
+
+    fn choose(&mut self, table: &'static str, ids: &[u64]) {
+        let Some(rows) = self.current().tables.get(table) else {
+            return;
+        };
+        let there = ids
+            .iter()
+            .copied()
+            .filter(|id| rows.iter().any(|r| r.id == *id));
+        let birth = |id| *self.births.get(&(table.to_owned(), id)).unwrap_or(&0);
+        let rows: BTreeSet<(u64, u64)> = there.map(|id| (id, birth(id))).collect();
+        let selection = self.selection(table, ids);
+        assert_eq!(selection.len(), rows.len() as u64);
+        self.chosen = Some(Chosen {
+            table,
+            rows: rows.into_iter().collect(),
+            selection,
+        });
+    }
+
+    fn delete_chosen(&mut self, if_gone: IfGone) -> Result<()> {
+        let Some(chosen) = self.chosen.take() else {
+            return Ok(());
+        };
+        let (table, rows) = (chosen.table, chosen.selection);
+        let there = |(id, birth): &(u64, u64)| {
+            let is_there = self.current().tables.get(table);
+            let is_there = is_there.is_some_and(|rows| rows.iter().any(|r| r.id == *id));
+            is_there && *self.births.get(&(table.to_owned(), *id)).unwrap_or(&0) == *birth
+        };
+        let ids: Vec<u64> = chosen
+            .rows
+            .iter()
+            .filter(|r| there(r))
+            .map(|r| r.0)
+            .collect();
+        let snapshot = self.store().snapshot();
+        let known = snapshot.table(SCHEMA, table);
+        let same_table = known.is_some_and(|t| t.meta().id == rows.table());
+        let expected = match if_gone {
+            _ if !same_table => Err(Refused::UnknownTable),
+            IfGone::Conflict if ids.len() < chosen.rows.len() => Err(Refused::Conflict),
+            _ => Ok(ids.len() as u64),
+        };
+        let mut next = self.current().clone();
+        if let Some(rows) = next.tables.get_mut(table).filter(|_| expected.is_ok()) {
+            rows.retain(|r| !ids.contains(&r.id));
+        }
+        self.in_doubt = Some(next.clone());
+        let result = self.store().commit(WriteBatch {
+            inserts: Vec::new(),
+            deletes: vec![Delete { rows, if_gone }],
+            on_duplicate: OnDuplicate::Fail,
+            sync: SyncMode::Durable,
+        });
+        match (result, expected) {
+            (Err(error @ (Error::Io { .. } | Error::ReadOnly(_))), _) => return Err(error),
+            (Ok(done), Ok(expected)) => {
+                assert_eq!(done.rows_deleted, expected);
+                for id in ids {
+                    self.births.remove(&(table.to_owned(), id));
+                }
+                self.states.push(next);
+                self.durable = self.states.len() - 1;
+            }
+            (Err(Error::Conflict { .. }), Err(Refused::Conflict)) => {}
+            (Err(Error::UnknownTable(..)), Err(Refused::UnknownTable)) => {}
+            (result, expected) => panic!("{result:?} where {expected:?} was expected"),
+        }
+        self.in_doubt = None;
+        Ok(())
     }
 
     fn write_batch(&self, commit: &Insert) -> WriteBatch {
@@ -245,12 +488,20 @@ impl World {
             .filter(|(t, _)| self.current().tables.contains_key(*t));
         let inserts = known.map(|(name, ids)| {
             let table = snapshot.table(SCHEMA, name).unwrap();
-            let rows: Vec<Row> = ids.iter().map(|&id| row(id)).collect();
+            let rows: Vec<Row> = ids.iter().map(|&id| self.current().row(name, id)).collect();
             (table_id(&snapshot, name), batch(table.meta(), &rows))
         });
         let inserts = inserts.collect();
+        let deletes = commit.deletes.iter();
+        let deletes = deletes.filter(|(t, ..)| self.current().tables.contains_key(*t));
+        let deletes = deletes.map(|(table, ids, if_gone)| Delete {
+            rows: self.selection(table, ids),
+            if_gone: *if_gone,
+        });
+        let deletes = deletes.collect();
         WriteBatch {
             inserts,
+            deletes,
             on_duplicate: commit.on_duplicate,
             sync: commit.sync,
         }
@@ -274,6 +525,7 @@ impl World {
             &self.states[self.durable..],
             self.in_doubt,
         );
+        self.births.clear();
         self.states = vec![found];
         self.durable = 0;
         self.in_doubt = None;
@@ -291,7 +543,51 @@ fn expect(state: &mut State, step: &Step) -> bool {
             }
             new
         }
-        Step::DropTable(name) => state.tables.remove(*name).is_some(),
+        Step::DropTable(name) => {
+            state.extras.remove(*name);
+            state.wide.remove(*name);
+            state.tables.remove(*name).is_some()
+        }
+        Step::AddColumn(name, fill) => {
+            let Some(rows) = state.tables.get_mut(*name) else {
+                return false;
+            };
+            let value = (fill % 3 > 0).then_some(*fill);
+            rows.iter_mut().for_each(|row| row.extra = value);
+            state.extras.insert((*name).into(), *fill);
+            true
+        }
+        Step::DropColumn(name) => {
+            let Some(rows) = state.tables.get_mut(*name) else {
+                return false;
+            };
+            rows.iter_mut().for_each(|row| row.extra = None);
+            state.extras.remove(*name);
+            true
+        }
+        Step::Widen(name) => {
+            let there = state.tables.contains_key(*name);
+            if there {
+                state.wide.insert((*name).into());
+            }
+            there
+        }
+        Step::Rename(from, to) => {
+            if !state.tables.contains_key(*from) || state.tables.contains_key(*to) {
+                return false;
+            }
+            let to = (*to).to_owned();
+            if let Some(rows) = state.tables.remove(*from) {
+                state.tables.insert(to.clone(), rows);
+            }
+            if let Some(fill) = state.extras.remove(*from) {
+                state.extras.insert(to.clone(), fill);
+            }
+            if state.wide.remove(*from) {
+                state.wide.insert(to);
+            }
+            true
+        }
         Step::Truncate(name) => state.tables.get_mut(*name).map(Vec::clear).is_some(),
         Step::SetProperty(value) => {
             state.property.clone_from(value);
@@ -301,10 +597,38 @@ fn expect(state: &mut State, step: &Step) -> bool {
     }
 }
 
-/// Applies a commit to the model; rows inserted and skipped, or `None` when it fails.
-fn insert(state: &mut State, commit: &Insert) -> Option<(u64, u64)> {
+/// Why a commit fails.
+#[derive(Debug, PartialEq)]
+enum Refused {
+    Duplicate,
+    Conflict,
+    UnknownTable,
+}
+
+/// Applies a commit to the model; rows inserted, skipped and deleted. The rows to delete were chosen in
+/// the state `base`; `gone` are those of them that commits since have deleted.
+fn apply(
+    state: &mut State,
+    gone: &mut BTreeSet<(&'static str, u64)>,
+    commit: &Insert,
+    base: &State,
+) -> std::result::Result<(u64, u64, u64), Refused> {
     let mut tables = state.tables.clone();
-    let (mut inserted, mut skipped) = (0, 0);
+    let mut gone_now = gone.clone();
+    let (mut inserted, mut skipped, mut deleted) = (0, 0, 0);
+    for (name, ids, if_gone) in &commit.deletes {
+        let (Some(rows), Some(chosen)) = (tables.get_mut(*name), base.tables.get(*name)) else {
+            continue;
+        };
+        for row in chosen.iter().filter(|r| ids.contains(&r.id)) {
+            if gone_now.insert((name, row.id)) {
+                rows.retain(|r| r.id != row.id);
+                deleted += 1;
+            } else if *if_gone == IfGone::Conflict {
+                return Err(Refused::Conflict);
+            }
+        }
+    }
     for (name, ids) in &commit.rows {
         let Some(rows) = tables.get_mut(*name) else {
             continue;
@@ -312,18 +636,19 @@ fn insert(state: &mut State, commit: &Insert) -> Option<(u64, u64)> {
         for &id in ids {
             if rows.iter().any(|r| r.id == id) {
                 if commit.on_duplicate == OnDuplicate::Fail {
-                    return None;
+                    return Err(Refused::Duplicate);
                 }
                 skipped += 1;
             } else {
-                rows.push(row(id));
+                rows.push(state.row(name, id));
                 inserted += 1;
             }
         }
         rows.sort();
     }
     state.tables = tables;
-    Some((inserted, skipped))
+    *gone = gone_now;
+    Ok((inserted, skipped, deleted))
 }
 
 /// A small random generator for workloads.
@@ -340,6 +665,8 @@ impl Random {
 }
 
 const TABLES: [&str; 3] = ["a", "b", "c"];
+/// Rows have ids below this.
+const ROW_IDS: u64 = 600;
 
 /// A workload that follows from the seed.
 pub(crate) fn workload(seed: u64, steps: usize) -> Vec<Step> {
@@ -357,7 +684,14 @@ pub(crate) fn workload(seed: u64, steps: usize) -> Vec<Step> {
 
 fn random_step(random: &mut Random) -> Step {
     let table = |random: &mut Random| TABLES[random.below(3) as usize];
-    match random.below(40) {
+    match random.below(49) {
+        44 | 45 => Step::AddColumn(table(random), random.below(100) as i64),
+        46 => Step::DropColumn(table(random)),
+        47 => Step::Widen(table(random)),
+        48 => Step::Rename(table(random), table(random)),
+        40 | 41 => Step::Choose(table(random), random_ids(random)),
+        42 => Step::DeleteChosen(random_if_gone(random)),
+        43 => Step::DeleteChosen(IfGone::Ignore),
         0 => Step::CreateTable(table(random)),
         1 => Step::DropTable(table(random)),
         2 => Step::Truncate(table(random)),
@@ -377,13 +711,35 @@ fn random_step(random: &mut Random) -> Step {
     }
 }
 
+/// Many of few, so that rows are met again.
+fn random_ids(random: &mut Random) -> Vec<u64> {
+    let from = random.below(ROW_IDS);
+    (from..from + 1 + random.below(ROW_IDS / 3)).collect()
+}
+
+fn random_if_gone(random: &mut Random) -> IfGone {
+    [IfGone::Conflict, IfGone::Ignore][random.below(2) as usize]
+}
+
 fn random_commit(random: &mut Random) -> Insert {
     let rows = (0..1 + random.below(2)).map(|_| {
         let table = TABLES[random.below(3) as usize];
         let count = [1, 1, 3, 12][random.below(4) as usize];
-        (table, (0..count).map(|_| random.below(5000)).collect())
+        (table, (0..count).map(|_| random.below(ROW_IDS)).collect())
     });
-    let rows = rows.collect();
+    let mut rows: Vec<_> = rows.collect();
+    let mut deletes = Vec::new();
+    if random.below(3) == 0 {
+        let ids = random_ids(random);
+        let table = TABLES[random.below(3) as usize];
+        match random.below(3) {
+            0 => rows.clear(),
+            // An update: the same rows again.
+            1 => rows = vec![(table, ids.clone())],
+            _ => {}
+        }
+        deletes.push((table, ids, random_if_gone(random)));
+    }
     let sync = match random.below(8) {
         0 => SyncMode::Buffered,
         1 => SyncMode::Written,
@@ -396,6 +752,7 @@ fn random_commit(random: &mut Random) -> Insert {
     };
     Insert {
         rows,
+        deletes,
         sync,
         on_duplicate,
     }

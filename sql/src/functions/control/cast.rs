@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 
 use super::unify::{convert, spread};
 use crate::functions::argument::Call;
+use crate::functions::builtin::constant_or_unordered;
 use crate::functions::builtin::{Declared, Definition, Shape, declared_field};
 use crate::functions::convert::arrays::{self, Source, source};
 use crate::functions::convert::number::{clamp_i64, text_to_integer};
@@ -25,6 +26,7 @@ use crate::functions::datetime::{DATETIME, TIME};
 use crate::functions::failure::{not_supported, raise, wrong_arguments};
 use crate::functions::string::slice::offset;
 use crate::functions::string::types::is_binary;
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 
 /// Large unsigned integers wrap to negative ones.
 fn cast_signed(call: &Call<'_>) -> Result<ArrayRef> {
@@ -264,6 +266,10 @@ struct Convert {
 impl ScalarUDFImpl for Convert {
     fn name(&self) -> &str {
         "convert_to"
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        Ok(constant_or_unordered(inputs))
     }
 
     fn signature(&self) -> &Signature {

@@ -18,9 +18,11 @@ use super::integer::{Operand, Pair};
 use super::types::{Digits, Kind, Op, field, result};
 use crate::functions::argument::Call;
 use crate::functions::builtin::columnar;
+use crate::functions::builtin::constant_or_unordered;
 use crate::functions::convert::arrays::{self, Source, source};
 use crate::functions::convert::number::double_to_decimal;
 use crate::functions::failure::{out_of_range, wrong_argument_count};
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 
 /// An arithmetic operator between two expressions.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -294,6 +296,10 @@ impl ScalarUDFImpl for Arithmetic {
                 .map_or_else(String::new, |arg| arg.schema_name().to_string())
         };
         Ok(format!("{} {} {}", name(0), self.name, name(1)))
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        Ok(constant_or_unordered(inputs))
     }
 
     fn signature(&self) -> &Signature {

@@ -5,11 +5,12 @@
 
 use std::sync::{Arc, LazyLock};
 
+use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::planner::{
     ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawWindowExpr,
 };
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, ScalarUDF};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, ScalarUDF, cast};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, UnaryOperator};
 
 use super::arithmetic::Arithmetic;
@@ -58,6 +59,7 @@ impl ExprPlanner for MysqlExprPlanner {
             Or | StringConcat => return logical(Operator::Or, expr, schema),
             Xor => known("logical_xor"),
             Regexp => known("regexp_like"),
+            Eq | NotEq | Lt | LtEq | Gt | GtEq | Spaceship => return Ok(compared(expr, schema)),
             _ => return Ok(PlannerResult::Original(expr)),
         }?;
         let args = vec![number_literal(expr.left), number_literal(expr.right)];
@@ -104,6 +106,20 @@ fn logical(
     ))))
 }
 
+/// A condition that meets something else in a comparison is the number 1 or 0.
+fn compared(mut expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
+    let number = |e: Expr| cast(e, DataType::Int64);
+    match (
+        is_boolean(&expr.left, schema),
+        is_boolean(&expr.right, schema),
+    ) {
+        (true, false) => expr.left = number(expr.left),
+        (false, true) => expr.right = number(expr.right),
+        _ => {}
+    }
+    PlannerResult::Original(expr)
+}
+
 /// An expression as a condition: as it is when it is boolean, else compared with 0.
 pub fn truth(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     Ok(if is_boolean(&expr, schema) {
@@ -141,10 +157,7 @@ fn is_boolean(expr: &Expr, schema: &DFSchema) -> bool {
         | Expr::InList(_)
         | Expr::InSubquery(_)
         | Expr::Exists(_) => true,
-        _ => matches!(
-            expr.get_type(schema),
-            Ok(arrow::datatypes::DataType::Boolean)
-        ),
+        _ => matches!(expr.get_type(schema), Ok(DataType::Boolean)),
     }
 }
 

@@ -1,0 +1,270 @@
+//! ALTER TABLE: one manifest record with the new specification and the history of shapes. Memtables are
+//! converted at once, segments when they are read; jobs under way for the old shape are done again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::DataType;
+
+use super::writer::Writer;
+use crate::history::{ColumnId, History, Shape, widens};
+use crate::manifest::Edit;
+use crate::version::{TableVersion, Version};
+use crate::{
+    Alteration, ColumnOrigin, Error, Result, ScanRequest, TableMeta, TableSnapshot, TableSpec,
+};
+
+type Column = (ColumnId, DataType);
+
+/// A new column and the value that stands in for it in older rows.
+type Fill = (ColumnId, ArrayRef);
+
+impl Writer {
+    pub(crate) fn alter_table(
+        &mut self,
+        schema: &str,
+        table: &str,
+        alteration: Alteration,
+    ) -> Result<()> {
+        let found = self.version.find(schema, table);
+        let found = found.ok_or_else(|| Error::UnknownTable(schema.into(), table.into()))?;
+        let old = Arc::clone(found);
+        let Alteration { spec, columns } = alteration;
+        spec.check()?;
+        if spec.name != table && self.version.find(schema, &spec.name).is_some() {
+            return Err(Error::TableExists(schema.into(), spec.name));
+        }
+        let (shape, fills) = new_shape(&old, &spec, &columns)?;
+        let kept_keys = check_keys(&old.meta.spec, &spec, &columns)?;
+        self.check_nulls(&old, &spec, &columns)?;
+        let history = if shape == old.history.columns() {
+            Arc::clone(&old.history)
+        } else {
+            let shape = Shape {
+                sequence: self.version.sequence,
+                file: self.shared.file_ids.take(),
+                columns: shape,
+            };
+            Arc::new(old.history.extended(shape, fills)?)
+        };
+        let meta = TableMeta {
+            id: old.meta.id,
+            schema: schema.to_owned(),
+            arrow: spec.arrow(),
+            spec,
+        };
+        self.define(&old, meta, &history)?;
+        if let Some(table) = self.tables.get_mut(&old.meta.id) {
+            let mut keys: Vec<_> = table.keys.drain(..).map(Some).collect();
+            let taken = kept_keys
+                .iter()
+                .map(|&key| keys.get_mut(key).and_then(Option::take));
+            table.keys = taken.map(Option::unwrap_or_default).collect();
+        }
+        self.queue_flushes();
+        self.queue_merge();
+        Ok(())
+    }
+
+    /// Gives a table another name, possibly in another schema.
+    pub(crate) fn rename_table(&mut self, from: (&str, &str), to: (&str, &str)) -> Result<()> {
+        let found = self.version.find(from.0, from.1);
+        let found = found.ok_or_else(|| Error::UnknownTable(from.0.into(), from.1.into()))?;
+        let old = Arc::clone(found);
+        if !self.version.schemas.contains_key(to.0) {
+            return Err(Error::UnknownSchema(to.0.into()));
+        }
+        if self.version.find(to.0, to.1).is_some() {
+            return Err(Error::TableExists(to.0.into(), to.1.into()));
+        }
+        let mut spec = old.meta.spec.clone();
+        spec.name = to.1.into();
+        let meta = TableMeta {
+            id: old.meta.id,
+            schema: to.0.into(),
+            arrow: Arc::clone(&old.meta.arrow),
+            spec,
+        };
+        let history = Arc::clone(&old.history);
+        self.define(&old, meta, &history)?;
+        self.queue_flushes();
+        self.queue_merge();
+        Ok(())
+    }
+
+    /// Logs and publishes what a table is from now on.
+    fn define(
+        &mut self,
+        old: &TableVersion,
+        meta: TableMeta,
+        history: &Arc<History>,
+    ) -> Result<()> {
+        let id = meta.id;
+        let mut next = self.version.clone();
+        rename(&mut next, &old.meta, &meta);
+        let edit = Edit::Define {
+            id,
+            schema: meta.schema.clone(),
+            spec: meta.spec.clone(),
+            history: Arc::clone(history),
+        };
+        let altered = old.altered(meta, history)?;
+        next.change(id, |table| *table = altered);
+        self.log_edits(&[edit])?;
+        if let Ok(table) = next.table(id) {
+            table.counter.set_type(&table.meta);
+        }
+        self.version = next;
+        self.publish();
+        Ok(())
+    }
+
+    /// Columns that may not be NULL from now on must not have any.
+    fn check_nulls(
+        &self,
+        old: &Arc<TableVersion>,
+        spec: &TableSpec,
+        columns: &[ColumnOrigin],
+    ) -> Result<()> {
+        let snapshot = TableSnapshot {
+            table: Arc::clone(old),
+            cache: Arc::clone(&self.shared.cache),
+        };
+        for (column, origin) in spec.columns.iter().zip(columns) {
+            let nulls = match origin {
+                _ if column.nullable => false,
+                ColumnOrigin::New { fill: Some(fill) } => fill.null_count() > 0,
+                ColumnOrigin::New { fill: None } => snapshot.rows() > 0,
+                ColumnOrigin::Existing(at) => has_nulls(&snapshot, *at)?,
+            };
+            if nulls {
+                return Err(Error::Invalid(format!("NULL in column {}", column.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn rename(version: &mut Version, old: &TableMeta, new: &TableMeta) {
+    let schemas = Arc::make_mut(&mut version.schemas);
+    if let Some(schema) = schemas.get_mut(&old.schema) {
+        schema.tables.remove(&old.spec.name);
+    }
+    if let Some(schema) = schemas.get_mut(&new.schema) {
+        schema.tables.insert(new.spec.name.clone(), new.id);
+    }
+}
+
+/// Identities and types of the columns of the altered table, and the values of new ones.
+fn new_shape(
+    old: &TableVersion,
+    spec: &TableSpec,
+    origins: &[ColumnOrigin],
+) -> Result<(Vec<Column>, Vec<Fill>)> {
+    let invalid = |what: &str| Err(Error::Invalid(what.into()));
+    if origins.len() != spec.columns.len() {
+        return invalid("not every column of the altered table has an origin");
+    }
+    let (mut shape, mut fills, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut next = old.history.next_column();
+    for (column, origin) in spec.columns.iter().zip(origins) {
+        let data_type = &column.data_type;
+        let id = match origin {
+            ColumnOrigin::Existing(at) => {
+                let Some((id, stored)) = old.history.columns().get(*at).cloned() else {
+                    return invalid("an altered column that is not there");
+                };
+                if !seen.insert(*at) {
+                    return invalid("two columns out of one");
+                }
+                if !widens(&stored, data_type) {
+                    let what = format!("column {} from {stored} to {data_type}", column.name);
+                    return Err(Error::NotSupported(what));
+                }
+                id
+            }
+            ColumnOrigin::New { fill } => {
+                let id = next;
+                next = ColumnId(next.0 + 1);
+                if let Some(fill) = fill {
+                    if fill.len() != 1 || fill.data_type() != data_type {
+                        return invalid("what fills a new column is not one value of its type");
+                    }
+                    fills.push((id, Arc::clone(fill)));
+                }
+                id
+            }
+        };
+        shape.push((id, data_type.clone()));
+    }
+    Ok((shape, fills))
+}
+
+/// Whether the keys are the old ones; which of the old unique keys each of the new ones is.
+fn check_keys(old: &TableSpec, new: &TableSpec, origins: &[ColumnOrigin]) -> Result<Vec<usize>> {
+    let before = |columns: &[usize]| -> Option<Vec<usize>> {
+        let origin = |&column: &usize| match origins.get(column) {
+            Some(ColumnOrigin::Existing(at)) => Some(*at),
+            _ => None,
+        };
+        columns.iter().map(origin).collect()
+    };
+    let same = |new: &[usize], old: &[usize]| before(new).as_deref() == Some(old);
+    if !same(&new.sort_key, &old.sort_key) || !same(&new.shard_key, &old.shard_key) {
+        return Err(Error::NotSupported("another sort or shard key".into()));
+    }
+    let counted = |spec: &TableSpec| spec.auto_increment;
+    let counted_before = counted(new).map(|column| before(&[column]));
+    if matches!(counted_before, Some(None)) {
+        return Err(Error::NotSupported("a new counted column".into()));
+    }
+    let old_key = |key: &crate::KeySpec| {
+        let found = old
+            .unique_keys
+            .iter()
+            .position(|o| same(&key.columns, &o.columns));
+        found.ok_or_else(|| Error::NotSupported(format!("the new unique key {}", key.name)))
+    };
+    new.unique_keys.iter().map(old_key).collect()
+}
+
+/// Whether a row that is not deleted has NULL in a column.
+fn has_nulls(snapshot: &TableSnapshot, column: usize) -> Result<bool> {
+    let request = ScanRequest {
+        columns: vec![column],
+        predicates: vec![crate::Predicate::IsNull { column }],
+    };
+    // The zones leave only what may have some.
+    for morsel in snapshot.scan(request)?.into_morsels() {
+        for batch in morsel {
+            if batch?.columns().iter().any(|c| c.null_count() > 0) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+impl TableVersion {
+    /// This table with another definition.
+    fn altered(&self, meta: TableMeta, history: &Arc<History>) -> Result<Self> {
+        let from = self.history.current();
+        let conversion = history.conversion(from)?;
+        let mut next = self.clone();
+        if let Some(conversion) = conversion {
+            let schema = history.schema(history.current());
+            for memtable in next.sealed.iter_mut().chain([&mut next.active]) {
+                *memtable = Arc::new(memtable.converted(&conversion, &schema)?);
+            }
+        }
+        if !Arc::ptr_eq(&self.history, history) {
+            for segment in Arc::make_mut(&mut next.segments) {
+                *segment = segment.seen_by(history)?;
+            }
+        }
+        next.meta = Arc::new(meta);
+        next.history = Arc::clone(history);
+        Ok(next)
+    }
+}
