@@ -127,8 +127,8 @@ fn by_day(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Re
             continue;
         }
         segment.codes(columns.time, &block, keys)?;
-        for row in from..to {
-            add(keys[row], (buffers.small[row].into(), 1));
+        for (row, &code) in (from..to).zip(&keys[from..to]) {
+            add(code, (buffers.small[row].into(), 1));
         }
     }
     Ok(days)

@@ -25,6 +25,7 @@ mod home;
 mod manifest;
 mod memtable;
 mod options;
+mod placement;
 mod predicate;
 mod rows;
 mod scan;

@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 use super::Shared;
 use super::segments::{RowSource, Written};
 use crate::memtable::Memtable;
+use crate::placement::Placement;
 use crate::{Result, TableMeta};
 
 #[derive(Debug)]
@@ -29,6 +30,10 @@ impl RowSource for Memtable {
             .filter_map(|c| c.columns().get(column))
             .cloned()
             .collect())
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Mixed
     }
 
     fn deleted(&self) -> RoaringBitmap {

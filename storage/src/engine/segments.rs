@@ -11,12 +11,16 @@ use roaring::RoaringBitmap;
 use super::Shared;
 use crate::format::Seal;
 use crate::home::Move;
+use crate::placement::{Placement, shards_of};
 use crate::segment::{PublishedSegment, SegmentWriter, segment_path};
 use crate::sort::sorted_order;
 use crate::{Error, Result, TableMeta};
 
 /// Decoded bytes a segment may reach. Bounds blocks, and the memory of a later merge.
 pub(super) const SEGMENT_RAW_BYTES_MAX: u64 = 1 << 30;
+
+/// Rows are parted into shards once they come to this part of a full segment for each.
+const SHARD_FRACTION: usize = 64;
 
 /// Rows to be written: a sealed memtable, or the segments of a merge.
 pub(super) trait RowSource {
@@ -27,6 +31,9 @@ pub(super) trait RowSource {
 
     /// Numbers of the rows that are not to be written.
     fn deleted(&self) -> RoaringBitmap;
+
+    /// Where all of them belong.
+    fn placement(&self) -> Placement;
 }
 
 /// What a flush or a merge wrote.
@@ -60,13 +67,18 @@ impl Shared {
             Some(order) => order.values().to_vec(),
             None => (0..source.rows() as u32).collect(),
         };
-        let order = UInt32Array::from(without(order, &source.deleted()));
-        let cuts = self.cuts(meta, source, &order)?;
+        let order = without(order, &source.deleted());
+        let (parts, order) = self.parted(meta, source, order)?;
+        let order = UInt32Array::from(order);
+        let sizes = row_bytes(meta, source)?;
         let mut segments = Vec::new();
-        let written: Result<()> = cuts.into_iter().try_for_each(|cut| {
-            let rows = order.slice(cut.start, cut.len());
-            segments.push(self.write_segment(meta, source, &rows)?);
-            Ok(())
+        let written: Result<()> = parts.into_iter().try_for_each(|(placement, part)| {
+            let order = order.slice(part.start, part.len());
+            self.cuts(&sizes, &order).into_iter().try_for_each(|cut| {
+                let rows = order.slice(cut.start, cut.len());
+                segments.push(self.write_segment(meta, source, (&rows, placement))?);
+                Ok(())
+            })
         });
         let synced = written.and_then(|()| {
             self.fs
@@ -86,7 +98,7 @@ impl Shared {
         &self,
         meta: &TableMeta,
         source: &dyn RowSource,
-        rows: &UInt32Array,
+        (rows, placement): (&UInt32Array, Placement),
     ) -> Result<Arc<PublishedSegment>> {
         let seal = Seal {
             database: self.database,
@@ -95,6 +107,7 @@ impl Shared {
         let path = segment_path(&self.dir, seal.file);
         let written = SegmentWriter::create(&*self.fs, &path, seal, meta.id, &meta.spec.sort_key)
             .and_then(|mut writer| {
+                writer.place(placement);
                 for column in 0..meta.spec.columns.len() {
                     let whole = whole_column(source, column)?;
                     let sorted =
@@ -120,13 +133,7 @@ impl Shared {
     }
 
     /// Where to cut the sorted rows so that no segment has too many rows or bytes.
-    fn cuts(
-        &self,
-        meta: &TableMeta,
-        source: &dyn RowSource,
-        order: &UInt32Array,
-    ) -> Result<Vec<Range<usize>>> {
-        let sizes = row_bytes(meta, source)?;
+    fn cuts(&self, sizes: &[u64], order: &UInt32Array) -> Vec<Range<usize>> {
         let rows_max = self.options.segment_rows;
         let (mut cuts, mut start, mut bytes) = (Vec::new(), 0, 0);
         for (at, &row) in order.values().iter().enumerate() {
@@ -141,7 +148,41 @@ impl Shared {
         if start < order.len() {
             cuts.push(start..order.len());
         }
-        Ok(cuts)
+        cuts
+    }
+
+    /// Parts sorted rows by shard, in each of which they stay sorted, if there are enough of them; the
+    /// parts of the new order.
+    fn parted(
+        &self,
+        meta: &TableMeta,
+        source: &dyn RowSource,
+        order: Vec<u32>,
+    ) -> Result<(Vec<(Placement, Range<usize>)>, Vec<u32>)> {
+        let shards = self.options.shards;
+        let rows_min = (self.options.segment_rows / SHARD_FRACTION).max(1) * shards as usize;
+        let leading = meta.spec.shard_key.first();
+        let leading = leading.filter(|_| shards > 1 && order.len() >= rows_min);
+        let (Placement::Mixed, Some(&leading)) = (source.placement(), leading) else {
+            return Ok((vec![(source.placement(), 0..order.len())], order));
+        };
+        let places = shards_of(&whole_column(source, leading)?, shards);
+        let mut by_shard = vec![Vec::new(); shards as usize];
+        for row in order {
+            let shard = places.get(row as usize).copied().unwrap_or(0);
+            if let Some(rows) = by_shard.get_mut(shard as usize) {
+                rows.push(row);
+            }
+        }
+        let (mut parts, mut start) = (Vec::new(), 0);
+        for (shard, rows) in (0..).zip(&by_shard) {
+            parts.push((
+                Placement::Shard { shard, shards },
+                start..start + rows.len(),
+            ));
+            start += rows.len();
+        }
+        Ok((parts, by_shard.concat()))
     }
 }
 

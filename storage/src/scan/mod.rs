@@ -80,7 +80,7 @@ struct PlannedSegment {
 impl TableSnapshot {
     /// Prunes at once; reads nothing but metadata.
     pub fn scan(&self, request: ScanRequest) -> Result<Scan> {
-        let pruner = Pruner::new(&self.meta().arrow, request.predicates)?;
+        let pruner = Pruner::new(self.meta(), request.predicates)?;
         let mut scan = self.empty_scan(request.columns)?;
         for (home, segment) in self.table.segments.iter().enumerate() {
             scan.add_segment(home, segment, &pruner)?;

@@ -6,12 +6,13 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::DataType;
 
 use super::code_set::{CodeSet, ColumnTest, test_of};
+use crate::placement::Placement;
 use crate::segment::{BLOCK_ROWS, Bounds, ChunkCache, Prefix, SegmentReader, Zone};
 use crate::view::SegmentView;
-use crate::{CompareOp, Error, Predicate, Result, Value};
+use crate::{CompareOp, Error, Predicate, Result, TableMeta, Value};
 
 /// Integers up to this size are exact as f64.
 const EXACT_INTEGER_MAX: u128 = 1 << 53;
@@ -20,6 +21,8 @@ const EXACT_INTEGER_MAX: u128 = 1 << 53;
 #[derive(Debug)]
 pub(super) struct Pruner {
     tests: Vec<(usize, DataType, Predicate)>,
+    /// The column whose values place the rows.
+    shard_column: Option<usize>,
 }
 
 /// What a segment has for a scan.
@@ -34,15 +37,16 @@ pub(super) struct SegmentPlan {
 }
 
 impl Pruner {
-    pub(super) fn new(schema: &SchemaRef, predicates: Vec<Predicate>) -> Result<Self> {
+    pub(super) fn new(table: &TableMeta, predicates: Vec<Predicate>) -> Result<Self> {
         let test = |predicate: Predicate| {
             let column = column_of(&predicate);
-            let field = schema.fields().get(column);
+            let field = table.arrow.fields().get(column);
             let field = field.ok_or_else(|| Error::Invalid("no such column to test".into()))?;
             Ok((column, field.data_type().clone(), predicate))
         };
         Ok(Self {
             tests: predicates.into_iter().map(test).collect::<Result<_>>()?,
+            shard_column: table.spec.shard_key.first().copied(),
         })
     }
 
@@ -57,6 +61,10 @@ impl Pruner {
         for (column, data_type, predicate) in &self.tests {
             let zone = segment.zone(*column)?;
             if zone.is_some_and(|zone| !may_match(&zone, data_type, predicate)) {
+                return Ok(None);
+            }
+            let is_key = self.shard_column == Some(*column);
+            if is_key && !may_be_placed(reader.placement(), data_type, predicate) {
                 return Ok(None);
             }
             // The tests name columns as the segment does. One value in all rows has passed by now.
@@ -99,6 +107,19 @@ impl Pruner {
             blocks,
             tests,
         }))
+    }
+}
+
+/// Whether a row that satisfies a predicate over the leading column of the shard key may be in a segment.
+fn may_be_placed(placement: Placement, data_type: &DataType, predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::Compare {
+            op: CompareOp::Eq,
+            value,
+            ..
+        } => placement.may_hold(value, data_type),
+        Predicate::In { values, .. } => values.iter().any(|v| placement.may_hold(v, data_type)),
+        _ => true,
     }
 }
 

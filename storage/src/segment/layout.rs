@@ -8,6 +8,7 @@ use super::zone::{Bounds, Prefix, Zone};
 use crate::TableId;
 use crate::column_type::{type_of_tag, type_tag};
 use crate::format::{ByteReader, ByteWriter, Malformed};
+use crate::placement::Placement;
 
 /// Rows of a block. Fixed in this version and repeated in the footer.
 pub(crate) const BLOCK_ROWS: usize = 8192;
@@ -373,6 +374,7 @@ pub(crate) struct Footer {
     pub(crate) table: TableId,
     pub(crate) rows: u64,
     pub(crate) raw_bytes: u64,
+    pub(crate) placement: Placement,
     /// The rows are sorted by these columns; order of arrival when empty.
     pub(crate) sort_key: Vec<usize>,
     pub(crate) columns: Vec<ColumnEntry>,
@@ -386,6 +388,12 @@ impl Footer {
         out.put_u64(self.raw_bytes);
         out.put_u32(BLOCK_ROWS as u32);
         out.put_u32(CHUNK_ENTRIES as u32);
+        let (shard, shards) = match self.placement {
+            Placement::Mixed => (0, 0),
+            Placement::Shard { shard, shards } => (shard, shards),
+        };
+        out.put_u32(shard);
+        out.put_u32(shards);
         out.put_length(self.sort_key.len());
         out.put_length(self.columns.len());
         for column in &self.columns {
@@ -406,6 +414,11 @@ impl Footer {
                 "the rows of a block or chunk differ from this format's",
             ));
         }
+        let placement = match (reader.u32()?, reader.u32()?) {
+            (0, 0) => Placement::Mixed,
+            (shard, shards) if shard < shards => Placement::Shard { shard, shards },
+            _ => return Err(Malformed("a shard is out of range")),
+        };
         let sort_columns = reader.count(4)?;
         let columns = reader.count(COLUMN_ENTRY_BYTES)?;
         let columns = (0..columns)
@@ -427,6 +440,7 @@ impl Footer {
             table,
             rows,
             raw_bytes,
+            placement,
             sort_key,
             columns,
         })

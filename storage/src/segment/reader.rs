@@ -24,6 +24,7 @@ use super::zone::Zone;
 use crate::format::{FileHeader, FileId, FileKind, Malformed, Seal};
 use crate::fs::{FileSystem, Mapping};
 use crate::manifest::SegmentRecord;
+use crate::placement::Placement;
 use crate::{Error, Result, TableId};
 
 /// An open segment file.
@@ -122,6 +123,11 @@ impl SegmentReader {
 
     pub(crate) fn blocks(&self) -> usize {
         self.rows().div_ceil(BLOCK_ROWS)
+    }
+
+    /// Where the rows belong.
+    pub(crate) fn placement(&self) -> Placement {
+        self.footer.placement
     }
 
     /// Columns the rows are sorted by.

@@ -21,6 +21,7 @@ use crate::column_type::{FixedType, with_fixed_type};
 use crate::format::{ByteWriter, FileHeader, FileId, FileKind, Seal};
 use crate::fs::FileSystem;
 use crate::manifest::SegmentRecord;
+use crate::placement::Placement;
 use crate::rows::column_bytes;
 use crate::{Error, Result, TableId};
 
@@ -77,10 +78,16 @@ impl SegmentWriter {
             table,
             rows: 0,
             raw_bytes: 0,
+            placement: Placement::Mixed,
             sort_key,
             columns: Vec::new(),
         };
         Ok(Self { sink, seal, footer })
+    }
+
+    /// Says where the rows belong.
+    pub(crate) fn place(&mut self, placement: Placement) {
+        self.footer.placement = placement;
     }
 
     /// Appends the next column; every column has the same rows in the same order.

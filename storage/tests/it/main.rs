@@ -8,4 +8,5 @@ mod deletes;
 mod faults;
 mod fixture;
 mod model;
+mod scan;
 mod world;
