@@ -3,7 +3,6 @@
 //!
 //! `cargo run --release -p storno-storage --example dashboard_kernels -- <data directory> [site]`
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -93,13 +92,22 @@ fn by_day(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Re
     let measure = *columns.measures.first().ok_or("no measure")?;
     let (origin, step) = steps(segment, columns.time)?;
     let (base, measure_step) = steps(segment, measure)?;
-    let day = |code: u32| {
-        let micros = origin + i128::from(code) * i128::from(step);
-        (micros.div_euclid(DAY_MICROS) - YEAR_START) as usize
+    // Codes of one day follow each other: the day is computed when they leave it.
+    let mut current = (1u32, 0u32, 0usize);
+    let mut day = |code: u32| {
+        if code < current.0 || current.1 < code {
+            let micros = origin + i128::from(code) * i128::from(step);
+            let number = micros.div_euclid(DAY_MICROS);
+            let code_at = |micros: i128| (micros - origin).div_euclid(step.into());
+            let first = (code_at(number * DAY_MICROS - 1) + 1).max(0) as u32;
+            let last = code_at((number + 1) * DAY_MICROS - 1) as u32;
+            current = (first, last, (number - YEAR_START) as usize);
+        }
+        current.2
     };
     let mut days = vec![0i128; YEAR_DAYS];
-    let mut add = |code: u32, (codes, count): (u64, u64)| {
-        if let Some(sum) = days.get_mut(day(code)) {
+    let mut add = |day: usize, (codes, count): (u64, u64)| {
+        if let Some(sum) = days.get_mut(day) {
             *sum += base * i128::from(count) + i128::from(codes) * i128::from(measure_step);
         }
     };
@@ -108,7 +116,7 @@ fn by_day(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Re
         segment.codes(measure, &block, &mut buffers.small)?;
         let rows = segment.select(&block, &mut buffers.select)?;
         if day(low as u32) == day(high as u32) {
-            add(low as u32, sum_of(&buffers.small, rows));
+            add(day(low as u32), sum_of(&buffers.small, rows));
             continue;
         }
         let Rows::Range(from, to) = rows else {
@@ -120,7 +128,7 @@ fn by_day(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Re
             for (&code, &end) in keys.iter().zip(ends.iter()) {
                 let end = (end as usize).min(to);
                 if end > start {
-                    add(code, sum_of(&buffers.small, Rows::Range(start, end)));
+                    add(day(code), sum_of(&buffers.small, Rows::Range(start, end)));
                     start = end;
                 }
             }
@@ -128,7 +136,7 @@ fn by_day(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Re
         }
         segment.codes(columns.time, &block, keys)?;
         for (row, &code) in (from..to).zip(&keys[from..to]) {
-            add(code, (buffers.small[row].into(), 1));
+            add(day(code), (buffers.small[row].into(), 1));
         }
     }
     Ok(days)
@@ -137,13 +145,19 @@ fn by_day(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Re
 /// Sums of two measures per page of one segment, by entry of its dictionary: in the lower and the upper
 /// half of a number, as distances.
 struct Pages {
+    /// The entry of the first sum: pages of one site have near codes.
+    first: usize,
     sums: Vec<u64>,
     hashes: Vec<u64>,
 }
 
-fn add_pages(sums: &mut [u64], (keys, first, second): (&[u32], &[u32], &[u32]), rows: Rows<'_>) {
+fn add_pages(
+    (sums, base): (&mut [u64], u32),
+    (keys, first, second): (&[u32], &[u32], &[u32]),
+    rows: Rows<'_>,
+) {
     let mut add = |key: u32, first: u32, second: u32| {
-        if let Some(sum) = sums.get_mut(key as usize) {
+        if let Some(sum) = sums.get_mut(key.wrapping_sub(base) as usize) {
             *sum += u64::from(first) | u64::from(second) << 32;
         }
     };
@@ -164,37 +178,49 @@ fn add_pages(sums: &mut [u64], (keys, first, second): (&[u32], &[u32], &[u32]), 
 
 fn pages(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Result<Pages> {
     let column = segment.column(columns.path)?.ok_or("pages have no codes")?;
-    let mut sums = vec![0u64; column.high as usize + 1];
+    if column.null_code {
+        return Err("pages are not NULL".into());
+    }
+    let (mut low, mut high) = (u64::MAX, 0);
+    for block in segment.blocks() {
+        let range = segment.code_range(columns.path, &block)?;
+        (low, high) = (low.min(range.0), high.max(range.1));
+    }
+    let first = low.min(high) as usize;
+    let mut sums = vec![0u64; high as usize + 1 - first];
     for block in segment.blocks() {
         segment.codes(columns.path, &block, &mut buffers.keys)?;
         segment.codes(columns.measures[0], &block, &mut buffers.first)?;
         segment.codes(columns.measures[1], &block, &mut buffers.second)?;
         let rows = segment.select(&block, &mut buffers.select)?;
         add_pages(
-            &mut sums,
+            (&mut sums, first as u32),
             (&buffers.keys, &buffers.first, &buffers.second),
             rows,
         );
     }
     let mut hashes = Vec::new();
     segment.hashes(columns.path, &mut hashes)?;
-    Ok(Pages { sums, hashes })
+    Ok(Pages {
+        first,
+        sums,
+        hashes,
+    })
 }
 
 /// The ten largest by the first measure, over all segments: merged by hash, strings last.
 fn top(segments: &[SegmentScan], parts: &[Pages], path: usize) -> Result<Vec<(u64, String)>> {
-    let mut merged: HashMap<u64, (u64, u32, u32), Plain> = HashMap::default();
+    let groups = |part: &Pages| part.sums.iter().filter(|&&sum| sum != 0).count();
+    let mut merged = Merged::for_groups(parts.iter().map(groups).sum());
     for (number, part) in parts.iter().enumerate() {
-        for (entry, (&sum, &hash)) in part.sums.iter().zip(&part.hashes).enumerate() {
-            if sum != 0 {
-                merged
-                    .entry(hash)
-                    .or_insert((0, number as u32, entry as u32))
-                    .0 += sum;
-            }
+        for (at, &sum) in part.sums.iter().enumerate().filter(|(_, sum)| **sum != 0) {
+            let entry = part.first + at;
+            merged.add(part.hashes[entry], (sum, number as u32, entry as u32));
         }
     }
-    let mut all: Vec<_> = merged.into_values().collect();
+    let mut all = merged.0;
+    all.retain(|group| group.1.0 != 0);
+    let mut all: Vec<_> = all.into_iter().map(|(_, group)| group).collect();
     let first = |sum: u64| std::cmp::Reverse(sum & 0xFFFF_FFFF);
     let count = all.len().min(10);
     if count == 0 {
@@ -211,18 +237,24 @@ fn top(segments: &[SegmentScan], parts: &[Pages], path: usize) -> Result<Vec<(u6
     named.collect()
 }
 
-/// The hashes are good as they are.
-#[derive(Default, Clone, Copy)]
-struct Same(u64);
-type Plain = std::hash::BuildHasherDefault<Same>;
+/// Groups by hash: open addressing, the hash is good as it is. A sum of 0 is a free slot.
+struct Merged(Vec<(u64, (u64, u32, u32))>);
 
-impl std::hash::Hasher for Same {
-    fn finish(&self) -> u64 {
-        self.0
+impl Merged {
+    fn for_groups(groups: usize) -> Self {
+        Self(vec![(0, (0, 0, 0)); (2 * groups).next_power_of_two()])
     }
-    fn write(&mut self, _: &[u8]) {}
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
+
+    fn add(&mut self, hash: u64, group: (u64, u32, u32)) {
+        let mask = self.0.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.0[at].1.0 != 0 && self.0[at].0 != hash {
+            at = (at + 1) & mask;
+        }
+        match &mut self.0[at] {
+            (_, (0, ..)) => self.0[at] = (hash, group),
+            (_, (sum, ..)) => *sum += group.0,
+        }
     }
 }
 

@@ -38,7 +38,7 @@ fn hash_of_float(value: f64) -> u64 {
 
 fn shard_of(hash: u64, shards: u32) -> u32 {
     // The high half of the product: as even as the hash, without a division.
-    (u128::from(hash) * u128::from(shards) >> 64) as u32
+    ((u128::from(hash) * u128::from(shards)) >> 64) as u32
 }
 
 /// The shard of every row of the leading column of the shard key.

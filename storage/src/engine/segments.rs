@@ -1,6 +1,7 @@
 //! Writing sorted rows into new segment files, wherever the rows come from.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
@@ -68,68 +69,69 @@ impl Shared {
             None => (0..source.rows() as u32).collect(),
         };
         let order = without(order, &source.deleted());
-        let (parts, order) = self.parted(meta, source, order)?;
-        let order = UInt32Array::from(order);
+        let parts = self.parted(meta, source, order)?;
         let sizes = row_bytes(meta, source)?;
-        let mut segments = Vec::new();
-        let written: Result<()> = parts.into_iter().try_for_each(|(placement, part)| {
-            let order = order.slice(part.start, part.len());
-            self.cuts(&sizes, &order).into_iter().try_for_each(|cut| {
-                let rows = order.slice(cut.start, cut.len());
-                segments.push(self.write_segment(meta, source, (&rows, placement))?);
-                Ok(())
-            })
-        });
-        let synced = written.and_then(|()| {
-            self.fs
-                .sync_dir(&self.dir)
-                .map_err(|e| Error::io("sync", &self.dir, &e))
+        let cut = |(placement, rows): &(Placement, UInt32Array)| {
+            let cuts = self.cuts(&sizes, rows).into_iter();
+            let rows = cuts.map(|cut| (*placement, rows.slice(cut.start, cut.len())));
+            rows.collect::<Vec<_>>()
+        };
+        let outputs: Vec<_> = parts.iter().flat_map(cut).collect();
+        let mut paths = Vec::new();
+        let written = self.write_columns(meta, source, &outputs, &mut paths);
+        let synced = written.and_then(|segments| {
+            let synced = self.fs.sync_dir(&self.dir);
+            synced.map_err(|e| Error::io("sync", &self.dir, &e))?;
+            Ok(segments)
         });
         if synced.is_err() {
-            segments.iter().for_each(|segment| segment.make_obsolete());
+            // Room for others; what stays is removed by the next open.
+            paths.iter().for_each(|path| drop(self.fs.remove(path)));
         }
-        synced.map(|()| Written {
-            segments,
-            order: order.values().to_vec(),
+        let order = outputs.iter().flat_map(|(_, rows)| rows.values()).copied();
+        Ok(Written {
+            segments: synced?,
+            order: order.collect(),
         })
     }
 
-    fn write_segment(
+    /// Writes segments side by side, column by column: each column is gathered once. `paths` receives
+    /// the files that were begun.
+    fn write_columns(
         &self,
         meta: &TableMeta,
         source: &dyn RowSource,
-        (rows, placement): (&UInt32Array, Placement),
-    ) -> Result<Arc<PublishedSegment>> {
-        let seal = Seal {
-            database: self.database,
-            file: self.file_ids.take(),
-        };
-        let path = segment_path(&self.dir, seal.file);
-        let written = SegmentWriter::create(&*self.fs, &path, seal, meta.id, &meta.spec.sort_key)
-            .and_then(|mut writer| {
-                writer.place(placement);
-                for column in 0..meta.spec.columns.len() {
-                    let whole = whole_column(source, column)?;
-                    let sorted =
-                        take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))?;
-                    writer.column(&sorted)?;
-                }
-                writer.finish()
-            });
-        match written {
-            Ok(record) => {
-                let table = (meta.id, &meta.arrow);
-                let (fs, dir) = (&self.fs, &self.dir);
-                let segment = PublishedSegment::open(fs, dir, self.database, record, table)?;
-                segment.reader()?;
-                Ok(Arc::new(segment))
-            }
-            Err(error) => {
-                // Room for others; if it stays, the next open removes it.
-                let _ = self.fs.remove(&path);
-                Err(error)
+        outputs: &[(Placement, UInt32Array)],
+        paths: &mut Vec<PathBuf>,
+    ) -> Result<Vec<Arc<PublishedSegment>>> {
+        let mut writers = Vec::with_capacity(outputs.len());
+        for (placement, rows) in outputs {
+            let seal = Seal {
+                database: self.database,
+                file: self.file_ids.take(),
+            };
+            let path = segment_path(&self.dir, seal.file);
+            paths.push(path.clone());
+            let sort_key = &meta.spec.sort_key;
+            let mut writer = SegmentWriter::create(&*self.fs, &path, seal, meta.id, sort_key)?;
+            writer.place(*placement);
+            writers.push((writer, rows));
+        }
+        for column in 0..meta.spec.columns.len() {
+            let whole = whole_column(source, column)?;
+            for (writer, rows) in &mut writers {
+                let sorted = take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))?;
+                writer.column(&sorted)?;
             }
         }
+        let open = |(writer, _): (SegmentWriter, _)| {
+            let (fs, dir, table) = (&self.fs, &self.dir, (meta.id, &meta.arrow));
+            let record = writer.finish()?;
+            let segment = PublishedSegment::open(fs, dir, self.database, record, table)?;
+            segment.reader()?;
+            Ok(Arc::new(segment))
+        };
+        writers.into_iter().map(open).collect()
     }
 
     /// Where to cut the sorted rows so that no segment has too many rows or bytes.
@@ -151,20 +153,19 @@ impl Shared {
         cuts
     }
 
-    /// Parts sorted rows by shard, in each of which they stay sorted, if there are enough of them; the
-    /// parts of the new order.
+    /// Parts sorted rows by shard, in each of which they stay sorted, if there are enough of them.
     fn parted(
         &self,
         meta: &TableMeta,
         source: &dyn RowSource,
         order: Vec<u32>,
-    ) -> Result<(Vec<(Placement, Range<usize>)>, Vec<u32>)> {
+    ) -> Result<Vec<(Placement, UInt32Array)>> {
         let shards = self.options.shards;
         let rows_min = (self.options.segment_rows / SHARD_FRACTION).max(1) * shards as usize;
         let leading = meta.spec.shard_key.first();
         let leading = leading.filter(|_| shards > 1 && order.len() >= rows_min);
         let (Placement::Mixed, Some(&leading)) = (source.placement(), leading) else {
-            return Ok((vec![(source.placement(), 0..order.len())], order));
+            return Ok(vec![(source.placement(), order.into())]);
         };
         let places = shards_of(&whole_column(source, leading)?, shards);
         let mut by_shard = vec![Vec::new(); shards as usize];
@@ -174,15 +175,10 @@ impl Shared {
                 rows.push(row);
             }
         }
-        let (mut parts, mut start) = (Vec::new(), 0);
-        for (shard, rows) in (0..).zip(&by_shard) {
-            parts.push((
-                Placement::Shard { shard, shards },
-                start..start + rows.len(),
-            ));
-            start += rows.len();
-        }
-        Ok((parts, by_shard.concat()))
+        let place = |(shard, rows): (u32, Vec<u32>)| {
+            (Placement::Shard { shard, shards }, UInt32Array::from(rows))
+        };
+        Ok((0..).zip(by_shard).map(place).collect())
     }
 }
 

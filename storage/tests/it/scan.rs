@@ -46,8 +46,8 @@ fn spec() -> TableSpec {
 fn row(number: u32) -> Row {
     let mixed = number.wrapping_mul(2_654_435_761) >> 7;
     let site = [3, 3, 3, 8, 11, 11, 20][mixed as usize % 7];
-    let page = (mixed % 5 != 0).then(|| format!("/page/of/some/length/{}", mixed % 977));
-    let measure = (mixed % 3 != 0).then_some((mixed % 200) as i32 - 50);
+    let page = (!mixed.is_multiple_of(5)).then(|| format!("/page/of/some/length/{}", mixed % 977));
+    let measure = (!mixed.is_multiple_of(3)).then_some((mixed % 200) as i32 - 50);
     (site, (number / 40) as i32, page, measure)
 }
 
