@@ -48,6 +48,7 @@ impl wire::Backend for SqlBackend {
             user: login.user,
             host: host(login.peer.ip()),
             database: None,
+            found_rows: login.found_rows,
         };
         let mut session = self.engine.sql().session(context);
         if let Some(database) = &login.database {

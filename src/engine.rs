@@ -90,6 +90,7 @@ impl Engine {
             user: "root".into(),
             host: "localhost".into(),
             database: None,
+            found_rows: false,
         };
         Session {
             sql: self.sql.session(context),

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod change;
 pub mod ddl;
 mod dialect;
 mod engine;

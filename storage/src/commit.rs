@@ -100,7 +100,7 @@ impl PreparedCommit {
         let prepare = |(table, rows): (TableId, RecordBatch)| {
             let table = version.table(table)?;
             let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
-            let rows = compact(&meta.arrow, check(&meta, &rows)?)?;
+            let rows = compact(&meta.arrow, fit(&meta, &rows)?)?;
             let keys = hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
             Ok(PreparedInsert {
                 body: encode_batch(&rows),
@@ -163,7 +163,7 @@ impl PreparedDelete {
 }
 
 /// Whether the rows fit the table. Only types and NULLs count; names are the table's.
-fn check<'a>(meta: &TableMeta, rows: &'a RecordBatch) -> Result<&'a RecordBatch> {
+pub(crate) fn fit<'a>(meta: &TableMeta, rows: &'a RecordBatch) -> Result<&'a RecordBatch> {
     let fields = meta.arrow.fields();
     let types = rows.columns().iter().map(|c| c.data_type());
     if !types.eq(fields.iter().map(|f| f.data_type())) {

@@ -25,6 +25,7 @@ mod home;
 mod manifest;
 mod memtable;
 mod options;
+mod pending;
 mod placement;
 mod predicate;
 mod rows;
@@ -46,6 +47,7 @@ pub use alter::{Alteration, ColumnOrigin};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
+pub use pending::PendingChanges;
 pub use predicate::{CompareOp, Predicate, Value};
 pub use scan::{
     BlockRows, CodeSet, CodedColumn, CodedScan, Meaning, Morsel, Rows, Scan, ScanRequest,

@@ -60,7 +60,7 @@ impl Memtable {
 
     /// Arrival number of the row that would come next.
     pub(crate) fn end(&self) -> u64 {
-        self.first + self.rows
+        self.first.saturating_add(self.rows)
     }
 
     /// Numbers of the deleted rows. They stay in the chunks.

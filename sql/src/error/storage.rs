@@ -21,6 +21,12 @@ impl From<StorageError> for SqlError {
                     table.table
                 ),
             ),
+            // Clients know by this number that the transaction may be tried again.
+            StorageError::Conflict { .. } => Self::new(
+                1213,
+                "40001",
+                "Deadlock found when trying to get lock; try restarting transaction",
+            ),
             StorageError::Io {
                 kind: std::io::ErrorKind::StorageFull,
                 ..

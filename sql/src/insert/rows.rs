@@ -101,6 +101,19 @@ impl RowWriter {
         Ok(writer)
     }
 
+    /// For the columns at these table positions alone, as UPDATE needs it; to be ended with
+    /// `finish_columns`.
+    pub fn for_columns(
+        table: &TableDefinition,
+        columns: &[usize],
+        settings: Settings,
+    ) -> Result<Self> {
+        let mut writer = Self::new(table, None, settings)?;
+        writer.targets = columns.to_vec();
+        writer.auto_increment = None;
+        Ok(writer)
+    }
+
     /// Values per row.
     pub fn width(&self) -> usize {
         self.targets.len()
@@ -135,7 +148,7 @@ impl RowWriter {
     }
 
     /// The `position`-th value of the current row; values must come in order.
-    pub(super) fn append(&mut self, position: usize, datum: Datum<'_>) -> Result<()> {
+    pub(crate) fn append(&mut self, position: usize, datum: Datum<'_>) -> Result<()> {
         let target = self.targets[position];
         let auto_increment = self
             .auto_increment
@@ -194,7 +207,7 @@ impl RowWriter {
     }
 
     /// DEFAULT as the `position`-th value.
-    pub(super) fn append_default(&mut self, position: usize) -> Result<()> {
+    pub(crate) fn append_default(&mut self, position: usize) -> Result<()> {
         let target = self.targets[position];
         self.append_fill(target, target, true)
     }
@@ -243,7 +256,7 @@ impl RowWriter {
     }
 
     /// Fills the columns that have no value in the statement.
-    pub(super) fn finish_row(&mut self) -> Result<()> {
+    pub(crate) fn finish_row(&mut self) -> Result<()> {
         for position in 0..self.others.len() {
             let target = self.others[position];
             self.append_fill(target, target, false)?;
@@ -251,6 +264,20 @@ impl RowWriter {
         self.rows += 1;
         self.diagnostics.row += 1;
         Ok(())
+    }
+
+    /// The statement's time as the `position`-th value: ON UPDATE CURRENT_TIMESTAMP.
+    pub(crate) fn append_time_of_change(&mut self, position: usize) {
+        let column = &mut self.columns[self.targets[position]];
+        column.append_now(column.mysql_type.fraction().unwrap_or(0), &self.settings);
+    }
+
+    /// The columns of `for_columns`, in that order, the warnings and their number.
+    pub fn finish_columns(mut self) -> Result<(Vec<ArrayRef>, Vec<Warning>, u64)> {
+        let columns = self.targets.iter().map(|t| self.columns[*t].finish());
+        let columns = columns.collect();
+        let (warnings, count) = self.diagnostics.finish();
+        Ok((columns, warnings, count))
     }
 
     /// Generates AUTO_INCREMENT values and closes the batch.

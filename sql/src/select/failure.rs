@@ -16,13 +16,18 @@ use crate::error::SqlError;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
     pub lexed: Option<&'a Lexed>,
+    /// Instead of the text, where a statement is run as another one.
+    pub written: Option<&'a Query>,
     pub database: Option<&'a str>,
 }
 
 impl Origin<'_> {
     /// The statement's tree before anything was rewritten.
     fn query(&self) -> Option<Query> {
-        self.lexed.and_then(|lexed| parse_query(lexed).ok())
+        match self.written {
+            Some(query) => Some(query.clone()),
+            None => self.lexed.and_then(|lexed| parse_query(lexed).ok()),
+        }
     }
 }
 

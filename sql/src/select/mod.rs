@@ -69,23 +69,14 @@ pub fn compile(
     let mut query = parse_query(lexed)?;
     bind::parameters(&mut query, params)?;
     let aliases = output_aliases(&query);
-    let scope = QueryScope { view, env };
-    rewrite::rewrite_query(&mut query, &scope)?;
     let origin = failure::Origin {
         lexed: Some(lexed),
         database: view.database.as_deref(),
+        ..Default::default()
     };
-    let client_error = |e| failure::client_error(e, origin);
-
-    let logical = Planner::new(view, state.config_options()).plan(query);
-    let logical = logical
-        .and_then(|plan| state.optimize(&plan))
-        .map_err(client_error)?;
+    let Planned { logical, plan } = plan_query(query, origin, view, state, env)?;
     let names = output_names(&logical, &aliases, &names::item_texts(lexed));
     let columns = columns(&logical, names, view)?;
-    // Our planning does not wait for anything, it only has DataFusion's async signature.
-    let physical = state.query_planner().create_physical_plan(&logical, state);
-    let plan = futures::executor::block_on(physical).map_err(client_error)?;
     let explanation = datafusion::physical_plan::displayable(plan.as_ref())
         .indent(false)
         .to_string();
@@ -95,6 +86,45 @@ pub fn compile(
         context: state.task_ctx(),
         explanation,
     })
+}
+
+/// Compiles the query that finds the rows of an UPDATE or DELETE, its parameters already in place.
+pub fn compile_change(
+    query: &Query,
+    view: &View,
+    state: &SessionState,
+    env: &dyn Environment,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let origin = failure::Origin {
+        written: Some(query),
+        database: view.database.as_deref(),
+        ..Default::default()
+    };
+    plan_query(query.clone(), origin, view, state, env).map(|planned| planned.plan)
+}
+
+struct Planned {
+    logical: LogicalPlan,
+    plan: Arc<dyn ExecutionPlan>,
+}
+
+fn plan_query(
+    mut query: Query,
+    origin: failure::Origin<'_>,
+    view: &View,
+    state: &SessionState,
+    env: &dyn Environment,
+) -> Result<Planned> {
+    rewrite::rewrite_query(&mut query, &QueryScope { view, env })?;
+    let client_error = |e| failure::client_error(e, origin);
+    let logical = Planner::new(view, state.config_options()).plan(query);
+    let logical = logical
+        .and_then(|plan| state.optimize(&plan))
+        .map_err(client_error)?;
+    // Our planning does not wait for anything, it only has DataFusion's async signature.
+    let physical = state.query_planner().create_physical_plan(&logical, state);
+    let plan = futures::executor::block_on(physical).map_err(client_error)?;
+    Ok(Planned { logical, plan })
 }
 
 /// The session and the catalog together.

@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::catalog::default_table_source::provider_as_source;
@@ -27,11 +26,17 @@ use crate::error::{Result, SqlError};
 use crate::functions::{self, failure::raise};
 use crate::types::TimeZone;
 
-/// What one statement reads: a snapshot, the transaction's own rows and the default database.
+/// Behind a table's name: its rows are wanted with their positions, as the column [`POSITION`].
+pub const POSITIONS: &str = "\0positions";
+/// The hidden column of positions, for UPDATE and DELETE.
+pub const POSITION: &str = "row position";
+
+/// What one statement reads: a snapshot, the transaction's own changes and the default database.
 #[derive(Debug, Clone)]
 pub struct View {
     pub snapshot: Snapshot,
-    pub pending: Arc<HashMap<TableId, Vec<RecordBatch>>>,
+    /// Tables that its own transaction has changed, with the changes.
+    pub changed: Arc<HashMap<TableId, TableSnapshot>>,
     pub database: Option<String>,
     /// Zone in which TIMESTAMP columns are read.
     pub time_zone: TimeZone,
@@ -47,8 +52,9 @@ impl View {
                 .as_deref()
                 .ok_or_else(SqlError::no_database_selected)?,
         };
+        let table = table.strip_suffix(POSITIONS).unwrap_or(table);
         match self.snapshot.table(schema, table) {
-            Some(found) => Ok(found),
+            Some(found) => Ok(self.changed.get(&found.meta().id).cloned().unwrap_or(found)),
             None if self.snapshot.tables(schema).is_none() => {
                 Err(SqlError::unknown_database(schema))
             }
@@ -116,13 +122,11 @@ impl ContextProvider for Planner<'_> {
             .view
             .table(name.schema(), name.table())
             .map_err(raise)?;
-        let pending = self
-            .view
-            .pending
-            .get(&table.meta().id)
-            .cloned()
-            .unwrap_or_default();
-        let table = SnapshotTable::try_new(table, pending, self.view.time_zone).map_err(raise)?;
+        let table = SnapshotTable::try_new(table, self.view.time_zone).map_err(raise)?;
+        let table = match name.table().ends_with(POSITIONS) {
+            true => table.with_positions(),
+            false => table,
+        };
         let source = provider_as_source(Arc::new(table));
         self.sources.borrow_mut().insert(name, Arc::clone(&source));
         Ok(source)

@@ -26,7 +26,7 @@ pub struct StorageScan {
     source: Source,
     schema: SchemaRef,
     stats: ScanStats,
-    queue: Arc<Mutex<VecDeque<Piece>>>,
+    queue: Arc<Mutex<VecDeque<Morsel>>>,
     properties: Arc<PlanProperties>,
 }
 
@@ -35,19 +35,13 @@ pub struct StorageScan {
 pub struct Source {
     pub table: TableSnapshot,
     pub request: ScanRequest,
-    /// Rows of the reading transaction itself, already projected.
-    pub pending: Vec<RecordBatch>,
+    /// Where in the output the row positions go, which storage gives last; `None`: not wanted.
+    pub position: Option<usize>,
     /// Upper bound.
     pub partitions: usize,
     /// Zone of the output columns at `zoned`, which storage keeps in UTC.
     pub zone: TimeZone,
     pub zoned: Vec<usize>,
-}
-
-/// A unit of work.
-enum Piece {
-    Morsel(Box<Morsel>),
-    Pending(RecordBatch),
 }
 
 impl StorageScan {
@@ -56,12 +50,11 @@ impl StorageScan {
         let scan = source.table.scan(source.request.clone());
         let scan = scan.map_err(|e| DataFusionError::External(Box::new(e)))?;
         let stats = scan.stats();
-        let morsels = scan
-            .into_morsels()
-            .into_iter()
-            .map(|m| Piece::Morsel(Box::new(m)));
-        let pending = source.pending.iter().cloned().map(Piece::Pending);
-        let queue: VecDeque<Piece> = morsels.chain(pending).collect();
+        let scan = match source.position {
+            Some(_) => scan.with_row_positions(),
+            None => scan,
+        };
+        let queue = VecDeque::from(scan.into_morsels());
         let partitions = source.partitions.min(queue.len()).max(1);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -110,11 +103,12 @@ impl DisplayAs for StorageScan {
 
 /// Batches of one partition: takes pieces off the shared queue until it is empty.
 struct Pieces {
-    queue: Arc<Mutex<VecDeque<Piece>>>,
-    current: Option<Box<Morsel>>,
+    queue: Arc<Mutex<VecDeque<Morsel>>>,
+    current: Option<Morsel>,
     schema: SchemaRef,
     zone: TimeZone,
     zoned: Vec<usize>,
+    position: Option<usize>,
 }
 
 impl Iterator for Pieces {
@@ -133,15 +127,12 @@ impl Iterator for Pieces {
                     None => self.current = None,
                 }
             }
-            let piece = self
+            let next = self
                 .queue
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .pop_front();
-            match piece? {
-                Piece::Morsel(morsel) => self.current = Some(morsel),
-                Piece::Pending(batch) => return Some(self.renamed(batch)),
-            }
+            self.current = Some(next?);
         }
     }
 }
@@ -153,6 +144,11 @@ impl Pieces {
             arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let schema = Arc::clone(&self.schema);
         let mut columns = batch.columns().to_vec();
+        if let Some(at) = self.position
+            && let Some(positions) = columns.pop()
+        {
+            columns.insert(at.min(columns.len()), positions);
+        }
         for i in &self.zoned {
             let Some(column) = columns.get_mut(*i) else {
                 continue;
@@ -216,6 +212,7 @@ impl ExecutionPlan for StorageScan {
             schema: Arc::clone(&self.schema),
             zone: self.source.zone,
             zoned: self.source.zoned.clone(),
+            position: self.source.position,
         };
         let stream = futures::stream::iter(pieces);
         Ok(Box::pin(RecordBatchStreamAdapter::new(

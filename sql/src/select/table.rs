@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result as DfResult;
@@ -15,6 +14,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use storno_storage::{Predicate, ScanRequest, TableSnapshot};
 
+use super::planner::POSITION;
 use super::prune;
 use super::scan::{Source, StorageScan};
 use crate::error::Result;
@@ -26,11 +26,10 @@ pub const META_COLUMN: &str = "storno.column";
 pub const META_TABLE: &str = "storno.table";
 pub const META_SCHEMA: &str = "storno.schema";
 
-/// One table in the snapshot of one statement, plus the rows its own transaction has not committed.
+/// One table in the snapshot of one statement, its own transaction's changes included.
 #[derive(Debug)]
 pub struct SnapshotTable {
     table: TableSnapshot,
-    pending: Vec<RecordBatch>,
     schema: SchemaRef,
     zone: TimeZone,
     /// TIMESTAMP columns to be shown in a zone that is not UTC.
@@ -38,11 +37,7 @@ pub struct SnapshotTable {
 }
 
 impl SnapshotTable {
-    pub fn try_new(
-        table: TableSnapshot,
-        pending: Vec<RecordBatch>,
-        zone: TimeZone,
-    ) -> Result<Self> {
+    pub fn try_new(table: TableSnapshot, zone: TimeZone) -> Result<Self> {
         let meta = table.meta();
         let definition = TableDefinition::read(Arc::clone(meta))?;
         let is_zoned = |c: &ColumnAttributes| matches!(c.mysql_type, MysqlType::Timestamp { .. });
@@ -74,15 +69,21 @@ impl SnapshotTable {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Self {
             table,
-            pending,
             schema,
             zone,
             zoned,
         })
     }
-}
 
-impl SnapshotTable {
+    /// The same rows with their positions as one more column, [`POSITION`].
+    #[must_use]
+    pub fn with_positions(mut self) -> Self {
+        let mut fields = self.schema.fields().to_vec();
+        fields.push(Arc::new(Field::new(POSITION, DataType::UInt64, false)));
+        self.schema = Arc::new(Schema::new(fields));
+        self
+    }
+
     /// What of a filter storage can use. It keeps TIMESTAMP in UTC; the filter speaks local time.
     fn predicates(&self, filter: &Expr) -> Vec<Predicate> {
         let mut found = prune::predicates(filter, &self.schema);
@@ -119,24 +120,21 @@ impl TableProvider for SnapshotTable {
             None => (0..self.schema.fields().len()).collect(),
         };
         let predicates = filters.iter().flat_map(|f| self.predicates(f)).collect();
+        let stored = self.table.meta().arrow.fields().len();
+        let schema = Arc::new(self.schema.project(&columns)?);
         let source = Source {
             table: self.table.clone(),
-            pending: self
-                .pending
-                .iter()
-                .map(|b| b.project(&columns))
-                .collect::<std::result::Result<_, _>>()?,
             partitions: state.config().target_partitions(),
             zone: self.zone,
             zoned: (0..columns.len())
                 .filter(|i| self.zoned.contains(&columns[*i]))
                 .collect(),
+            position: columns.iter().position(|c| *c == stored),
             request: ScanRequest {
-                columns: columns.clone(),
+                columns: columns.into_iter().filter(|c| *c < stored).collect(),
                 predicates,
             },
         };
-        let schema = Arc::new(self.schema.project(&columns)?);
         Ok(Arc::new(StorageScan::try_new(source, schema)?))
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use storno_storage::{Commit, OnDuplicate, WriteBatch};
+use storno_storage::{Commit, OnDuplicate, TableSnapshot, WriteBatch};
 use tokio::sync::oneshot;
 
 use super::Session;
@@ -19,6 +19,8 @@ use crate::types::{TableDefinition, TimeZone};
 
 /// Rows ready to be written.
 struct Prepared {
+    /// As the transaction sees it.
+    snapshot: TableSnapshot,
     table: TableDefinition,
     ignore: bool,
     /// Several rows: the OK carries "Records: ...".
@@ -31,7 +33,7 @@ impl Session {
         TimeZone::parse(&self.variables.text("time_zone")).unwrap_or(TimeZone::UTC)
     }
 
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         Settings {
             mode: Mode::of_sql_mode(&self.variables.text("sql_mode")),
             time_zone: self.time_zone(),
@@ -58,6 +60,7 @@ impl Session {
             let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
             let built = insert.run(&table, settings, &mut reserve)?;
             Ok(built.map(|built| Prepared {
+                snapshot: found,
                 table,
                 ignore: insert.ignore,
                 multi_row: built.batch.num_rows() > 1,
@@ -76,7 +79,8 @@ impl Session {
         let (settings, store) = (self.settings(), self.engine.store().clone());
         let work = move || {
             let plan = insert_plan(&lexed)?;
-            let table = target(&plan, &view)?;
+            let snapshot = view.table(plan.schema.as_deref(), &plan.table)?;
+            let table = TableDefinition::read(Arc::clone(snapshot.meta()))?;
             if params.len() != plan.parameters {
                 return Err(SqlError::new(
                     1210,
@@ -95,6 +99,7 @@ impl Session {
             let built = plan.run(&table, settings, &params, &evaluate, &mut reserve)?;
             let multi_row = matches!(&plan.rows, Rows::Values(rows) if rows.len() > 1);
             Ok(Prepared {
+                snapshot,
                 table,
                 ignore: plan.ignore,
                 multi_row,
@@ -117,6 +122,7 @@ impl Session {
 
     async fn write_rows(&mut self, prepared: Prepared) -> Result<Outcome> {
         let Prepared {
+            snapshot,
             table,
             ignore,
             multi_row,
@@ -132,7 +138,7 @@ impl Session {
                 let what = "INSERT IGNORE into a table with a unique key in a transaction";
                 return Err(SqlError::not_supported(what));
             }
-            Some(transaction) => transaction.insert(table.meta.id, built.batch)?,
+            Some(transaction) => transaction.insert(&snapshot, &built.batch)?,
             None => {
                 let on_duplicate = if ignore {
                     OnDuplicate::Skip
@@ -192,7 +198,7 @@ impl Session {
     }
 
     /// Waits for a commit without holding a thread. Once queued it happens, also if the client goes away.
-    async fn submit(&self, batch: WriteBatch) -> Result<storno_storage::Result<Commit>> {
+    pub(super) async fn submit(&self, batch: WriteBatch) -> Result<storno_storage::Result<Commit>> {
         let (sender, receiver) = oneshot::channel();
         let done = move |result| {
             let _ = sender.send(result);

@@ -4,6 +4,7 @@
 
 mod account;
 mod assign;
+mod change;
 mod command;
 mod insert;
 mod prepared;
@@ -42,6 +43,8 @@ pub struct SessionContext {
     pub user: String,
     pub host: String,
     pub database: Option<String>,
+    /// CLIENT_FOUND_ROWS: UPDATE counts the rows it finds, not those it changes.
+    pub found_rows: bool,
 }
 
 /// What goes with every OK packet.
@@ -225,6 +228,7 @@ impl Session {
             Command::Query => self.select(lexed, params).await,
             Command::Explain { from } => self.explain(&lexed, from, params).await,
             Command::Insert => self.insert(lexed, params).await,
+            Command::Change => self.change(lexed, params).await,
             Command::Define => self.define(lexed).await,
             Command::Set => self.set(&lexed).await,
             Command::Show => {
@@ -269,7 +273,7 @@ impl Session {
     fn catalog_view(&self) -> View {
         View {
             snapshot: self.engine.store().snapshot(),
-            pending: Arc::default(),
+            changed: Arc::default(),
             database: self.database.clone(),
             time_zone: self.time_zone(),
         }
@@ -279,13 +283,13 @@ impl Session {
     fn read_view(&mut self) -> View {
         let store = self.engine.store().clone();
         let (database, time_zone) = (self.database.clone(), self.time_zone());
-        let (snapshot, pending) = match self.open_transaction() {
-            Some(t) => (t.snapshot(|| store.snapshot()), t.pending()),
+        let (snapshot, changed) = match self.open_transaction() {
+            Some(t) => (t.snapshot(|| store.snapshot()), t.changed()),
             None => (store.snapshot(), Arc::default()),
         };
         View {
             snapshot,
-            pending,
+            changed,
             database,
             time_zone,
         }
@@ -311,7 +315,7 @@ impl Session {
         let Some(transaction) = self.transaction.take() else {
             return Ok(());
         };
-        match transaction.into_batch(self.engine.sync_mode()) {
+        match transaction.into_batch(self.engine.sync_mode())? {
             Some(batch) => self.write(batch).await.map(drop),
             None => Ok(()),
         }

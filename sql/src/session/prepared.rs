@@ -101,6 +101,10 @@ impl Session {
                 self.check_insert(lexed).await?;
                 Vec::new()
             }
+            Command::Change => {
+                self.check_change(lexed, count).await?;
+                Vec::new()
+            }
             Command::Use(_)
             | Command::Begin { .. }
             | Command::Savepoint(_)

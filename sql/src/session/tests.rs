@@ -20,6 +20,7 @@ fn session() -> (Session, tempfile::TempDir) {
         user: "root".into(),
         host: "localhost".into(),
         database: None,
+        found_rows: false,
     };
     (engine.session(context), dir)
 }

@@ -1,25 +1,29 @@
-//! A session's open transaction: rows not yet committed and the snapshot its reads see.
+//! A session's open transaction: changes not yet committed and the snapshot its reads see.
 //!
-//! Rows wait in memory and go to storage as one write batch at COMMIT, so that a transaction over
+//! Changes wait in memory and go to storage as one write batch at COMMIT, so that a transaction over
 //! several tables is there as a whole or not at all. Unique keys are checked then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use storno_storage::{OnDuplicate, Snapshot, SyncMode, TableId, WriteBatch};
+use storno_storage::{
+    IfGone, OnDuplicate, PendingChanges, RowSelection, Snapshot, SyncMode, TableId, TableSnapshot,
+    WriteBatch,
+};
 
 use crate::error::{Result, SqlError};
 
 /// Bytes that one transaction may hold before it must commit.
-const PENDING_BYTES_MAX: usize = 1 << 30;
+const PENDING_BYTES_MAX: u64 = 1 << 30;
+
+type Changes = BTreeMap<TableId, PendingChanges>;
 
 #[derive(Debug, Default)]
 pub struct Transaction {
-    inserts: Vec<(TableId, RecordBatch)>,
-    bytes: usize,
-    /// Name and number of inserts at that time.
-    savepoints: Vec<(String, usize)>,
+    changes: Changes,
+    /// Name and changes at that time.
+    savepoints: Vec<(String, Changes)>,
     snapshot: Option<Snapshot>,
     /// Begun by BEGIN, not by the first statement without autocommit.
     explicit: bool,
@@ -44,36 +48,74 @@ impl Transaction {
 
     /// Has it read or written, or was it begun by hand?
     pub fn has_begun(&self) -> bool {
-        self.explicit || self.snapshot.is_some() || !self.inserts.is_empty()
+        self.explicit || self.snapshot.is_some() || !self.changes.is_empty()
     }
 
-    /// The snapshot of this transaction's reads, taken by the first one.
+    /// The snapshot of this transaction's statements, taken by the first one.
     pub fn snapshot(&mut self, newest: impl FnOnce() -> Snapshot) -> Snapshot {
         self.snapshot.get_or_insert_with(newest).clone()
     }
 
-    /// Rows not yet committed, by table.
-    pub fn pending(&self) -> Arc<HashMap<TableId, Vec<RecordBatch>>> {
-        let mut pending: HashMap<TableId, Vec<RecordBatch>> = HashMap::new();
-        for (table, batch) in &self.inserts {
-            pending.entry(*table).or_default().push(batch.clone());
-        }
-        Arc::new(pending)
+    /// The tables it has changed, as it sees them itself.
+    pub fn changed(&self) -> Arc<HashMap<TableId, TableSnapshot>> {
+        let changed = self.changes.iter();
+        Arc::new(changed.map(|(id, c)| (*id, c.snapshot())).collect())
     }
 
-    pub fn insert(&mut self, table: TableId, batch: RecordBatch) -> Result<()> {
-        if self.read_only {
-            let text = "Cannot execute statement in a READ ONLY transaction.";
-            return Err(SqlError::new(1792, "25006", text));
+    /// 1792 when it may only read.
+    pub fn check_writable(&self) -> Result<()> {
+        match self.read_only {
+            true => {
+                let text = "Cannot execute statement in a READ ONLY transaction.";
+                Err(SqlError::new(1792, "25006", text))
+            }
+            false => Ok(()),
         }
-        let bytes = self.bytes + batch.get_array_memory_size();
+    }
+
+    /// Adds rows to `table`, as the snapshot has it.
+    pub fn insert(&mut self, table: &TableSnapshot, rows: &RecordBatch) -> Result<()> {
+        self.write(table, |pending| pending.insert(rows))
+    }
+
+    /// Deletes rows chosen in what `changed` or the snapshot has of `table`, and adds others.
+    pub fn replace(
+        &mut self,
+        table: &TableSnapshot,
+        gone: &RowSelection,
+        rows: Option<&RecordBatch>,
+    ) -> Result<()> {
+        let if_gone = match rows {
+            Some(_) => IfGone::Conflict,
+            None => IfGone::Ignore,
+        };
+        self.write(table, |pending| {
+            pending.delete(gone, if_gone)?;
+            rows.map_or(Ok(()), |rows| pending.insert(rows))
+        })
+    }
+
+    fn write(
+        &mut self,
+        table: &TableSnapshot,
+        change: impl FnOnce(&mut PendingChanges) -> storno_storage::Result<()>,
+    ) -> Result<()> {
+        self.check_writable()?;
+        let id = table.meta().id;
+        // A value: what fails half-way leaves no trace.
+        let mut pending = match self.changes.get(&id) {
+            Some(pending) => pending.clone(),
+            None => table.pending(),
+        };
+        change(&mut pending)?;
+        let others = self.changes.iter().filter(|(other, _)| **other != id);
+        let bytes = others.map(|(_, c)| c.bytes()).sum::<u64>() + pending.bytes();
         if bytes > PENDING_BYTES_MAX {
             let text = "Multi-statement transaction required more than 1 GiB of memory; \
                         commit in smaller steps";
             return Err(SqlError::new(1197, "HY000", text));
         }
-        self.bytes = bytes;
-        self.inserts.push((table, batch));
+        self.changes.insert(id, pending);
         Ok(())
     }
 
@@ -81,20 +123,16 @@ impl Transaction {
     pub fn savepoint(&mut self, name: String) {
         self.savepoints
             .retain(|(n, _)| !n.eq_ignore_ascii_case(&name));
-        self.savepoints.push((name, self.inserts.len()));
+        self.savepoints.push((name, self.changes.clone()));
     }
 
     /// 1305 when there is no such savepoint.
     pub fn rollback_to(&mut self, name: &str) -> Result<()> {
         let at = self.find(name)?;
         self.savepoints.truncate(at + 1);
-        let length = self.savepoints.get(at).map_or(0, |(_, n)| *n);
-        self.inserts.truncate(length);
-        self.bytes = self
-            .inserts
-            .iter()
-            .map(|(_, b)| b.get_array_memory_size())
-            .sum();
+        if let Some((_, changes)) = self.savepoints.get(at) {
+            self.changes = changes.clone();
+        }
         Ok(())
     }
 
@@ -114,12 +152,17 @@ impl Transaction {
     }
 
     /// What COMMIT writes; `None` when there is nothing.
-    pub fn into_batch(self, sync: SyncMode) -> Option<WriteBatch> {
-        (!self.inserts.is_empty()).then_some(WriteBatch {
-            inserts: self.inserts,
+    pub fn into_batch(self, sync: SyncMode) -> Result<Option<WriteBatch>> {
+        let mut batch = WriteBatch {
+            inserts: Vec::new(),
             deletes: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync,
-        })
+        };
+        for changes in self.changes.values() {
+            changes.add_to(&mut batch)?;
+        }
+        let nothing = batch.inserts.is_empty() && batch.deletes.is_empty();
+        Ok((!nothing).then_some(batch))
     }
 }

@@ -8,5 +8,6 @@ mod deletes;
 mod faults;
 mod fixture;
 mod model;
+mod pending;
 mod scan;
 mod world;

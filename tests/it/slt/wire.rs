@@ -35,6 +35,8 @@ pub struct Wire {
     is_judge: bool,
     /// Something was written since the last query.
     changed: bool,
+    /// Inside a transaction, which no restart survives.
+    in_transaction: bool,
     /// USE and SET statements, to bring a new session to the state of the old one.
     state: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Wire {
             configuration,
             is_judge,
             changed: false,
+            in_transaction: false,
             state,
         })
     }
@@ -140,8 +143,14 @@ impl AsyncDB for Wire {
     type ColumnType = Class;
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<Class>, Spelled> {
+        if starts_with_word(sql, &["BEGIN", "START"]) {
+            self.in_transaction = true;
+        } else if starts_with_word(sql, &["COMMIT", "ROLLBACK"]) && !sql.contains(" TO ") {
+            self.in_transaction = false;
+        }
         if self.configuration == Configuration::Restart
             && self.changed
+            && !self.in_transaction
             && starts_with_word(sql, &["SELECT", "WITH", "DESCRIBE", "DESC"])
         {
             self.restart().await.map_err(spell_failure)?;

@@ -1,0 +1,171 @@
+//! The rows of an UPDATE: assigned values are coerced as INSERT does it, and put in place of the old
+//! ones in whole columns.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::kernels::cmp::distinct;
+use arrow::compute::{concat_batches, filter, filter_record_batch, or, take};
+use arrow::datatypes::UInt64Type;
+use arrow::error::ArrowError;
+use storno_storage::{RowSelection, TableSnapshot};
+
+use super::Assigned;
+use crate::error::{Result, SqlError, Warning};
+use crate::insert::{RowWriter, Scalar, Settings};
+use crate::types::TableDefinition;
+
+/// Memory that the new rows of one UPDATE may take: they are committed as one.
+const ROWS_BYTES_MAX: usize = 1 << 30;
+
+/// Collects what the query of an UPDATE gives.
+#[derive(Debug)]
+pub struct Updater {
+    writer: RowWriter,
+    /// Table positions of the columns that the writer fills: the assigned ones, then those that keep
+    /// the time of the last change.
+    columns: Vec<usize>,
+    assigned: Vec<Assigned>,
+    positions: Vec<u64>,
+}
+
+/// What an UPDATE comes to.
+#[derive(Debug)]
+pub struct Updated {
+    /// Rows that the condition found.
+    pub matched: u64,
+    /// Those of them that change.
+    pub gone: RowSelection,
+    /// What they become; as many rows as `gone` has.
+    pub rows: RecordBatch,
+    pub warnings: Vec<Warning>,
+    pub warning_count: u64,
+}
+
+impl Updater {
+    /// 1054 for an unknown column.
+    pub fn new(
+        table: &TableDefinition,
+        assigned: Vec<Assigned>,
+        settings: Settings,
+    ) -> Result<Self> {
+        let position = |a: &Assigned| {
+            let unknown = || SqlError::unknown_column(&a.column, "field list");
+            table.position(&a.column).ok_or_else(unknown)
+        };
+        let mut columns = assigned.iter().map(position).collect::<Result<Vec<_>>>()?;
+        let touched = table.columns.iter().enumerate();
+        let touched = touched.filter(|(_, c)| c.on_update_now.is_some());
+        let touched: Vec<usize> = touched.map(|(i, _)| i).collect();
+        columns.extend(
+            touched
+                .into_iter()
+                .filter(|i| !columns[..].contains(i))
+                .collect::<Vec<_>>(),
+        );
+        Ok(Self {
+            writer: RowWriter::for_columns(table, &columns, settings)?,
+            columns,
+            assigned,
+            positions: Vec::new(),
+        })
+    }
+
+    /// A batch of the query: positions first, then the assigned values.
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let Some((positions, values)) = batch.columns().split_first() else {
+            return Err(SqlError::internal("an UPDATE without positions"));
+        };
+        self.positions
+            .extend(positions.as_primitive::<UInt64Type>().values());
+        for row in 0..batch.num_rows() {
+            for (i, (assigned, array)) in self.assigned.iter().zip(values).enumerate() {
+                match assigned.default {
+                    true => self.writer.append_default(i)?,
+                    false => {
+                        let value = Scalar::from_array(array.as_ref(), row)?;
+                        self.writer.append(i, value.datum())?;
+                    }
+                }
+            }
+            for i in self.assigned.len()..self.columns.len() {
+                self.writer.append_time_of_change(i);
+            }
+            self.writer.finish_row()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the old rows and puts the new values into them.
+    pub fn finish(self, table: &TableSnapshot) -> Result<Updated> {
+        // The store reads rows in the order of their positions. A join may have found one twice: then
+        // the first values count.
+        let mut order: Vec<u32> = (0..self.positions.len() as u32).collect();
+        let at = |i: &u32| self.positions.get(*i as usize).copied().unwrap_or(u64::MAX);
+        order.sort_by_key(at);
+        order.dedup_by_key(|i| at(i));
+        let positions: Vec<u64> = order.iter().map(at).collect();
+        let old = read(table, &positions)?;
+        if old.num_rows() != positions.len() {
+            return Err(SqlError::internal("rows to be updated are not there"));
+        }
+        let (values, warnings, warning_count) = self.writer.finish_columns()?;
+        let order = UInt32Array::from(order);
+        let mut columns = old.columns().to_vec();
+        let mut changed: Option<BooleanArray> = None;
+        for (i, (column, values)) in self.columns.iter().zip(values).enumerate() {
+            let new = take(&values, &order, None).map_err(failed)?;
+            let Some(slot) = columns.get_mut(*column) else {
+                continue;
+            };
+            if i < self.assigned.len() {
+                let differs = distinct(slot, &new).map_err(failed)?;
+                changed = Some(match changed {
+                    Some(before) => or(&before, &differs).map_err(failed)?,
+                    None => differs,
+                });
+            }
+            *slot = new;
+        }
+        let rows = RecordBatch::try_new(old.schema(), columns).map_err(failed)?;
+        let matched = rows.num_rows() as u64;
+        let changed = changed.unwrap_or_else(|| BooleanArray::from(vec![false; rows.num_rows()]));
+        let rows = filter_record_batch(&rows, &changed).map_err(failed)?;
+        let positions: ArrayRef = Arc::new(arrow::array::UInt64Array::from(positions));
+        let positions = filter(&positions, &changed).map_err(failed)?;
+        let mut gone = table.selection();
+        gone.extend(positions.as_primitive::<UInt64Type>().values())?;
+        Ok(Updated {
+            matched,
+            gone,
+            rows,
+            warnings,
+            warning_count,
+        })
+    }
+}
+
+/// The rows at ascending positions, whole.
+fn read(table: &TableSnapshot, positions: &[u64]) -> Result<RecordBatch> {
+    let mut selection = table.selection();
+    selection.extend(positions)?;
+    let schema = &table.meta().arrow;
+    let scan = selection.scan((0..schema.fields().len()).collect())?;
+    let mut batches = Vec::new();
+    let mut bytes = 0;
+    for batch in scan.into_morsels().into_iter().flatten() {
+        let batch = batch?;
+        bytes += batch.get_array_memory_size();
+        if bytes > ROWS_BYTES_MAX {
+            let text = "Out of memory; an UPDATE may change 1 GiB of rows at once, \
+                        do it in several steps";
+            return Err(SqlError::new(1041, "HY000", text));
+        }
+        batches.push(batch);
+    }
+    concat_batches(schema, &batches).map_err(failed)
+}
+
+fn failed(error: ArrowError) -> SqlError {
+    SqlError::internal(format!("Internal error: {error}"))
+}

@@ -1,0 +1,197 @@
+//! UPDATE and DELETE of a session: the rows are found by a query, then replaced by position.
+//!
+//! A statement that met rows changed by somebody else since it read them is run again; inside a
+//! transaction, whose snapshot stays, that shows at COMMIT as error 1213.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::AsArray;
+use arrow::datatypes::UInt64Type;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::StreamExt;
+use storno_storage::{Delete, IfGone, OnDuplicate, RowSelection, TableSnapshot, WriteBatch};
+
+use super::Session;
+use crate::change::{Assigned, Change, Updated, Updater};
+use crate::dialect::{Lexed, parse_statement};
+use crate::error::{Result, SqlError};
+use crate::insert::{Scalar, Settings, duplicate_entry};
+use crate::result::{Done, Outcome};
+use crate::select::{bind, compile_change, run};
+use crate::types::TableDefinition;
+
+/// How often a statement is run before it gives up against other writers.
+const ATTEMPTS: usize = 10;
+
+/// A statement ready to run.
+struct Prepared {
+    table: TableSnapshot,
+    assignments: Option<Vec<Assigned>>,
+    plan: Arc<dyn ExecutionPlan>,
+}
+
+impl Session {
+    pub(super) async fn change(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
+        if let Some(transaction) = self.open_transaction() {
+            transaction.check_writable()?;
+            return self.change_once(lexed, params).await;
+        }
+        for _ in 0..ATTEMPTS {
+            match self.change_once(lexed.clone(), params.clone()).await {
+                Err(e) if e.code == 1213 => {}
+                other => return other,
+            }
+        }
+        let text = "Lock wait timeout exceeded; try restarting transaction";
+        Err(SqlError::new(1205, "HY000", text))
+    }
+
+    /// What PREPARE can tell: that the statement can be planned.
+    pub(super) async fn check_change(&mut self, lexed: Lexed, params: usize) -> Result<()> {
+        let nulls = vec![Scalar::Null; params];
+        self.prepare_change(lexed, nulls).await.map(drop)
+    }
+
+    async fn prepare_change(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Prepared> {
+        let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
+        let settings = self.settings();
+        let work = move || {
+            let mut statement = parse_statement(&lexed)?;
+            bind::parameters(&mut statement, &params)?;
+            let change = Change::from_ast(statement, &view)?;
+            let table = view.table(change.schema.as_deref(), &change.table)?;
+            if let Some(assignments) = &change.assignments {
+                check_columns(&table, assignments, settings)?;
+            }
+            let plan = compile_change(&change.query, &view, &state, &env)?;
+            Ok(Prepared {
+                table,
+                assignments: change.assignments,
+                plan,
+            })
+        };
+        self.engine.planning().run(work).await
+    }
+
+    async fn change_once(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
+        let Prepared {
+            table,
+            assignments,
+            plan,
+        } = self.prepare_change(lexed, params).await?;
+        match assignments {
+            Some(assignments) => self.update(table, assignments, plan).await,
+            None => self.delete(table, plan).await,
+        }
+    }
+
+    async fn delete(
+        &mut self,
+        table: TableSnapshot,
+        plan: Arc<dyn ExecutionPlan>,
+    ) -> Result<Outcome> {
+        let mut gone = table.selection();
+        let mut batches = self.found(plan)?;
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            let positions = batch.column(0).as_primitive::<UInt64Type>();
+            gone.extend(positions.values())?;
+        }
+        let mut count = gone.len();
+        match self.open_transaction() {
+            Some(transaction) => transaction.replace(&table, &gone, None)?,
+            None if gone.is_empty() => {}
+            None => {
+                let batch = self.batch(gone, IfGone::Ignore);
+                count = self.submit(batch).await??.rows_deleted;
+            }
+        }
+        Ok(self.changed(count, String::new()))
+    }
+
+    async fn update(
+        &mut self,
+        table: TableSnapshot,
+        assignments: Vec<Assigned>,
+        plan: Arc<dyn ExecutionPlan>,
+    ) -> Result<Outcome> {
+        let definition = TableDefinition::read(Arc::clone(table.meta()))?;
+        let mut updater = Updater::new(&definition, assignments, self.settings())?;
+        let mut batches = self.found(plan)?;
+        while let Some(batch) = batches.next().await {
+            updater.push(&batch?)?;
+        }
+        let snapshot = table.clone();
+        let work = move || updater.finish(&snapshot);
+        let updated = self.engine.pool()?.spawn_blocking(work).await;
+        let updated = updated.map_err(|e| SqlError::internal(e.to_string()))??;
+        let Updated {
+            matched,
+            gone,
+            rows,
+            warnings,
+            warning_count,
+        } = updated;
+        self.warn(warnings);
+        let changed = rows.num_rows() as u64;
+        match self.open_transaction() {
+            _ if changed == 0 => {}
+            Some(transaction) => transaction.replace(&table, &gone, Some(&rows))?,
+            None => {
+                let mut batch = self.batch(gone, IfGone::Conflict);
+                batch.inserts.push((table.meta().id, rows.clone()));
+                let zone = self.time_zone();
+                let committed = self.submit(batch).await?;
+                committed.map_err(|e| duplicate_entry(e, &definition, &rows, zone))?;
+            }
+        }
+        let info =
+            format!("Rows matched: {matched}  Changed: {changed}  Warnings: {warning_count}");
+        let count = match self.context.found_rows {
+            true => matched,
+            false => changed,
+        };
+        Ok(self.changed(count, info))
+    }
+
+    fn found(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+    ) -> Result<futures::stream::BoxStream<'static, Result<arrow::array::RecordBatch>>> {
+        let limit = match self.variables.integer("max_execution_time") {
+            0 => None,
+            millis => Some(Duration::from_millis(millis)),
+        };
+        let context = self.engine.state().task_ctx();
+        Ok(run::run(self.engine.pool()?, plan, context, limit))
+    }
+
+    fn batch(&self, rows: RowSelection, if_gone: IfGone) -> WriteBatch {
+        WriteBatch {
+            inserts: Vec::new(),
+            deletes: vec![Delete { rows, if_gone }],
+            on_duplicate: OnDuplicate::Fail,
+            sync: self.engine.sync_mode(),
+        }
+    }
+
+    fn changed(&mut self, affected_rows: u64, info: String) -> Outcome {
+        self.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
+        Outcome::Done(Done {
+            affected_rows,
+            last_insert_id: 0,
+            info,
+        })
+    }
+}
+
+/// 1054 for an assignment to an unknown column, before the query is planned.
+fn check_columns(
+    table: &TableSnapshot,
+    assignments: &[Assigned],
+    settings: Settings,
+) -> Result<()> {
+    let definition = TableDefinition::read(Arc::clone(table.meta()))?;
+    Updater::new(&definition, assignments.to_vec(), settings).map(drop)
+}
