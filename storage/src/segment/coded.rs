@@ -12,9 +12,9 @@ use super::packing::Lane;
 use super::reader::SegmentReader;
 use super::string_views::CheckedStrings;
 use super::zone::Zone;
-use crate::Result;
 use crate::format::Malformed;
 use crate::scan::CodeSet;
+use crate::{Error, Result};
 
 /// What codes stand for.
 #[derive(Debug, Clone, Copy)]
@@ -184,7 +184,10 @@ impl SegmentReader {
         if entry.encoding != Encoding::Dictionary {
             return Ok(());
         }
-        out.reserve(entry.dictionary_entries as usize);
+        // So many must be there before memory is asked for.
+        let entries = entry.dictionary_entries as usize;
+        self.bytes(entry.hashes_offset, entries.saturating_mul(8))?;
+        out.reserve(entries);
         let mut offset = entry.hashes_offset;
         for number in 0..entry.chunk_count() {
             let chunk = self.chunk(column, number)?;
@@ -229,7 +232,11 @@ impl SegmentReader {
         cache: &ChunkCache,
         use_string: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>> {
-        if entry >= self.column(column)?.dictionary_entries as usize {
+        let info = self.column(column)?;
+        if info.encoding != Encoding::Dictionary {
+            return Err(no_strings());
+        }
+        if entry >= info.dictionary_entries as usize {
             return Ok(None);
         }
         let strings = self.strings_chunk(column, entry / CHUNK_ENTRIES, cache)?;
@@ -264,7 +271,10 @@ impl SegmentReader {
         mut test: impl FnMut(&[u8]) -> bool,
     ) -> Result<CodeSet> {
         let entry = self.column(column)?;
-        let mut passing = Vec::with_capacity(entry.dictionary_entries as usize + 1);
+        if entry.encoding != Encoding::Dictionary {
+            return Err(no_strings());
+        }
+        let mut passing = Vec::new();
         if entry.null_code {
             passing.push(false);
         }
@@ -276,4 +286,8 @@ impl SegmentReader {
             passing.get(code as usize).copied().unwrap_or(false)
         }))
     }
+}
+
+fn no_strings() -> Error {
+    Error::Invalid("the column has no dictionary of strings in this segment".into())
 }

@@ -172,7 +172,7 @@ impl SegmentReader {
     }
 
     /// Bytes of the file; an offset beyond its end is damage.
-    fn bytes(&self, offset: u64, length: usize) -> Result<&[u8]> {
+    pub(super) fn bytes(&self, offset: u64, length: usize) -> Result<&[u8]> {
         usize::try_from(offset)
             .ok()
             .and_then(|start| self.map.get(start..start.checked_add(length)?))
