@@ -210,15 +210,14 @@ fn pages(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Res
 
 /// The ten largest by the first measure, over all segments: merged by hash, strings last.
 fn top(segments: &[SegmentScan], parts: &[Pages], path: usize) -> Result<Vec<(u64, String)>> {
-    let groups = |part: &Pages| part.sums.iter().filter(|&&sum| sum != 0).count();
-    let mut merged = Merged::for_groups(parts.iter().map(groups).sum());
+    let mut merged = Merged::new();
     for (number, part) in parts.iter().enumerate() {
         for (at, &sum) in part.sums.iter().enumerate().filter(|(_, sum)| **sum != 0) {
             let entry = part.first + at;
             merged.add(part.hashes[entry], (sum, number as u32, entry as u32));
         }
     }
-    let mut all = merged.0;
+    let mut all = merged.slots;
     all.retain(|group| group.1.0 != 0);
     let mut all: Vec<_> = all.into_iter().map(|(_, group)| group).collect();
     let first = |sum: u64| std::cmp::Reverse(sum & 0xFFFF_FFFF);
@@ -238,22 +237,40 @@ fn top(segments: &[SegmentScan], parts: &[Pages], path: usize) -> Result<Vec<(u6
 }
 
 /// Groups by hash: open addressing, the hash is good as it is. A sum of 0 is a free slot.
-struct Merged(Vec<(u64, (u64, u32, u32))>);
+struct Merged {
+    slots: Vec<(u64, (u64, u32, u32))>,
+    groups: usize,
+}
 
 impl Merged {
-    fn for_groups(groups: usize) -> Self {
-        Self(vec![(0, (0, 0, 0)); (2 * groups).next_power_of_two()])
+    fn new() -> Self {
+        let slots = vec![(0, (0, 0, 0)); 1 << 16];
+        Self { slots, groups: 0 }
     }
 
     fn add(&mut self, hash: u64, group: (u64, u32, u32)) {
-        let mask = self.0.len() - 1;
+        let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
-        while self.0[at].1.0 != 0 && self.0[at].0 != hash {
+        while self.slots[at].1.0 != 0 && self.slots[at].0 != hash {
             at = (at + 1) & mask;
         }
-        match &mut self.0[at] {
-            (_, (0, ..)) => self.0[at] = (hash, group),
-            (_, (sum, ..)) => *sum += group.0,
+        if self.slots[at].1.0 != 0 {
+            self.slots[at].1.0 += group.0;
+            return;
+        }
+        self.slots[at] = (hash, group);
+        self.groups += 1;
+        if 2 * self.groups > self.slots.len() {
+            self.grow();
+        }
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![(0, (0, 0, 0)); 4 * self.slots.len()];
+        let before = std::mem::replace(&mut self.slots, larger);
+        self.groups = 0;
+        for (hash, group) in before.into_iter().filter(|slot| slot.1.0 != 0) {
+            self.add(hash, group);
         }
     }
 }
