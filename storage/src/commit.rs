@@ -8,11 +8,13 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 
+use crate::format::FileId;
+use crate::home::Home;
+use crate::keys::{KeyColumns, KeyHash, Range, find_in_segment, key_columns, range};
 use crate::rows::compact;
-use crate::unique::{KeyHash, KeyHasher};
-use crate::version::Version;
+use crate::version::TableVersion;
 use crate::wal::encode_batch;
-use crate::{Error, Result, RowSelection, SyncMode, TableId, TableMeta};
+use crate::{Error, Result, RowSelection, Snapshot, SyncMode, TableId, TableMeta};
 
 /// Longest commit, encoded. Bounds frames, blocks and the memory of one request.
 pub(crate) const COMMIT_BYTES_MAX: usize = 1 << 30;
@@ -76,38 +78,41 @@ pub(crate) struct PreparedInsert {
     pub(crate) body: Vec<u8>,
     /// Per unique key, per row.
     pub(crate) keys: Vec<Vec<Option<KeyHash>>>,
+    pub(crate) probe: Probe,
 }
 
-/// One delete, ready for the writer.
-#[derive(Debug)]
-pub(crate) struct PreparedDelete {
-    pub(crate) rows: RowSelection,
-    pub(crate) if_gone: IfGone,
-    /// Per unique key, per row.
-    pub(crate) keys: Vec<Vec<Option<KeyHash>>>,
+/// What the segments that the submitting thread saw have of an insert's keys.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    /// The segments.
+    pub(crate) seen: Vec<FileId>,
+    /// Per unique key: rows of the insert and stored rows with the same value.
+    pub(crate) found: Vec<Vec<(usize, Arc<Home>, u32)>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct PreparedCommit {
     pub(crate) inserts: Vec<PreparedInsert>,
-    pub(crate) deletes: Vec<PreparedDelete>,
+    pub(crate) deletes: Vec<Delete>,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) sync: SyncMode,
 }
 
 impl PreparedCommit {
-    pub(crate) fn new(version: &Version, hasher: &KeyHasher, batch: WriteBatch) -> Result<Self> {
+    pub(crate) fn new(snapshot: &Snapshot, batch: WriteBatch) -> Result<Self> {
         let prepare = |(table, rows): (TableId, RecordBatch)| {
-            let table = version.table(table)?;
+            let table = snapshot.version.table(table)?;
             let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
             let rows = compact(&meta.arrow, fit(&meta, &rows)?)?;
-            let keys = hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
+            let keys = snapshot.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
+            let probe = Probe::new(snapshot, table, &rows, &keys)?;
             Ok(PreparedInsert {
                 body: encode_batch(&rows),
                 meta,
                 shape,
                 rows,
                 keys,
+                probe,
             })
         };
         let inserts = batch
@@ -119,11 +124,9 @@ impl PreparedCommit {
         if !batch.deletes.iter().all(|d| tables.insert(d.rows.table())) {
             return Err(Error::Invalid("two deletes of one table".into()));
         }
-        let deletes = batch.deletes.into_iter();
-        let deletes = deletes.map(|delete| PreparedDelete::new(hasher, delete));
         let prepared = Self {
             inserts,
-            deletes: deletes.collect::<Result<_>>()?,
+            deletes: batch.deletes,
             on_duplicate: batch.on_duplicate,
             sync: batch.sync,
         };
@@ -141,25 +144,41 @@ impl PreparedCommit {
     }
 }
 
-impl PreparedDelete {
-    fn new(hasher: &KeyHasher, delete: Delete) -> Result<Self> {
-        let Delete { rows, if_gone } = delete;
-        let mut keys = Vec::new();
-        for key in &rows.snapshot.meta().spec.unique_keys {
-            let mut hashes = Vec::with_capacity(rows.len() as usize);
-            for morsel in rows.scan(key.columns.clone())?.into_morsels() {
-                for batch in morsel {
-                    hashes.extend(hasher.hash(batch?.columns())?);
-                }
-            }
-            keys.push(hashes);
+impl Probe {
+    fn new(
+        snapshot: &Snapshot,
+        table: &TableVersion,
+        rows: &RecordBatch,
+        keys: &[Vec<Option<KeyHash>>],
+    ) -> Result<Self> {
+        let mut probe = Self::default();
+        if keys.is_empty() || rows.num_rows() == 0 {
+            return Ok(probe);
         }
-        Ok(Self {
-            rows,
-            if_gone,
-            keys,
-        })
+        probe.seen = table.segments.iter().map(|s| s.record.file).collect();
+        let columns = key_columns(&table.history, &table.meta.spec.unique_keys);
+        let tools = (&snapshot.hasher, &*snapshot.cache);
+        for (key, hashes) in columns.iter().zip(keys) {
+            let ranges = key_ranges(key, rows);
+            let mut found = Vec::new();
+            for segment in table.segments.iter() {
+                let here = find_in_segment(segment, key, hashes, &ranges, tools)?;
+                let home = segment.home();
+                found.extend(
+                    here.into_iter()
+                        .map(|(at, row)| (at, Arc::clone(home), row)),
+                );
+            }
+            probe.found.push(found);
+        }
+        Ok(probe)
     }
+}
+
+/// The ranges of a key's columns in some rows.
+pub(crate) fn key_ranges(key: &KeyColumns, rows: &RecordBatch) -> Vec<Range> {
+    let columns = key.positions.iter().map(|&c| rows.columns().get(c));
+    columns.map(|column| column.and_then(range)).collect()
 }
 
 /// Whether the rows fit the table. Only types and NULLs count; names are the table's.
@@ -181,6 +200,15 @@ pub(crate) fn fit<'a>(meta: &TableMeta, rows: &'a RecordBatch) -> Result<&'a Rec
 }
 
 impl PreparedInsert {
+    /// The hashes of the keys of the rows to keep.
+    pub(crate) fn kept_keys(&self, keep: &[bool]) -> Vec<Vec<Option<KeyHash>>> {
+        let kept = |key: &Vec<Option<KeyHash>>| {
+            let both = key.iter().zip(keep).filter(|(_, keep)| **keep);
+            both.map(|(hash, _)| *hash).collect()
+        };
+        self.keys.iter().map(kept).collect()
+    }
+
     /// The same insert with only the rows to keep.
     pub(crate) fn filter(&self, keep: Vec<bool>) -> Result<(RecordBatch, Vec<u8>)> {
         let rows = compute::filter_record_batch(&self.rows, &keep.into())

@@ -11,6 +11,7 @@
 )]
 
 mod alter;
+mod check;
 mod column_type;
 mod commit;
 mod engine;
@@ -22,6 +23,7 @@ pub mod fs;
 pub mod fuzzing;
 mod history;
 mod home;
+mod keys;
 mod manifest;
 mod memtable;
 mod options;
@@ -38,12 +40,12 @@ mod sort;
 mod store;
 #[cfg(test)]
 mod testing;
-mod unique;
 mod version;
 mod view;
 mod wal;
 
 pub use alter::{Alteration, ColumnOrigin};
+pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
@@ -56,5 +58,5 @@ pub use scan::{
 pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
 pub use segment::Lane;
 pub use selection::RowSelection;
-pub use snapshot::{Snapshot, TableSnapshot};
+pub use snapshot::{Duplicate, Snapshot, TableSnapshot};
 pub use store::Store;

@@ -11,6 +11,7 @@ use crate::Result;
 use crate::format::FileId;
 use crate::history::Conversion;
 use crate::home::{Home, Place};
+use crate::keys::RecentKeys;
 use crate::rows::{batch_bytes, concat_batches};
 
 /// Chunks are joined up to this many rows.
@@ -23,6 +24,8 @@ pub(crate) struct Memtable {
     /// Arrival number of the first row.
     first: u64,
     deleted: Arc<RoaringBitmap>,
+    /// Unique keys of the rows, and perhaps of later ones.
+    keys: Arc<RecentKeys>,
     /// In order of arrival; their schemas only agree in the types. Small chunks are joined as they come, each at most about half as long as
     /// the one before, so that there are few of them and each row is copied few times.
     chunks: Vec<Arc<RecordBatch>>,
@@ -41,6 +44,7 @@ impl Memtable {
             home: Home::new(Place::Memtable(arrived)),
             first: arrived,
             deleted: Arc::default(),
+            keys: Arc::default(),
             chunks: Vec::new(),
             rows: 0,
             bytes: 0,
@@ -51,6 +55,18 @@ impl Memtable {
 
     pub(crate) fn home(&self) -> &Arc<Home> {
         &self.home
+    }
+
+    pub(crate) fn keys(&self) -> &RecentKeys {
+        &self.keys
+    }
+
+    /// A copy that can grow another way.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            keys: Arc::new(self.keys.fork()),
+            ..self.clone()
+        }
     }
 
     /// Whether they are the same memtable, possibly at different times.

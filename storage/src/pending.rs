@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::commit::{Delete, IfGone, WriteBatch, fit};
 use crate::format::FileId;
+use crate::keys::key_columns;
 use crate::memtable::Memtable;
 use crate::rows::compact;
 use crate::version::TableVersion;
@@ -17,8 +18,8 @@ use crate::{Error, Result, RowSelection, TableId, TableSnapshot};
 /// Arrival number of the first pending row: not one that a committed row can have.
 const PENDING: u64 = u64::MAX;
 
-/// Uncommitted changes of one table, based on one snapshot of it. Clones share the rows.
-#[derive(Debug, Clone)]
+/// Uncommitted changes of one table, based on one snapshot of it.
+#[derive(Debug)]
 pub struct PendingChanges {
     base: TableSnapshot,
     /// Inserted rows; those deleted again are marked.
@@ -26,6 +27,18 @@ pub struct PendingChanges {
     /// Deleted rows of the snapshot.
     deletes: RowSelection,
     if_gone: IfGone,
+}
+
+impl Clone for PendingChanges {
+    /// A savepoint. Shares the rows and copies their unique keys.
+    fn clone(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            rows: self.rows.fork(),
+            deletes: self.deletes.clone(),
+            if_gone: self.if_gone,
+        }
+    }
 }
 
 impl TableSnapshot {
@@ -55,10 +68,15 @@ impl PendingChanges {
     }
 
     /// Adds rows, which must have exactly the table's arrow schema. Unique keys are not looked at:
-    /// `Store::check_unique` is for that.
+    /// `TableSnapshot::find_duplicates` is for that.
     pub fn insert(&mut self, rows: &RecordBatch) -> Result<()> {
         let meta = self.base.meta();
         let rows = compact(&meta.arrow, fit(meta, rows)?)?;
+        let unique = key_columns(&self.base.table.history, &meta.spec.unique_keys);
+        let keys = self.base.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
+        for (key, hashes) in unique.iter().zip(&keys) {
+            self.rows.keys().add(&key.ids, self.rows.rows(), hashes);
+        }
         self.rows = self.rows.append(&meta.arrow, &[rows], 0, FileId(0))?;
         Ok(())
     }
@@ -102,6 +120,7 @@ impl PendingChanges {
         TableSnapshot {
             table: Arc::new(table),
             cache: Arc::clone(&self.base.cache),
+            hasher: self.base.hasher,
         }
     }
 

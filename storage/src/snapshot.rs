@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
-use crate::TableMeta;
+use arrow::array::RecordBatch;
+
+use crate::commit::{fit, key_ranges};
+use crate::keys::{KeyHasher, find_in_segment, key_columns};
 use crate::segment::ChunkCache;
+use crate::selection::position;
 use crate::version::{TableVersion, Version};
+use crate::{Result, TableMeta};
 
 /// One committed state; never changes.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(crate) version: Arc<Version>,
     pub(crate) cache: Arc<ChunkCache>,
+    pub(crate) hasher: KeyHasher,
 }
 
 impl Snapshot {
@@ -43,6 +49,7 @@ impl Snapshot {
         Some(TableSnapshot {
             table,
             cache: Arc::clone(&self.cache),
+            hasher: self.hasher,
         })
     }
 }
@@ -52,6 +59,7 @@ impl Snapshot {
 pub struct TableSnapshot {
     pub(crate) table: Arc<TableVersion>,
     pub(crate) cache: Arc<ChunkCache>,
+    pub(crate) hasher: KeyHasher,
 }
 
 impl TableSnapshot {
@@ -88,6 +96,62 @@ impl TableSnapshot {
 
     /// Bytes on disk, the WAL not counted.
     pub fn bytes(&self) -> u64 {
-        self.table.segments.iter().map(|s| s.record.bytes).sum()
+        let segments = self.table.segments.iter();
+        segments.map(|s| s.record.bytes + s.key_bytes()).sum()
+    }
+}
+
+/// A stored row that has a unique key of a row at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duplicate {
+    /// Number of the key in `TableSpec::unique_keys`.
+    pub key: usize,
+    /// Position of the stored row, as scans give it.
+    pub position: u64,
+}
+
+impl TableSnapshot {
+    /// For each of some rows, which need not be in the table, the first of its unique keys that a row of
+    /// this snapshot has. Rows at hand are not compared with each other. The commit decides: others may
+    /// have come or gone by then, and a row that was deleted and put back since may be missed here.
+    pub fn find_duplicates(&self, rows: &RecordBatch) -> Result<Vec<Option<Duplicate>>> {
+        let meta = self.meta();
+        let rows = fit(meta, rows)?;
+        let hashes = self.hasher.hash_keys(&meta.spec.unique_keys, rows)?;
+        let keys = key_columns(&self.table.history, &meta.spec.unique_keys);
+        let mut duplicates = vec![None; rows.num_rows()];
+        for (number, (key, hashes)) in keys.iter().zip(&hashes).enumerate() {
+            let mut note = |at: usize, home: usize, row: u32| {
+                if let Some(duplicate @ None) = duplicates.get_mut(at) {
+                    *duplicate = Some(Duplicate {
+                        key: number,
+                        position: position(home, row as usize),
+                    });
+                }
+            };
+            let ranges = key_ranges(key, rows);
+            let tools = (&self.hasher, &*self.cache);
+            for (home, segment) in self.table.segments.iter().enumerate() {
+                for (at, row) in find_in_segment(segment, key, hashes, &ranges, tools)? {
+                    if !segment.deleted.contains(row) {
+                        note(at, home, row);
+                    }
+                }
+            }
+            for (home, memtable) in (self.table.segments.len()..).zip(self.table.memtables()) {
+                let found = memtable
+                    .keys()
+                    .find(&key.ids, hashes)
+                    .into_iter()
+                    .enumerate();
+                for (at, row) in found.filter_map(|(at, row)| Some((at, row?))) {
+                    let counts = u64::from(row) < memtable.rows();
+                    if counts && !memtable.deleted().contains(row) {
+                        note(at, home, row);
+                    }
+                }
+            }
+        }
+        Ok(duplicates)
     }
 }

@@ -66,6 +66,7 @@ impl Store {
         Snapshot {
             version: shared.version(),
             cache: Arc::clone(&shared.cache),
+            hasher: shared.hasher,
         }
     }
 
@@ -136,8 +137,7 @@ impl Store {
     /// failed. Checking and encoding happen here, so a batch that does not fit its table fails at once,
     /// on the calling thread. Under memory pressure `done` is called later; `submit` does not block.
     pub fn submit(&self, batch: WriteBatch, done: Box<dyn FnOnce(Result<Commit>) + Send>) {
-        let shared = &self.engine().shared;
-        match PreparedCommit::new(&shared.version(), &shared.hasher, batch) {
+        match PreparedCommit::new(&self.snapshot(), batch) {
             Ok(commit) => self.engine().submit(commit, Done::new(done)),
             Err(error) => done(Err(error)),
         }

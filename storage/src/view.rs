@@ -102,6 +102,15 @@ impl SegmentView {
         })
     }
 
+    /// What is known of a column of the table in one block.
+    pub(crate) fn block_zone(&self, column: usize, block: usize) -> Result<Zone> {
+        let reader = self.reader()?;
+        match self.source(column) {
+            Source::Stored(at) | Source::Widened(at, _) => reader.block_zone(at, block),
+            Source::Constant(value) => Ok(constant_zone(&value, self.block_rows(block))),
+        }
+    }
+
     /// Bytes of a column of the table in the file.
     pub(crate) fn column_bytes(&self, column: usize) -> u64 {
         match (self.reader(), self.source(column)) {

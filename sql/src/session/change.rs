@@ -71,6 +71,8 @@ impl Session {
                 plan,
             })
         };
+        let sink = self.sink.clone();
+        let work = move || sink.within(work);
         self.engine.planning().run(work).await
     }
 
@@ -131,9 +133,11 @@ impl Session {
             gone,
             rows,
             warnings,
-            warning_count,
         } = updated;
-        self.warn(warnings);
+        let unkept = warnings.count.saturating_sub(warnings.list.len() as u64);
+        self.warn(warnings.list);
+        self.sink.count_more(unkept);
+        let warning_count = warnings.count;
         let changed = rows.num_rows() as u64;
         match self.open_transaction() {
             _ if changed == 0 => {}
@@ -155,7 +159,7 @@ impl Session {
         Ok(self.changed(count, info))
     }
 
-    fn found(
+    pub(super) fn found(
         &self,
         plan: Arc<dyn ExecutionPlan>,
     ) -> Result<futures::stream::BoxStream<'static, Result<arrow::array::RecordBatch>>> {
@@ -164,7 +168,13 @@ impl Session {
             millis => Some(Duration::from_millis(millis)),
         };
         let context = self.engine.state().task_ctx();
-        Ok(run::run(self.engine.pool()?, plan, context, limit))
+        Ok(run::run(
+            self.engine.pool()?,
+            plan,
+            context,
+            limit,
+            &self.sink,
+        ))
     }
 
     fn batch(&self, rows: RowSelection, if_gone: IfGone) -> WriteBatch {
@@ -176,8 +186,7 @@ impl Session {
         }
     }
 
-    fn changed(&mut self, affected_rows: u64, info: String) -> Outcome {
-        self.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
+    pub(super) fn changed(&mut self, affected_rows: u64, info: String) -> Outcome {
         Outcome::Done(Done {
             affected_rows,
             last_insert_id: 0,

@@ -8,6 +8,7 @@ mod change;
 mod command;
 mod insert;
 mod prepared;
+pub mod process;
 mod query;
 mod schema;
 mod set;
@@ -15,26 +16,28 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod upsert;
 pub mod variables;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
 use crate::error::{Level, Result, SqlError, Warning};
+use crate::functions::warnings::Sink;
+use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
-use crate::select::planner::View;
+use crate::select::planner::{SessionView, View};
 use command::{Command, account_name};
 use prepared::Statements;
+use process::Process;
 use transaction::Transaction;
 use variables::SessionVariables;
 
 pub use prepared::Prepared;
-
-/// Warnings kept of one statement (max_error_count).
-const WARNINGS_MAX: usize = 1_024;
 
 /// Who the session belongs to.
 #[derive(Debug, Clone)]
@@ -69,47 +72,45 @@ pub struct Timeouts {
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
-    context: SessionContext,
+    context: Arc<SessionContext>,
+    /// What others see of this session.
+    process: Arc<Process>,
     database: Option<String>,
     variables: SessionVariables,
     user_variables: HashMap<String, Scalar>,
     statements: Statements,
     transaction: Option<Transaction>,
-    warnings: Vec<Warning>,
+    /// Warnings of the last statement, and of the one that runs.
+    sink: Sink,
+    /// Warnings and errors of the statement before the queries for their counts.
+    counts: Option<(u64, u64)>,
     last_insert_id: u64,
     row_count: i64,
+    /// Rows of the last query, counted while they are sent.
+    found_rows: Arc<AtomicU64>,
 }
 
 impl Session {
     pub(crate) fn new(engine: Engine, context: SessionContext) -> Self {
-        engine.session_opened();
+        let process = engine.processes().open(&context);
         let variables = SessionVariables::new(engine.globals().clone());
         Self {
             database: context.database.clone(),
             engine,
-            context,
+            context: Arc::new(context),
+            process,
             variables,
             user_variables: HashMap::new(),
             statements: Statements::default(),
             transaction: None,
-            warnings: Vec::new(),
+            sink: Sink::default(),
+            counts: None,
             last_insert_id: 0,
             row_count: -1,
+            found_rows: Arc::default(),
         }
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-    pub(crate) fn variables(&self) -> &SessionVariables {
-        &self.variables
-    }
-    pub(crate) fn context(&self) -> &SessionContext {
-        &self.context
-    }
-    pub(crate) fn warnings(&self) -> &[Warning] {
-        &self.warnings
-    }
     /// DATABASE()
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
@@ -123,7 +124,7 @@ impl Session {
                 .as_ref()
                 .is_some_and(Transaction::has_begun),
             read_only: self.transaction.as_ref().is_some_and(|t| t.read_only),
-            warnings: u16::try_from(self.warnings.len()).unwrap_or(u16::MAX),
+            warnings: u16::try_from(self.sink.total()).unwrap_or(u16::MAX),
         }
     }
 
@@ -138,23 +139,33 @@ impl Session {
 
     /// Runs one statement. The text is UTF-8 or an error 1300.
     pub async fn query(&mut self, sql: &[u8]) -> Result<Outcome> {
+        let running = self.process.begin("Query", sql);
         let result = self.dispatch(sql, None).await;
-        self.finished(result)
+        let sink = self.sink.clone();
+        let outcome = self.finished(result)?;
+        self.row_count = outcome.row_count();
+        Ok(outcome.during(running, sink))
     }
 
     /// Prepares a statement: its placeholders and the columns EXECUTE will give.
     pub async fn prepare(&mut self, sql: &[u8]) -> Result<Prepared> {
+        let _running = self.process.begin("Prepare", sql);
         let result = self.prepare_statement(sql).await;
         self.finished(result)
     }
 
     /// Runs a prepared statement with one value per placeholder.
     pub async fn execute(&mut self, id: u32, params: Vec<Scalar>) -> Result<Outcome> {
-        let result = match self.statements.text(id, params.len()) {
-            Ok(text) => self.dispatch(&text, Some(params)).await,
-            Err(e) => Err(e),
+        let text = match self.statements.text(id, params.len()) {
+            Ok(text) => text,
+            Err(e) => return self.finished(Err(e)),
         };
-        self.finished(result)
+        let running = self.process.begin("Execute", &text);
+        let result = self.dispatch(&text, Some(params)).await;
+        let sink = self.sink.clone();
+        let outcome = self.finished(result)?;
+        self.row_count = outcome.row_count();
+        Ok(outcome.during(running, sink))
     }
 
     pub fn close_statement(&mut self, id: u32) {
@@ -163,11 +174,18 @@ impl Session {
 
     /// COM_INIT_DB and USE.
     pub async fn use_database(&mut self, name: &str) -> Result<()> {
-        if self.engine.store().snapshot().tables(name).is_none() {
-            return Err(SqlError::unknown_database(name));
-        }
-        self.database = Some(name.to_string());
+        let name = match is_information_schema(name) {
+            true => INFORMATION_SCHEMA,
+            false if self.engine.store().snapshot().tables(name).is_some() => name,
+            false => return Err(SqlError::unknown_database(name)),
+        };
+        self.set_database(Some(name.to_string()));
         Ok(())
+    }
+
+    fn set_database(&mut self, database: Option<String>) {
+        self.process.set_database(database.as_deref());
+        self.database = database;
     }
 
     /// COM_RESET_CONNECTION: everything but the login and the database.
@@ -176,27 +194,42 @@ impl Session {
         self.user_variables.clear();
         self.statements = Statements::default();
         self.transaction = None;
-        self.warnings.clear();
+        self.forget_warnings();
         self.last_insert_id = 0;
+        self.found_rows = Arc::default();
         self.row_count = -1;
     }
 
     fn finished<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.row_count = -1;
-            let message = error.message.clone();
-            self.warnings.push(Warning {
-                level: Level::Error,
-                code: error.code,
-                message,
-            });
+            self.sink.push_error(error);
         }
         result
     }
 
+    /// @@warning_count and @@error_count.
+    fn diagnostics(&self) -> (u64, u64) {
+        let now = (self.sink.total(), self.sink.errors());
+        self.counts.filter(|_| now.0 == 0).unwrap_or(now)
+    }
+
+    /// Begins the list of a new statement.
+    fn forget_warnings(&mut self) {
+        self.last_insert_id = self.sink.insert_id().unwrap_or(self.last_insert_id);
+        let kept = usize::try_from(self.variables.integer("max_error_count")).unwrap_or(0);
+        let modes = self.variables.text("sql_mode");
+        let mut modes = modes.split(',');
+        let by_zero = modes.any(|mode| mode == "ERROR_FOR_DIVISION_BY_ZERO");
+        self.sink = Sink::new(kept, by_zero);
+    }
+
     pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
-        let room = WARNINGS_MAX.saturating_sub(self.warnings.len());
-        self.warnings.extend(warnings.into_iter().take(room));
+        let notes = self.variables.is_on("sql_notes");
+        let wanted = |w: &Warning| notes || w.level != Level::Note;
+        for warning in warnings.into_iter().filter(wanted) {
+            self.sink.push(warning);
+        }
     }
 
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
@@ -207,9 +240,17 @@ impl Session {
         }
         let lexed = lex(utf8(sql)?)?;
         let command = command::classify(&lexed)?;
-        // SHOW WARNINGS shows those of the statement before it.
-        if !matches!(command, Command::Show) {
-            self.warnings.clear();
+        // SHOW WARNINGS shows those of the statement before it, and so does @@warning_count.
+        match command {
+            Command::Show if show::is_diagnostic(&lexed) => {}
+            Command::Query if asks_for_counts(&lexed) => {
+                self.counts = Some(self.diagnostics());
+                self.forget_warnings();
+            }
+            _ => {
+                self.counts = None;
+                self.forget_warnings();
+            }
         }
         if params.is_none() && command::placeholders(&lexed) > 0 {
             return Err(placeholder_error(&lexed));
@@ -231,14 +272,8 @@ impl Session {
             Command::Change => self.change(lexed, params).await,
             Command::Define => self.define(lexed).await,
             Command::Set => self.set(&lexed).await,
-            Command::Show => {
-                let rows = show::show(self, &lexed, &self.catalog_view());
-                if !lexed.is(1, "WARNINGS") && !lexed.is(1, "ERRORS") && !lexed.is(1, "COUNT") {
-                    self.warnings.clear();
-                }
-                rows.map(Outcome::Rows)
-            }
-            Command::Describe => show::describe(&lexed, &self.catalog_view()).map(Outcome::Rows),
+            Command::Show => self.show(lexed, params).await,
+            Command::Describe => self.describe(&lexed),
             Command::Use(name) => self.use_database(&name).await.map(|()| done(0)),
             Command::Begin { read_only } => {
                 self.commit().await?;
@@ -276,6 +311,17 @@ impl Session {
             changed: Arc::default(),
             database: self.database.clone(),
             time_zone: self.time_zone(),
+            session: self.session_view(),
+            listing: None,
+        }
+    }
+
+    fn session_view(&self) -> SessionView {
+        SessionView {
+            engine: self.engine.clone(),
+            context: Arc::clone(&self.context),
+            process: Arc::clone(&self.process),
+            variables: self.variables.clone(),
         }
     }
 
@@ -292,6 +338,8 @@ impl Session {
             changed,
             database,
             time_zone,
+            session: self.session_view(),
+            listing: None,
         }
     }
 
@@ -324,7 +372,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.engine.session_closed();
+        self.engine.processes().close(&self.process);
     }
 }
 
@@ -350,6 +398,14 @@ pub(crate) fn utf8(sql: &[u8]) -> Result<&str> {
             format!("Invalid utf8mb4 character string: '{hex}'"),
         )
     })
+}
+
+fn asks_for_counts(lexed: &Lexed) -> bool {
+    let is_count = |word: &str| {
+        let word = word.trim_start_matches('@');
+        word.eq_ignore_ascii_case("warning_count") || word.eq_ignore_ascii_case("error_count")
+    };
+    (0..lexed.tokens.len()).any(|i| is_count(lexed.word(i)))
 }
 
 fn placeholder_error(lexed: &Lexed) -> SqlError {

@@ -36,7 +36,7 @@ impl Writer {
             return Err(Error::TableExists(schema.into(), spec.name));
         }
         let (shape, fills) = new_shape(&old, &spec, &columns)?;
-        let kept_keys = check_keys(&old.meta.spec, &spec, &columns)?;
+        check_keys(&old.meta.spec, &spec, &columns)?;
         self.check_nulls(&old, &spec, &columns)?;
         let history = if shape == old.history.columns() {
             Arc::clone(&old.history)
@@ -55,13 +55,6 @@ impl Writer {
             spec,
         };
         self.define(&old, meta, &history)?;
-        if let Some(table) = self.tables.get_mut(&old.meta.id) {
-            let mut keys: Vec<_> = table.keys.drain(..).map(Some).collect();
-            let taken = kept_keys
-                .iter()
-                .map(|&key| keys.get_mut(key).and_then(Option::take));
-            table.keys = taken.map(Option::unwrap_or_default).collect();
-        }
         self.queue_flushes();
         self.queue_merge();
         Ok(())
@@ -130,6 +123,7 @@ impl Writer {
         let snapshot = TableSnapshot {
             table: Arc::clone(old),
             cache: Arc::clone(&self.shared.cache),
+            hasher: self.shared.hasher,
         };
         for (column, origin) in spec.columns.iter().zip(columns) {
             let nulls = match origin {
@@ -201,8 +195,8 @@ fn new_shape(
     Ok((shape, fills))
 }
 
-/// Whether the keys are the old ones; which of the old unique keys each of the new ones is.
-fn check_keys(old: &TableSpec, new: &TableSpec, origins: &[ColumnOrigin]) -> Result<Vec<usize>> {
+/// Whether the keys are among the old ones. Their files and maps know them by their columns.
+fn check_keys(old: &TableSpec, new: &TableSpec, origins: &[ColumnOrigin]) -> Result<()> {
     let before = |columns: &[usize]| -> Option<Vec<usize>> {
         let origin = |&column: &usize| match origins.get(column) {
             Some(ColumnOrigin::Existing(at)) => Some(*at),
@@ -219,14 +213,16 @@ fn check_keys(old: &TableSpec, new: &TableSpec, origins: &[ColumnOrigin]) -> Res
     if matches!(counted_before, Some(None)) {
         return Err(Error::NotSupported("a new counted column".into()));
     }
-    let old_key = |key: &crate::KeySpec| {
+    let is_old = |key: &crate::KeySpec| {
         let found = old
             .unique_keys
             .iter()
             .position(|o| same(&key.columns, &o.columns));
         found.ok_or_else(|| Error::NotSupported(format!("the new unique key {}", key.name)))
     };
-    new.unique_keys.iter().map(old_key).collect()
+    new.unique_keys
+        .iter()
+        .try_for_each(|key| is_old(key).map(drop))
 }
 
 /// Whether a row that is not deleted has NULL in a column.

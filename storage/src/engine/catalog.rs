@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::writer::{WriteTable, Writer};
+use super::writer::Writer;
 use crate::history::History;
 use crate::manifest::Edit;
 use crate::version::{SchemaVersion, TableVersion, Version};
@@ -53,12 +53,6 @@ impl Writer {
             schema: schema.clone(),
             spec: spec.clone(),
         }])?;
-        let keys = spec
-            .unique_keys
-            .iter()
-            .map(|_| Default::default())
-            .collect();
-        self.tables.insert(id, WriteTable { keys, damage: None });
         if let Some(found) = Arc::make_mut(&mut self.version.schemas).get_mut(&schema) {
             found.tables.insert(spec.name.clone(), id);
         }
@@ -107,7 +101,6 @@ impl Writer {
         self.log_edits(&edits)?;
         for id in ids {
             self.abandon_segments(*id);
-            self.tables.remove(id);
         }
         self.version = next;
         self.publish();
@@ -141,14 +134,6 @@ impl Writer {
         edits.extend(wal.iter().map(|&file| Edit::WalRemoved { file }));
         self.log_edits(&edits)?;
         self.abandon_segments(id);
-        if let Some(table) = self.tables.get_mut(&id) {
-            // Complete again: there is nothing to know.
-            table.damage = None;
-            table
-                .keys
-                .iter_mut()
-                .for_each(|set| *set = Default::default());
-        }
         if let Ok(table) = next.table(id) {
             table.counter.restart();
         }

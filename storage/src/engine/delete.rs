@@ -10,11 +10,10 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::writer::Writer;
-use crate::commit::{IfGone, PreparedDelete};
+use crate::commit::{Delete, IfGone};
 use crate::format::FileId;
 use crate::home::{Home, Part, Place};
 use crate::manifest::Edit;
-use crate::unique::KeyHash;
 use crate::version::{TableVersion, Version};
 use crate::{Error, Result, TableId, TableName};
 
@@ -77,13 +76,20 @@ fn locate_row(table: &TableVersion, home: &Arc<Home>, mut row: u32) -> Option<(P
     }
 }
 
+/// Whether a row of a home is there, unless one of these deletes it.
+pub(super) fn is_there(
+    table: &TableVersion,
+    home: &Arc<Home>,
+    row: u32,
+    deletes: [&StagedDeletes; 2],
+) -> bool {
+    let there = |(place, row)| !deletes.iter().any(|d| d.contains(table, place, row));
+    locate_row(table, home, row).is_some_and(there)
+}
+
 impl Writer {
-    /// The rows of a delete that are there, and the hashes of their unique keys, per key.
-    pub(super) fn find_rows(
-        &self,
-        staged: &StagedDeletes,
-        delete: &PreparedDelete,
-    ) -> Result<(Parts, Vec<Vec<KeyHash>>)> {
+    /// The rows of a delete that are there.
+    pub(super) fn find_rows(&self, staged: &StagedDeletes, delete: &Delete) -> Result<Parts> {
         let meta = delete.rows.snapshot.meta();
         let name = || (meta.schema.clone(), meta.spec.name.clone());
         let Ok(table) = self.version.table(meta.id) else {
@@ -112,14 +118,7 @@ impl Writer {
             let table = TableName { schema, table };
             return Err(Error::Conflict { table });
         }
-        let keys = match found == delete.rows.len() {
-            true => delete
-                .keys
-                .iter()
-                .map(|k| k.iter().flatten().copied().collect()),
-            false => return Ok((sorted(parts), keys_of_rest(table, staged, delete))),
-        };
-        Ok((sorted(parts), keys.collect()))
+        Ok(sorted(parts))
     }
 
     /// Edits that tell the manifest of deleted rows that only the WAL has.
@@ -175,27 +174,4 @@ fn sorted(parts: HashMap<Place, RoaringBitmap>) -> Parts {
     let mut parts: Parts = parts.into_iter().collect();
     parts.sort_by_key(|(place, _)| *place);
     parts
-}
-
-/// The keys of those rows of a delete that are still there.
-fn keys_of_rest(
-    table: &TableVersion,
-    staged: &StagedDeletes,
-    delete: &PreparedDelete,
-) -> Vec<Vec<KeyHash>> {
-    if delete.keys.is_empty() {
-        return Vec::new();
-    }
-    let homes = delete.rows.snapshot.table.homes().zip(&delete.rows.rows);
-    let rows = homes.flat_map(|(home, rows)| rows.iter().map(move |row| (home, row)));
-    let is_there = |(home, row)| match locate_row(table, home, row) {
-        Some((place, row)) => !staged.contains(table, place, row),
-        None => false,
-    };
-    let there: Vec<bool> = rows.map(is_there).collect();
-    let kept = |key: &Vec<Option<KeyHash>>| {
-        let both = key.iter().zip(&there).filter(|(_, there)| **there);
-        both.filter_map(|(hash, _)| *hash).collect()
-    };
-    delete.keys.iter().map(kept).collect()
 }

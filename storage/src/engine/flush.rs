@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::Shared;
 use super::segments::{RowSource, Written};
+use crate::history::History;
 use crate::memtable::Memtable;
 use crate::placement::Placement;
 use crate::{Result, TableMeta};
@@ -14,6 +15,7 @@ use crate::{Result, TableMeta};
 #[derive(Debug)]
 pub(crate) struct FlushJob {
     pub(super) meta: Arc<TableMeta>,
+    pub(super) history: Arc<History>,
     /// As it was when the job was queued: rows deleted since are written, too.
     pub(super) memtable: Arc<Memtable>,
 }
@@ -43,6 +45,6 @@ impl RowSource for Memtable {
 
 impl FlushJob {
     pub(super) fn run(&self, shared: &Shared) -> Result<Written> {
-        shared.write_segments(&self.meta, &*self.memtable)
+        shared.write_segments(&self.meta, &self.history, &*self.memtable)
     }
 }

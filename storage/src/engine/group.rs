@@ -11,12 +11,13 @@ use arrow::array::RecordBatch;
 
 use super::Done;
 use super::delete::{Parts, StagedDeletes};
+use super::unique::{Added, StagedKeys};
 use super::writer::{Waiting, Writer};
 use crate::commit::{Commit, OnDuplicate, PreparedCommit, PreparedInsert, largest_counted};
-use crate::unique::KeyHash;
+use crate::keys::KeyHash;
 use crate::version::Version;
 use crate::wal::{put_commit, put_delete, put_insert};
-use crate::{Error, Result, SyncMode, TableId, TableName};
+use crate::{Error, Result, SyncMode, TableId, TableMeta, TableName};
 
 /// Encoded bytes a group takes on beyond its first commit.
 const GROUP_BYTES: usize = 32 << 20;
@@ -24,31 +25,28 @@ const GROUP_BYTES: usize = 32 << 20;
 /// Unwritten bytes at which buffered commits are written all the same.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
 
-/// Changes of the sets of key values, to be taken back in reverse order.
-#[derive(Default)]
-struct KeyChanges(Vec<(TableId, usize, KeyHash, Change)>);
-
-#[derive(Clone, Copy)]
-enum Change {
-    Added,
-    Removed,
-}
-
 /// Payload of a frame, rows to apply and keys to take back, as commits are staged one by one.
 #[derive(Default)]
 struct Stage {
     payload: Vec<u8>,
     commits: u32,
-    rows: BTreeMap<TableId, Vec<RecordBatch>>,
+    rows: BTreeMap<TableId, Vec<(RecordBatch, Keys)>>,
     deleted: StagedDeletes,
-    keys: KeyChanges,
+    keys: StagedKeys,
     sync: Option<SyncMode>,
 }
+
+/// Per unique key, per row.
+type Keys = Vec<Vec<Option<KeyHash>>>;
 
 /// What a commit does after all checks.
 #[derive(Default)]
 struct Changes {
     accepted: Vec<Accepted>,
+    /// Key values it brings.
+    added: Added,
+    /// Its deletes, as its own inserts see them.
+    own: StagedDeletes,
     deletes: Vec<(TableId, Parts)>,
 }
 
@@ -57,6 +55,7 @@ struct Accepted {
     table: TableId,
     rows: RecordBatch,
     body: Vec<u8>,
+    keys: Keys,
 }
 
 impl Writer {
@@ -73,7 +72,6 @@ impl Writer {
         }
         let logged = self.log(&stage).and_then(|()| self.apply(&mut stage));
         if let Err(error) = &logged {
-            self.restore_keys(&stage.keys);
             for (_, result) in &mut answers {
                 // Also of those that failed by themselves: what they ran into is not there.
                 *result = Err(error.clone());
@@ -87,14 +85,19 @@ impl Writer {
 
     /// Checks one commit against everything before it and adds it to the frame.
     fn stage(&mut self, stage: &mut Stage, commit: PreparedCommit) -> Result<Commit> {
-        let keys_before = stage.keys.0.len();
-        let staged = self.stage_changes(stage, &commit);
+        let mut changes = Changes::default();
+        let staged = self.stage_changes(stage, &commit, &mut changes);
         stage.sync = stage.sync.max(Some(commit.sync));
-        if staged.is_err() {
-            let changes = stage.keys.0.split_off(keys_before);
-            self.restore_keys(&KeyChanges(changes));
+        let Changes {
+            accepted,
+            added,
+            deletes,
+            ..
+        } = changes;
+        if let Err(error) = staged {
+            stage.keys.take_back(&added);
+            return Err(error);
         }
-        let Changes { accepted, deletes } = staged?;
         let given: u64 = commit
             .inserts
             .iter()
@@ -115,25 +118,25 @@ impl Writer {
         })
     }
 
-    /// Finds the rows to delete, then checks the rows to insert, with the keys in pace. After an error
-    /// the keys are still to be restored.
-    fn stage_changes(&mut self, stage: &mut Stage, commit: &PreparedCommit) -> Result<Changes> {
-        let mut changes = Changes::default();
+    /// Finds the rows to delete, then checks the rows to insert. After an error the keys that were added
+    /// are still to be taken back.
+    fn stage_changes(
+        &self,
+        stage: &mut Stage,
+        commit: &PreparedCommit,
+        changes: &mut Changes,
+    ) -> Result<()> {
         for delete in &commit.deletes {
-            let (parts, keys) = self.find_rows(&stage.deleted, delete)?;
+            let parts = self.find_rows(&stage.deleted, delete)?;
             let table = delete.rows.table();
-            for (key, hashes) in keys.into_iter().enumerate() {
-                for hash in hashes {
-                    self.change_key(&mut stage.keys, table, (key, hash), Change::Removed);
-                }
-            }
+            changes.own.add(table, &parts);
             changes.deletes.push((table, parts));
         }
         for (index, insert) in commit.inserts.iter().enumerate() {
-            let accepted = self.accept(stage, index, insert, commit.on_duplicate)?;
+            let accepted = self.accept(stage, changes, (index, insert), commit.on_duplicate)?;
             changes.accepted.push(accepted);
         }
-        Ok(changes)
+        Ok(())
     }
 
     fn add(&mut self, stage: &mut Stage, accepted: Vec<Accepted>, deletes: Vec<(TableId, Parts)>) {
@@ -142,14 +145,20 @@ impl Writer {
             .filter(|a| a.rows.num_rows() > 0)
             .collect();
         put_commit(&mut stage.payload, accepted.len(), deletes.len());
-        for Accepted { table, rows, body } in accepted {
+        for accepted in accepted {
+            let Accepted {
+                table,
+                rows,
+                body,
+                keys,
+            } = accepted;
             put_insert(&mut stage.payload, table, &body);
             if let Ok(version) = self.version.table(table)
                 && let Some(largest) = largest_counted(&version.meta, &rows)
             {
                 version.counter.pass(largest);
             }
-            stage.rows.entry(table).or_default().push(rows);
+            stage.rows.entry(table).or_default().push((rows, keys));
         }
         for (table, parts) in deletes {
             put_delete(&mut stage.payload, table, &parts);
@@ -160,69 +169,34 @@ impl Writer {
 
     /// Checks the rows of one insert against the unique keys and reserves theirs.
     fn accept(
-        &mut self,
+        &self,
         stage: &mut Stage,
-        index: usize,
-        insert: &PreparedInsert,
+        changes: &mut Changes,
+        (index, insert): (usize, &PreparedInsert),
         on_duplicate: OnDuplicate,
     ) -> Result<Accepted> {
         let id = insert.meta.id;
-        // Dropped since the commit was prepared? Name it as the caller knows it.
-        let name = || (insert.meta.schema.clone(), insert.meta.spec.name.clone());
-        let (true, Some(table)) = (
-            self.version.tables.contains_key(&id),
-            self.tables.get_mut(&id),
-        ) else {
-            let (schema, table) = name();
-            return Err(Error::UnknownTable(schema, table));
-        };
-        let current = self.version.table(id)?;
-        let keys = |meta: &crate::TableMeta| meta.spec.unique_keys.clone();
-        if insert.shape != current.history.current() || keys(&insert.meta) != keys(&current.meta) {
-            let (schema, table) = name();
-            let table = TableName { schema, table };
-            return Err(Error::TableChanged { table });
-        }
-        if let (Some(damage), false) = (&table.damage, insert.keys.is_empty()) {
-            return Err(damage.clone());
-        }
+        self.check_unchanged(insert)?;
+        let taken = self.taken(insert, [&stage.deleted, &changes.own])?;
         let mut keep = vec![true; insert.rows.num_rows()];
         for (row, keep) in keep.iter_mut().enumerate() {
-            let hashes = || {
-                insert
-                    .keys
-                    .iter()
-                    .map(|key| key.get(row).copied().flatten())
+            let hash_of = |key: &Vec<Option<KeyHash>>| key.get(row).copied().flatten();
+            let is_repeated = |(key, hash): (usize, Option<KeyHash>)| {
+                let taken = taken.get(key).and_then(|t| t.get(row)).copied();
+                taken == Some(true) || hash.is_some_and(|h| stage.keys.contains(id, key, &h))
             };
-            let repeated = hashes()
-                .zip(&table.keys)
-                .position(|(hash, set)| hash.is_some_and(|h| set.contains(&h)));
-            match (repeated, on_duplicate) {
+            let hashes = || insert.keys.iter().map(hash_of).enumerate();
+            match (hashes().position(is_repeated), on_duplicate) {
                 (None, _) => {
-                    for (key, (hash, set)) in hashes().zip(&mut table.keys).enumerate() {
+                    for (key, hash) in hashes() {
                         if let Some(hash) = hash {
-                            set.insert(hash);
-                            stage.keys.0.push((id, key, hash, Change::Added));
+                            stage.keys.add(id, key, hash, &mut changes.added);
                         }
                     }
                 }
                 (Some(_), OnDuplicate::Skip) => *keep = false,
                 (Some(key), OnDuplicate::Fail) => {
-                    let key = insert
-                        .meta
-                        .spec
-                        .unique_keys
-                        .get(key)
-                        .map(|k| k.name.clone());
-                    let key = key.unwrap_or_default();
-                    let (schema, table) = name();
-                    let table = TableName { schema, table };
-                    return Err(Error::DuplicateKey {
-                        table,
-                        key,
-                        batch: index,
-                        row,
-                    });
+                    return Err(duplicate(insert, key, (index, row)));
                 }
             }
         }
@@ -231,43 +205,31 @@ impl Writer {
                 table: id,
                 rows: insert.rows.clone(),
                 body: insert.body.clone(),
+                keys: insert.keys.clone(),
             });
         }
+        let keys = insert.kept_keys(&keep);
         let (rows, body) = insert.filter(keep)?;
         Ok(Accepted {
             table: id,
             rows,
             body,
+            keys,
         })
     }
 
-    fn change_key(
-        &mut self,
-        changes: &mut KeyChanges,
-        table: TableId,
-        (key, hash): (usize, KeyHash),
-        change: Change,
-    ) {
-        let keys = self.tables.get_mut(&table).map(|t| &mut t.keys);
-        if let Some(set) = keys.and_then(|keys| keys.get_mut(key)) {
-            let changed = match change {
-                Change::Added => set.insert(hash),
-                Change::Removed => set.remove(&hash),
-            };
-            if changed {
-                changes.0.push((table, key, hash, change));
-            }
+    /// Whether the table still is what the rows were made for. Errors name it as the caller knows it.
+    fn check_unchanged(&self, insert: &PreparedInsert) -> Result<()> {
+        let TableName { schema, table } = name_of(insert);
+        let Some(current) = self.version.tables.get(&insert.meta.id) else {
+            return Err(Error::UnknownTable(schema, table));
+        };
+        let keys = |meta: &TableMeta| meta.spec.unique_keys.clone();
+        if insert.shape != current.history.current() || keys(&insert.meta) != keys(&current.meta) {
+            let table = TableName { schema, table };
+            return Err(Error::TableChanged { table });
         }
-    }
-
-    fn restore_keys(&mut self, changes: &KeyChanges) {
-        for &(table, key, hash, change) in changes.0.iter().rev() {
-            let back = match change {
-                Change::Added => Change::Removed,
-                Change::Removed => Change::Added,
-            };
-            self.change_key(&mut KeyChanges::default(), table, (key, hash), back);
-        }
+        Ok(())
     }
 
     /// Logs the frame and makes it as durable as the strictest of its commits asks.
@@ -302,6 +264,12 @@ impl Writer {
         let mut version = self.version.clone();
         version.sequence += u64::from(stage.commits);
         for (id, rows) in std::mem::take(&mut stage.rows) {
+            let (rows, keys): (Vec<RecordBatch>, Vec<Keys>) = rows.into_iter().unzip();
+            let mut first = version.table(id).map_or(0, |t| t.active.rows());
+            for (rows, keys) in rows.iter().zip(&keys) {
+                self.note_keys(id, first, keys);
+                first += rows.num_rows() as u64;
+            }
             let applied = append(&mut version, id, &rows, self.wal.id());
             // It is in the log and cannot be taken back: a failure here must stop everything.
             self.check(applied)?;
@@ -331,4 +299,21 @@ fn append(
     let memtable = table.active.append(&schema, rows, sequence, wal)?;
     version.change(id, |table| table.active = Arc::new(memtable));
     Ok(())
+}
+
+fn name_of(insert: &PreparedInsert) -> TableName {
+    TableName {
+        schema: insert.meta.schema.clone(),
+        table: insert.meta.spec.name.clone(),
+    }
+}
+
+fn duplicate(insert: &PreparedInsert, key: usize, (batch, row): (usize, usize)) -> Error {
+    let key = insert.meta.spec.unique_keys.get(key);
+    Error::DuplicateKey {
+        table: name_of(insert),
+        key: key.map(|k| k.name.clone()).unwrap_or_default(),
+        batch,
+        row,
+    }
 }

@@ -229,6 +229,7 @@ impl Writer {
             self.merging = true;
             self.shared.merges.push(MergeJob {
                 meta: Arc::clone(&table.meta),
+                history: Arc::clone(&table.history),
                 inputs,
             });
             return;

@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::Shared;
 use super::segments::{RowSource, Written};
+use crate::history::History;
 use crate::placement::Placement;
 use crate::segment::{ChunkCache, ColumnCursor};
 use crate::version::LiveSegment;
@@ -15,6 +16,7 @@ use crate::{Result, TableMeta};
 #[derive(Debug)]
 pub(crate) struct MergeJob {
     pub(super) meta: Arc<TableMeta>,
+    pub(super) history: Arc<History>,
     /// As they were when the job was queued: rows deleted since are written, too.
     pub(super) inputs: Vec<LiveSegment>,
 }
@@ -74,6 +76,6 @@ impl MergeJob {
             segments: &self.inputs,
             cache: ChunkCache::new(16 << 20),
         };
-        shared.write_segments(&self.meta, &inputs)
+        shared.write_segments(&self.meta, &self.history, &inputs)
     }
 }

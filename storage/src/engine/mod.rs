@@ -20,6 +20,7 @@ mod queue;
 mod recovery;
 mod rotation;
 mod segments;
+mod unique;
 mod writer;
 
 use std::path::PathBuf;
@@ -29,9 +30,9 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::commit::{Commit, PreparedCommit};
 use crate::fs::{FileSystem, Lock};
+use crate::keys::KeyHasher;
 use crate::manifest::FileIds;
 use crate::segment::ChunkCache;
-use crate::unique::KeyHasher;
 use crate::version::Version;
 use crate::{Environment, Error, Options, Result};
 

@@ -1,32 +1,35 @@
 //! Opening a directory: from the manifest, the segments it names and the WAL files it names to a writer
 //! and a version. Nothing is served before everything that was read back is durable again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::concat;
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
 use super::queue::Queue;
-use super::writer::{WriteTable, Writer};
+use super::writer::Writer;
 use super::{Engine, Shared};
 use crate::commit::largest_counted;
 use crate::format::{FileId, Malformed, Seal};
 use crate::fs::{FileSystem, Lock};
+use crate::history::History;
 use crate::home::Place;
+use crate::keys::{KeyColumns, KeyHasher, key_columns, key_path};
 use crate::manifest::{
     FileIds, ManifestLog, ManifestState, Recovered, TableState, WalRecord, decode_manifest,
     manifest_path,
 };
-use crate::segment::{Bounds, ChunkCache, PublishedSegment, segment_path};
-use crate::unique::KeyHasher;
+use crate::segment::{Bounds, ChunkCache, ColumnCursor, PublishedSegment, segment_path};
 use crate::version::{LiveSegment, SchemaVersion, TableVersion, Version};
+use crate::view::SegmentView;
 use crate::wal::{
     LoggedDelete, ReplayedCommit, WAL_DIR, WalContents, WalLog, decode_batch, read_wal, wal_path,
 };
-use crate::{Environment, Error, Options, Result, ScanRequest, Snapshot, TableId, TableMeta};
+use crate::{Environment, Error, Options, Result, TableId, TableMeta};
 
 const LOCK_NAME: &str = "LOCK";
 
@@ -44,12 +47,17 @@ impl Engine {
         create_dirs(&*fs, &dir)?;
         let lock = lock(&*fs, &dir)?;
         let present = list_files(&*fs, &dir)?;
-        let recovered = read_manifest(&*fs, &dir, &present, &environment)?;
+        let mut recovered = read_manifest(&*fs, &dir, &present, &environment)?;
         let file_ids = FileIds::starting_at(present.next_file(&recovered));
-        let hasher = KeyHasher::new([
-            environment.random(RANDOM_HASH_FIRST)?,
-            environment.random(RANDOM_HASH_SECOND)?,
-        ]);
+        let secret = match recovered.state.secret {
+            Some(secret) => secret,
+            None => [
+                environment.random(RANDOM_HASH_FIRST)?,
+                environment.random(RANDOM_HASH_SECOND)?,
+            ],
+        };
+        recovered.state.secret = Some(secret);
+        let hasher = KeyHasher::new(secret);
         let cache = Arc::new(ChunkCache::new(options.dictionary_cache_bytes));
         let shared = Shared {
             fs,
@@ -113,13 +121,16 @@ fn lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn Lock>> {
 struct Present {
     manifest: bool,
     segments: BTreeSet<FileId>,
+    /// Key files, by the numbers of their segments.
+    keys: BTreeSet<FileId>,
     wal: BTreeSet<FileId>,
 }
 
 impl Present {
     /// A number above every one that was ever used: by a file that counts or by one left over.
     fn next_file(&self, recovered: &Recovered) -> FileId {
-        let last = self.segments.last().max(self.wal.last());
+        let last = self.segments.last().max(self.keys.last());
+        let last = last.max(self.wal.last());
         let after = last.map_or(FileId(1), |file| FileId(file.0.saturating_add(1)));
         after.max(recovered.state.next_file)
     }
@@ -139,6 +150,10 @@ fn list_files(fs: &dyn FileSystem, dir: &Path) -> Result<Present> {
         segments: names
             .iter()
             .filter_map(|name| number(name, ".seg"))
+            .collect(),
+        keys: names
+            .iter()
+            .filter_map(|name| number(name, ".key"))
             .collect(),
         wal: wal_names
             .iter()
@@ -175,7 +190,6 @@ struct Recovery {
     shared: Arc<Shared>,
     recovered: Recovered,
     version: Version,
-    tables: HashMap<TableId, WriteTable>,
 }
 
 impl Recovery {
@@ -184,7 +198,6 @@ impl Recovery {
             shared,
             recovered,
             version: Version::default(),
-            tables: HashMap::new(),
         }
     }
 
@@ -193,8 +206,7 @@ impl Recovery {
         self.replay_wal()?;
         let (manifest, wal) = self.start_logs()?;
         remove_unnamed(&self.shared, manifest.state(), wal.id(), present);
-        self.load_keys();
-        let writer = Writer::new(self.shared, manifest, wal, self.version, self.tables);
+        let writer = Writer::new(self.shared, manifest, wal, self.version);
         writer.publish();
         Ok(writer)
     }
@@ -215,13 +227,6 @@ impl Recovery {
             }
             let version = open_table(&self.shared, id, table)?;
             self.version.tables.insert(id, Arc::new(version));
-            let keys = table
-                .spec
-                .unique_keys
-                .iter()
-                .map(|_| Default::default())
-                .collect();
-            self.tables.insert(id, WriteTable { keys, damage: None });
         }
         self.version.schemas = Arc::new(schemas);
         self.version.properties = Arc::new(state.properties.clone());
@@ -294,6 +299,13 @@ impl Recovery {
             })?;
             if let Some(largest) = largest_counted(&table.meta, &rows) {
                 table.counter.pass(largest);
+            }
+            let unique = key_columns(&table.history, &table.meta.spec.unique_keys);
+            let keys = &table.meta.spec.unique_keys;
+            let keys = self.shared.hasher.hash_keys(keys, &rows)?;
+            for (key, hashes) in unique.iter().zip(&keys) {
+                let first = table.active.rows();
+                table.active.keys().add(&key.ids, first, hashes);
             }
             let schema = table.history.schema(table.history.current());
             let memtable = table
@@ -409,19 +421,6 @@ impl Recovery {
         let manifest = ManifestLog::create(&shared.fs, &shared.dir, recovered, &shared.file_ids)?;
         Ok((manifest, wal))
     }
-
-    /// Fills the sets of key values from the stored rows.
-    fn load_keys(&mut self) {
-        let version = Arc::new(self.version.clone());
-        let cache = Arc::clone(&self.shared.cache);
-        let snapshot = Snapshot { version, cache };
-        for (&id, table) in &mut self.tables {
-            if let Err(error) = load_table_keys(&self.shared.hasher, &snapshot, id, table) {
-                tracing::error!(%error, table = id.0, "the unique keys cannot be read");
-                table.damage = Some(error);
-            }
-        }
-    }
 }
 
 /// Rows as the table has them, from a record in the shape it had then.
@@ -446,6 +445,7 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
         spec,
     };
     let mut next = state.counter;
+    let unique = key_columns(&state.history, &meta.spec.unique_keys);
     let mut segments = Vec::with_capacity(state.segments.len());
     for &record in state.segments.values() {
         let shape = state
@@ -456,6 +456,10 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
         let segment = PublishedSegment::open(fs, dir, shared.database, record, table)?;
         let deleted = state.deleted.get(&record.file);
         let deleted = deleted.map_or_else(RoaringBitmap::new, |rows| (**rows).clone());
+        let segment = match unique.as_slice() {
+            [] => segment,
+            unique => with_keys(shared, segment, &state.history, unique)?,
+        };
         let segment = LiveSegment::new(Arc::new(segment), &state.history, deleted)?;
         let counted = meta.spec.auto_increment;
         match counted.map(|column| segment.zone(column)).transpose() {
@@ -475,6 +479,56 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
     Ok(TableVersion::new(meta, history, segments, numbers))
 }
 
+/// A segment with its key file, made again if it cannot be used. If that fails, too, the table cannot be
+/// inserted into, and everything else goes on.
+fn with_keys(
+    shared: &Shared,
+    segment: PublishedSegment,
+    history: &History,
+    unique: &[KeyColumns],
+) -> Result<PublishedSegment> {
+    if segment.reader().is_err() {
+        return Ok(segment);
+    }
+    let file = segment.record.file;
+    let keys = match shared.open_keys(file, unique) {
+        Err(error @ Error::Io { kind, .. }) if kind != std::io::ErrorKind::NotFound => {
+            return Err(error);
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the keys of a segment are collected again");
+            let conversion = history.conversion(history.shape_of_file(file))?;
+            let segment = Arc::new(segment);
+            let view = SegmentView::new(Arc::clone(&segment), conversion);
+            let made = make_keys(shared, &view, unique);
+            drop(view);
+            let made = made.and_then(|()| shared.open_keys(file, unique));
+            let segment = Arc::into_inner(segment);
+            let segment = segment.ok_or_else(|| Error::Invalid("a segment in use".into()))?;
+            return match made {
+                Err(error @ Error::Io { .. }) if !error.is_no_space() => Err(error),
+                made => Ok(segment.with_keys(made)),
+            };
+        }
+        keys => keys,
+    };
+    Ok(segment.with_keys(keys))
+}
+
+fn make_keys(shared: &Shared, segment: &SegmentView, unique: &[KeyColumns]) -> Result<()> {
+    let cache = ChunkCache::new(1 << 20);
+    let column = |column: usize| {
+        let mut cursor = ColumnCursor::default();
+        let blocks = 0..segment.reader()?.blocks();
+        let blocks = blocks.map(|block| segment.read(column, block, &cache, &mut cursor));
+        let blocks = blocks.collect::<Result<Vec<_>>>()?;
+        let blocks: Vec<&dyn Array> = blocks.iter().map(|b| b.as_ref()).collect();
+        concat(&blocks).map_err(|e| Error::Invalid(e.to_string()))
+    };
+    shared.write_keys(segment.record.file, unique, column)?;
+    io("sync", &shared.dir, shared.fs.sync_dir(&shared.dir))
+}
+
 /// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are
 /// in segments. What cannot be removed does no harm.
 fn remove_unnamed(shared: &Shared, state: &ManifestState, wal: FileId, present: Present) {
@@ -483,6 +537,8 @@ fn remove_unnamed(shared: &Shared, state: &ManifestState, wal: FileId, present: 
     let mut paths: Vec<_> = segments
         .map(|file| segment_path(&shared.dir, file))
         .collect();
+    let keys = present.keys.into_iter().filter(|file| !named(file));
+    paths.extend(keys.map(|file| key_path(&shared.dir, file)));
     let live = |file: &FileId| *file == wal || state.wal.iter().any(|w| w.file == *file);
     let logs = present.wal.into_iter().filter(|file| !live(file));
     paths.extend(logs.map(|file| wal_path(&shared.dir, file)));
@@ -491,28 +547,4 @@ fn remove_unnamed(shared: &Shared, state: &ManifestState, wal: FileId, present: 
             tracing::warn!(path = %path.display(), %error, "a file that does not count stays");
         }
     }
-}
-
-fn load_table_keys(
-    hasher: &KeyHasher,
-    snapshot: &Snapshot,
-    id: TableId,
-    table: &mut WriteTable,
-) -> Result<()> {
-    let meta = Arc::clone(&snapshot.version.table(id)?.meta);
-    let source = snapshot.table(&meta.schema, &meta.spec.name);
-    let source = source.ok_or_else(|| Error::Invalid("a table without a name".into()))?;
-    for (key, set) in meta.spec.unique_keys.iter().zip(&mut table.keys) {
-        set.reserve(source.rows() as usize);
-        let request = ScanRequest {
-            columns: key.columns.clone(),
-            predicates: Vec::new(),
-        };
-        for morsel in source.scan(request)?.into_morsels() {
-            for batch in morsel {
-                set.extend(hasher.hash(batch?.columns())?.into_iter().flatten());
-            }
-        }
-    }
-    Ok(())
 }

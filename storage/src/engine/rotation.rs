@@ -133,9 +133,12 @@ impl Writer {
         for table in self.version.tables.values() {
             for memtable in &table.sealed {
                 if !self.flushing.iter().any(|m| m.is(memtable)) {
-                    let (meta, memtable) = (Arc::clone(&table.meta), Arc::clone(memtable));
-                    self.flushing.push(Arc::clone(&memtable));
-                    self.shared.flushes.push(FlushJob { meta, memtable });
+                    self.flushing.push(Arc::clone(memtable));
+                    self.shared.flushes.push(FlushJob {
+                        meta: Arc::clone(&table.meta),
+                        history: Arc::clone(&table.history),
+                        memtable: Arc::clone(memtable),
+                    });
                 }
             }
         }

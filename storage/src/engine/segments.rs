@@ -10,8 +10,10 @@ use arrow::datatypes::DataType;
 use roaring::RoaringBitmap;
 
 use super::Shared;
-use crate::format::Seal;
+use crate::format::{FileId, Seal};
+use crate::history::History;
 use crate::home::Move;
+use crate::keys::{KeyColumns, KeyIndex, key_columns, key_path, write_index};
 use crate::placement::{Placement, shards_of};
 use crate::segment::{PublishedSegment, SegmentWriter, segment_path};
 use crate::sort::sorted_order;
@@ -60,8 +62,10 @@ impl Shared {
     pub(super) fn write_segments(
         &self,
         meta: &TableMeta,
+        history: &History,
         source: &dyn RowSource,
     ) -> Result<Written> {
+        let unique = key_columns(history, &meta.spec.unique_keys);
         let keys = meta.spec.sort_key.iter().map(|&c| whole_column(source, c));
         let order = sorted_order(&keys.collect::<Result<Vec<_>>>()?)?;
         let order = match order {
@@ -78,7 +82,7 @@ impl Shared {
         };
         let outputs: Vec<_> = parts.iter().flat_map(cut).collect();
         let mut paths = Vec::new();
-        let written = self.write_columns(meta, source, &outputs, &mut paths);
+        let written = self.write_columns((meta, &unique), source, &outputs, &mut paths);
         let synced = written.and_then(|segments| {
             let synced = self.fs.sync_dir(&self.dir);
             synced.map_err(|e| Error::io("sync", &self.dir, &e))?;
@@ -99,7 +103,7 @@ impl Shared {
     /// the files that were begun.
     fn write_columns(
         &self,
-        meta: &TableMeta,
+        (meta, unique): (&TableMeta, &[KeyColumns]),
         source: &dyn RowSource,
         outputs: &[(Placement, UInt32Array)],
         paths: &mut Vec<PathBuf>,
@@ -112,26 +116,72 @@ impl Shared {
             };
             let path = segment_path(&self.dir, seal.file);
             paths.push(path.clone());
+            if !unique.is_empty() {
+                paths.push(key_path(&self.dir, seal.file));
+            }
             let sort_key = &meta.spec.sort_key;
             let mut writer = SegmentWriter::create(&*self.fs, &path, seal, meta.id, sort_key)?;
             writer.place(*placement);
-            writers.push((writer, rows));
+            writers.push((writer, (seal.file, rows)));
         }
         for column in 0..meta.spec.columns.len() {
             let whole = whole_column(source, column)?;
-            for (writer, rows) in &mut writers {
+            for (writer, (_, rows)) in &mut writers {
                 let sorted = take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))?;
                 writer.column(&sorted)?;
             }
         }
-        let open = |(writer, _): (SegmentWriter, _)| {
+        let open = |(writer, (file, rows)): (SegmentWriter, (FileId, &UInt32Array))| {
             let (fs, dir, table) = (&self.fs, &self.dir, (meta.id, &meta.arrow));
             let record = writer.finish()?;
+            self.write_keys(file, unique, |column| sorted_column(source, column, rows))?;
             let segment = PublishedSegment::open(fs, dir, self.database, record, table)?;
             segment.reader()?;
-            Ok(Arc::new(segment))
+            Ok(Arc::new(match unique {
+                [] => segment,
+                _ => segment.with_keys(Ok(self.open_keys(file, unique)?)),
+            }))
         };
         writers.into_iter().map(open).collect()
+    }
+
+    /// Writes the key file of a segment, whose columns are given by position.
+    pub(super) fn write_keys(
+        &self,
+        file: FileId,
+        unique: &[KeyColumns],
+        column: impl Fn(usize) -> Result<ArrayRef>,
+    ) -> Result<()> {
+        if unique.is_empty() {
+            return Ok(());
+        }
+        let hashes = unique.iter().map(|key| {
+            let columns = key.positions.iter().map(|&c| column(c));
+            let hashes = self.hasher.hash(&columns.collect::<Result<Vec<_>>>()?)?;
+            Ok((key.ids.clone(), hashes))
+        });
+        let hashes = hashes.collect::<Result<Vec<_>>>()?;
+        let seal = Seal {
+            database: self.database,
+            file,
+        };
+        let path = key_path(&self.dir, file);
+        write_index(&*self.fs, &path, (seal, self.hasher.fingerprint()), &hashes)
+    }
+
+    /// Opens the key file of a segment. One of another secret or without one of the keys is damaged.
+    pub(super) fn open_keys(&self, file: FileId, unique: &[KeyColumns]) -> Result<KeyIndex> {
+        let path = key_path(&self.dir, file);
+        let seal = Seal {
+            database: self.database,
+            file,
+        };
+        let index = KeyIndex::open(&*self.fs, &path, seal)?;
+        let complete = unique.iter().all(|key| index.slot(&key.ids).is_some());
+        if !complete || index.secret() != self.hasher.fingerprint() {
+            return Err(Error::corruption(&path, 0, "the keys of another table"));
+        }
+        Ok(index)
     }
 
     /// Where to cut the sorted rows so that no segment has too many rows or bytes.
@@ -180,6 +230,11 @@ impl Shared {
         };
         Ok((0..).zip(by_shard).map(place).collect())
     }
+}
+
+fn sorted_column(source: &dyn RowSource, column: usize, rows: &UInt32Array) -> Result<ArrayRef> {
+    let whole = whole_column(source, column)?;
+    take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))
 }
 
 fn without(mut order: Vec<u32>, deleted: &RoaringBitmap) -> Vec<u32> {

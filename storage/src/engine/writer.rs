@@ -1,7 +1,7 @@
 //! The writer: the one owner of the manifest and of the newest WAL file, and of what decides about
 //! commits. It takes messages in order; the parts of its work are in the neighbouring files.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -11,22 +11,12 @@ use crate::commit::PreparedCommit;
 use crate::format::FileId;
 use crate::manifest::{Edit, ManifestLog};
 use crate::memtable::Memtable;
-use crate::unique::KeySet;
 use crate::version::Version;
 use crate::wal::WalLog;
-use crate::{Error, Result, TableId};
+use crate::{Error, Result};
 
 /// How long written but unsynced commits may stay so.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What only the writer needs of a table.
-#[derive(Debug, Default)]
-pub(crate) struct WriteTable {
-    /// Per unique key the values that exist.
-    pub(crate) keys: Vec<KeySet>,
-    /// Why the keys are not complete: a segment could not be read.
-    pub(crate) damage: Option<Error>,
-}
 
 /// A caller of `Store::flush`, waiting until none of the memtables is left.
 #[derive(Debug)]
@@ -42,7 +32,6 @@ pub(crate) struct Writer {
     pub(crate) wal: WalLog,
     /// What is published, kept to make the next one of.
     pub(crate) version: Version,
-    pub(crate) tables: HashMap<TableId, WriteTable>,
     /// Commits that have to wait for memory or for their turn.
     pub(crate) waiting: VecDeque<Waiting>,
     /// Sealed memtables whose flush is queued or under way.
@@ -78,14 +67,12 @@ impl Writer {
         manifest: ManifestLog,
         wal: WalLog,
         version: Version,
-        tables: HashMap<TableId, WriteTable>,
     ) -> Self {
         Self {
             shared,
             manifest,
             wal,
             version,
-            tables,
             waiting: VecDeque::new(),
             flushing: Vec::new(),
             flush_waiters: Vec::new(),

@@ -12,6 +12,7 @@ pub(crate) enum FileKind {
     Manifest,
     Wal,
     Segment,
+    Keys,
 }
 
 impl FileKind {
@@ -19,7 +20,7 @@ impl FileKind {
     /// released.
     fn version(self) -> u32 {
         match self {
-            Self::Manifest | Self::Wal => 1,
+            Self::Manifest | Self::Wal | Self::Keys => 1,
             Self::Segment => 2,
         }
     }
@@ -29,6 +30,7 @@ impl FileKind {
             Self::Manifest => *b"STORNOMF",
             Self::Wal => *b"STORNOWL",
             Self::Segment => *b"STORNOSG",
+            Self::Keys => *b"STORNOKY",
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod disk;
 mod mapping;
+mod overlay;
 mod sigbus;
 mod sim;
 mod sim_disk;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 pub use disk::Disk;
 pub use mapping::Mapping;
+pub(crate) use overlay::Overlay;
 pub use sim::SimFs;
 pub use sim_disk::{Fault, FaultKind};
 

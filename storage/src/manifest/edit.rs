@@ -107,6 +107,10 @@ pub(crate) enum Edit {
     WalKept {
         record: WalRecord,
     },
+    /// In a checkpoint: the secret of the hashes of unique keys.
+    Secret {
+        words: [u64; 2],
+    },
     /// In a checkpoint: numbers that must not be used again.
     Next {
         table: TableId,
@@ -130,6 +134,7 @@ const NEXT: u32 = 13;
 const DELETED: u32 = 14;
 const ARRIVED: u32 = 15;
 const DEFINE: u32 = 16;
+const SECRET: u32 = 17;
 
 /// Stands for "no value" where a position or a length may be absent.
 const ABSENT_U32: u32 = u32::MAX;
@@ -213,6 +218,7 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
                 &[record.file.0, record.first_sequence, length],
             );
         }
+        Edit::Secret { words } => put_numbers(out, SECRET, words),
         Edit::Next { table, file } => put_numbers(out, NEXT, &[table.0, file.0]),
     }
 }
@@ -317,6 +323,9 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
                 },
             }
         }
+        SECRET => Edit::Secret {
+            words: [reader.u64()?, reader.u64()?],
+        },
         NEXT => Edit::Next {
             table: TableId(reader.u64()?),
             file: FileId(reader.u64()?),

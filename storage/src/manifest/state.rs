@@ -37,6 +37,8 @@ pub(crate) struct ManifestState {
     pub(crate) wal: Vec<WalRecord>,
     pub(crate) next_table: TableId,
     pub(crate) next_file: FileId,
+    /// Of the hashes of unique keys, once there is one.
+    pub(crate) secret: Option<[u64; 2]>,
 }
 
 impl Default for ManifestState {
@@ -48,6 +50,7 @@ impl Default for ManifestState {
             wal: Vec::new(),
             next_table: TableId(1),
             next_file: FileId(1),
+            secret: None,
         }
     }
 }
@@ -159,6 +162,7 @@ impl ManifestState {
                 self.wal.push(record);
                 self.used(record.file);
             }
+            Edit::Secret { words } => self.secret = Some(words),
             Edit::Next { table, file } => {
                 self.next_table = self.next_table.max(table);
                 self.next_file = self.next_file.max(file);
@@ -217,6 +221,7 @@ impl ManifestState {
             table: self.next_table,
             file: self.next_file,
         }];
+        edits.extend(self.secret.map(|words| Edit::Secret { words }));
         for (name, attributes) in &self.schemas {
             let (name, attributes) = (name.clone(), attributes.clone());
             edits.push(Edit::CreateSchema { name, attributes });

@@ -11,7 +11,7 @@ use super::layout::{CHUNK_ENTRIES, Content, Encoding};
 use super::packing::Lane;
 use super::reader::SegmentReader;
 use super::string_views::CheckedStrings;
-use super::zone::Zone;
+use super::zone::{Bounds, Zone};
 use crate::format::Malformed;
 use crate::scan::CodeSet;
 use crate::{Error, Result};
@@ -59,11 +59,11 @@ impl SegmentReader {
         }))
     }
 
-    /// What is known of a block, of a column without codes.
+    /// What is known of the values of a block; of a dictionary's, only how many are NULL.
     pub(crate) fn block_zone(&self, column: usize, block: usize) -> Result<Zone> {
         let rows = self.block_rows(block) as u32;
         if self.column(column)?.encoding == Encoding::AllNull {
-            let bounds = super::zone::Bounds::Unknown;
+            let bounds = Bounds::Unknown;
             return Ok(Zone {
                 rows,
                 nulls: rows,
@@ -71,7 +71,18 @@ impl SegmentReader {
             });
         }
         let entry = self.block(column, block)?;
-        let (nulls, bounds) = (u32::from(entry.nulls), entry.bounds());
+        let nulls = u32::from(entry.nulls);
+        let bounds = match (self.codes_info(column)?, entry.code_range()) {
+            (Some(info), (low, high)) if nulls < rows => match info.kind {
+                // Where there are NULLs the least value has code 1.
+                ColumnKind::Frame(frame) => {
+                    let low = low.max(info.null_code.into());
+                    Bounds::Int(frame.value(low), frame.value(high))
+                }
+                _ => Bounds::Unknown,
+            },
+            _ => entry.bounds(),
+        };
         Ok(Zone {
             rows,
             nulls,

@@ -35,5 +35,7 @@ pub(crate) use published::PublishedSegment;
 pub(crate) use reader::segment_summary;
 pub(crate) use reader::{ColumnCursor, SegmentReader};
 pub(crate) use selection::Selection;
+pub(crate) use sink::Sink;
+pub(crate) use verified::Verified;
 pub(crate) use writer::{SegmentWriter, segment_path};
 pub(crate) use zone::{Bounds, Prefix, Zone};

@@ -11,6 +11,7 @@ use super::reader::SegmentReader;
 use super::writer::segment_path;
 use crate::fs::FileSystem;
 use crate::home::{Home, Place};
+use crate::keys::KeyIndex;
 use crate::manifest::SegmentRecord;
 use crate::{Error, Result, TableId};
 
@@ -18,8 +19,11 @@ use crate::{Error, Result, TableId};
 pub(crate) struct PublishedSegment {
     pub(crate) record: SegmentRecord,
     path: PathBuf,
+    database: u64,
     fs: Arc<dyn FileSystem>,
     home: Arc<Home>,
+    /// Its key file, if its table has unique keys; the error, if that cannot be read.
+    keys: Option<Result<KeyIndex>>,
     /// The error, when the file is damaged: its table then fails to scan, the others do not.
     reader: Result<SegmentReader>,
     obsolete: AtomicBool,
@@ -48,8 +52,10 @@ impl PublishedSegment {
         Ok(Self {
             record,
             path,
+            database,
             fs,
             home: Home::new(Place::Segment(record.file)),
+            keys: None,
             reader,
             obsolete,
         })
@@ -57,6 +63,48 @@ impl PublishedSegment {
 
     pub(crate) fn reader(&self) -> Result<&SegmentReader> {
         self.reader.as_ref().map_err(Error::clone)
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// The same files opened once more: nothing of them counts as checked. Errors are returned at once.
+    pub(crate) fn open_again(&self, table: (TableId, &SchemaRef)) -> Result<Self> {
+        let (fs, dir) = (&self.fs, self.path.parent());
+        let dir = dir.unwrap_or_else(|| std::path::Path::new("."));
+        let again = Self::open(fs, dir, self.database, self.record, table)?;
+        again.reader()?;
+        Ok(match &self.keys {
+            None => again,
+            Some(keys) => {
+                let keys = keys.as_ref().map_err(Error::clone)?;
+                again.with_keys(Ok(keys.open_again(&**fs)?))
+            }
+        })
+    }
+
+    /// The segment with its key file.
+    pub(crate) fn with_keys(mut self, keys: Result<KeyIndex>) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    pub(crate) fn keys(&self) -> Result<&KeyIndex> {
+        // Without the rows the keys are of no use.
+        self.reader()?;
+        match &self.keys {
+            Some(keys) => keys.as_ref().map_err(Error::clone),
+            None => Err(Error::Invalid("a segment without keys".into())),
+        }
+    }
+
+    /// Bytes of the key file.
+    pub(crate) fn key_bytes(&self) -> u64 {
+        match &self.keys {
+            Some(Ok(keys)) => keys.bytes(),
+            _ => 0,
+        }
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -72,9 +120,12 @@ impl PublishedSegment {
 impl Drop for PublishedSegment {
     fn drop(&mut self) {
         if self.obsolete.load(Ordering::Acquire) {
-            // What cannot be removed now is found unnamed, and removed, at the next open.
-            if let Err(error) = self.fs.remove(&self.path) {
-                tracing::warn!(path = %self.path.display(), %error, "an obsolete segment stays");
+            let keys = self.keys.is_some().then(|| self.path.with_extension("key"));
+            for path in keys.iter().chain([&self.path]) {
+                // What cannot be removed now is found unnamed, and removed, at the next open.
+                if let Err(error) = self.fs.remove(path) {
+                    tracing::warn!(path = %path.display(), %error, "an obsolete file stays");
+                }
             }
         }
     }

@@ -387,6 +387,10 @@ impl SegmentReader {
         let entry = self.column(column)?;
         let kind = string_kind(&entry.data_type).map_err(|e| self.corrupt(0, e))?;
         let count = entry.chunk_count();
+        if cursor.chunks.is_none() {
+            // A count that the file has no room for must not ask for memory.
+            self.bytes(entry.chunks_offset, count.saturating_mul(CHUNK_ENTRY_BYTES))?;
+        }
         let set = cursor
             .chunks
             .get_or_insert_with(|| ChunkSet::new(count, kind));

@@ -178,3 +178,42 @@ fn any_sequence_of_statements_reads_what_it_wrote() {
         assert_eq!(read(&table(&store)).unwrap(), rows(model));
     }
 }
+
+#[test]
+fn duplicates_are_found_in_segments_memtables_and_pending_rows_by_position() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    filled(&store);
+    let base = table(&store);
+    let mut pending = base.pending();
+    insert(&mut pending, &base, &rows([200, 201]));
+    let gone = choose(&pending.snapshot(), |id| [3, 70, 201].contains(&id));
+    pending.delete(&gone, IfGone::Ignore).unwrap();
+    let asked = [5, 3, 80, 70, 200, 201, 999];
+    let found = |table: &TableSnapshot| -> Vec<Option<u64>> {
+        let asked = batch(table.meta(), &rows(asked));
+        let found = table.find_duplicates(&asked).unwrap();
+        let id_of = |duplicate: storno_storage::Duplicate| {
+            assert_eq!(duplicate.key, 0);
+            let mut chosen = table.selection();
+            chosen.extend(&[duplicate.position]).unwrap();
+            let batches = chosen.scan(vec![0]).unwrap().into_morsels();
+            let batch = batches.into_iter().flatten().next().unwrap().unwrap();
+            batch.column(0).as_primitive::<UInt64Type>().value(0)
+        };
+        found.into_iter().map(|d| d.map(id_of)).collect()
+    };
+    assert_eq!(
+        found(&base),
+        [Some(5), Some(3), Some(80), Some(70), None, None, None]
+    );
+    let seen = [Some(5), None, Some(80), None, Some(200), None, None];
+    assert_eq!(found(&pending.snapshot()), seen);
+    // After a rollback to a savepoint its rows are not mistaken for those that came instead.
+    let savepoint = pending.clone();
+    insert(&mut pending, &base, &rows([999]));
+    let mut rolled_back = savepoint;
+    insert(&mut rolled_back, &base, &rows([300]));
+    assert_eq!(found(&rolled_back.snapshot()), seen);
+    assert_eq!(found(&pending.snapshot())[6], Some(999));
+}

@@ -309,10 +309,11 @@ impl World {
 
     /// Queues commits together and compares every answer with the model's.
     fn commits(&mut self, commits: &[Insert]) -> Result<()> {
-        let answers = Arc::new(Mutex::new(Vec::new()));
-        for commit in commits {
+        // One that cannot be prepared is answered before those that are queued.
+        let answers = Arc::new(Mutex::new(BTreeMap::new()));
+        for (number, commit) in commits.iter().enumerate() {
             let answers = Arc::clone(&answers);
-            let done = move |result| answers.lock().unwrap().push(result);
+            let done = move |result| drop(answers.lock().unwrap().insert(number, result));
             self.store()
                 .submit(self.write_batch(commit), Box::new(done));
         }
@@ -327,7 +328,7 @@ impl World {
         let mut failed = None;
         let mut doubt = (base.clone(), BTreeSet::new());
         let mut gone = BTreeSet::new();
-        for (commit, result) in commits.iter().zip(answers) {
+        for (commit, result) in commits.iter().zip(answers.into_values()) {
             let mut next = self.current().clone();
             let expected = apply(&mut next, &mut gone, commit, &base);
             let _ = apply(&mut doubt.0, &mut doubt.1, commit, &base);
@@ -772,6 +773,7 @@ pub(crate) fn kind(path: &Path) -> &'static str {
     match path.extension().and_then(|e| e.to_str()) {
         Some("wal") => "wal",
         Some("seg") => "segment",
+        Some("key") => "keys",
         _ => "manifest",
     }
 }

@@ -1,8 +1,8 @@
-//! Unique keys: which key values exist, as 128-bit keyed hashes in memory.
+//! Key values as 128-bit keyed hashes.
 //!
 //! The hash key is random and secret, so nobody can choose values that collide, and n values collide by
-//! chance with probability n^2 / 2^129: less than 10^-18 for ten billion rows. Cost: 16 bytes of hash
-//! per row and key, with the table's slack 20 to 40; the sets are rebuilt from the rows at open.
+//! chance with probability n^2 / 2^129: less than 10^-18 for ten billion rows. Equal hashes are taken for
+//! equal values. Values keep their hash when their column becomes wider.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -44,6 +44,11 @@ impl KeyHasher {
             Some(u128::from(self.0.hash(&bytes)))
         };
         Ok((0..rows).map(hash).collect())
+    }
+
+    /// A number that tells hashers with different secrets apart.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        u128::from(self.0.hash(b"fingerprint")) as u64
     }
 
     /// The hashes of every key of a table, for all rows of a batch.
