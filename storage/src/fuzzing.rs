@@ -102,9 +102,36 @@ fn read_segment(file: &[u8]) -> Option<()> {
             if let Ok(array) = reader.read(column, block, &cache, &mut cursor) {
                 validate(&array);
             }
+            read_codes(&reader, (column, block));
         }
+        let _ = reader.hashes(column, &mut Vec::new());
+        let _ = reader.number_values(column);
+        let _ = reader.find_string(column, &cache, b"a");
+        let _ = reader.string_set(column, &cache, |entry| entry.len() > 1);
     }
     Some(())
+}
+
+/// The other way to read a block. Codes that come out are no greater than the column's greatest.
+fn read_codes(reader: &SegmentReader, (column, block): (usize, usize)) {
+    let (mut codes, mut runs, mut ends) = (Vec::<u32>::new(), Vec::<u64>::new(), Vec::new());
+    let high = reader
+        .codes_info(column)
+        .ok()
+        .flatten()
+        .map(|info| info.high);
+    if reader.codes(column, block, &mut codes).is_ok() {
+        assert_eq!(codes.len(), reader.block_rows(block));
+        assert!(codes.iter().all(|&code| Some(u64::from(code)) <= high));
+    }
+    if matches!(
+        reader.code_runs((column, block), &mut runs, &mut ends),
+        Ok(true)
+    ) {
+        assert!(runs.len() == ends.len() && runs.iter().all(|&code| Some(code) <= high));
+    }
+    let _ = reader.block_sum(column, block);
+    let _ = reader.first_in_block(column, block, 0..reader.block_rows(block), |code| code > 3);
 }
 
 /// The numbers in a file header, so that they need not be guessed.

@@ -288,13 +288,6 @@ impl Conversion {
         self.0.get(column)
     }
 
-    /// Position in the table of a stored column.
-    pub(crate) fn position_of(&self, stored: usize) -> Option<usize> {
-        let is_it =
-            |s: &Source| matches!(s, Source::Stored(at) | Source::Widened(at, _) if *at == stored);
-        self.0.iter().position(is_it)
-    }
-
     /// Rows as the table has them, under its schema.
     pub(crate) fn convert(&self, schema: &SchemaRef, rows: &RecordBatch) -> Result<RecordBatch> {
         let convert = |source: &Source| match source {

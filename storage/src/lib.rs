@@ -28,6 +28,7 @@ mod manifest;
 mod memtable;
 mod options;
 mod pending;
+mod placement;
 mod predicate;
 mod rows;
 mod scan;
@@ -50,8 +51,12 @@ pub use error::{Error, Result, TableName};
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use pending::PendingChanges;
 pub use predicate::{CompareOp, Predicate, Value};
-pub use scan::{Morsel, Scan, ScanRequest, ScanStats};
+pub use scan::{
+    BlockRows, CodeSet, CodedColumn, CodedScan, Meaning, Morsel, Rows, Scan, ScanRequest,
+    ScanStats, SegmentScan, SelectBuffers,
+};
 pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
+pub use segment::Lane;
 pub use selection::RowSelection;
 pub use snapshot::{Duplicate, Snapshot, TableSnapshot};
 pub use store::Store;

@@ -30,6 +30,9 @@ pub struct Options {
     pub memtable_bytes: usize,
     /// Rows of a full segment.
     pub segment_rows: usize,
+    /// Shards that the rows of a table with a shard key are parted into once there are enough of them.
+    /// May change between opens: files say where they belong.
+    pub shards: u32,
     /// Bytes of decoded dictionaries kept for later scans.
     pub dictionary_cache_bytes: usize,
 }
@@ -40,11 +43,15 @@ impl Options {
             dir: dir.into(),
             memtable_bytes: 64 << 20,
             segment_rows: 1 << 20,
+            shards: 8,
             dictionary_cache_bytes: 256 << 20,
         }
     }
 
     pub(crate) fn check(&self) -> Result<()> {
+        if !(1..=1024).contains(&self.shards) {
+            return Err(Error::Invalid("shards must be between 1 and 1024".into()));
+        }
         if self.segment_rows == 0 || u32::try_from(self.segment_rows).is_err() {
             return Err(Error::Invalid(
                 "segment_rows must be between 1 and 2^32 - 1".into(),

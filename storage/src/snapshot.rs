@@ -83,6 +83,17 @@ impl TableSnapshot {
                 .sum::<u64>()
     }
 
+    /// Segments on disk.
+    pub fn segments(&self) -> usize {
+        self.table.segments.len()
+    }
+
+    /// Bytes of a column (its position) on disk, of all segments that can be read.
+    pub fn column_bytes(&self, column: usize) -> u64 {
+        let readers = self.table.segments.iter().filter_map(|s| s.reader().ok());
+        readers.map(|reader| reader.column_bytes(column)).sum()
+    }
+
     /// Bytes on disk, the WAL not counted.
     pub fn bytes(&self) -> u64 {
         let segments = self.table.segments.iter();

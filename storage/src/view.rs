@@ -8,7 +8,9 @@ use arrow::array::{Array, ArrayRef};
 
 use crate::Result;
 use crate::history::{Conversion, Source, repeat};
-use crate::segment::{BLOCK_ROWS, Bounds, ChunkCache, ColumnCursor, PublishedSegment, Zone};
+use crate::segment::{
+    BLOCK_ROWS, Bounds, ChunkCache, ColumnCursor, PublishedSegment, Selection, Zone,
+};
 
 #[derive(Debug, Clone)]
 pub(crate) struct SegmentView {
@@ -56,13 +58,33 @@ impl SegmentView {
         cache: &ChunkCache,
         cursor: &mut ColumnCursor,
     ) -> Result<ArrayRef> {
+        let all = Selection::Range(0..self.block_rows(block));
+        self.read_rows(column, (block, &all), cache, cursor)
+    }
+
+    /// Some rows of one block of a column of the table.
+    pub(crate) fn read_rows(
+        &self,
+        column: usize,
+        rows: (usize, &Selection),
+        cache: &ChunkCache,
+        cursor: &mut ColumnCursor,
+    ) -> Result<ArrayRef> {
         let reader = self.reader()?;
         let source = self.source(column);
         match &source {
             Source::Stored(at) | Source::Widened(at, _) => {
-                source.widened(reader.read(*at, block, cache, cursor)?)
+                source.widened(reader.read_rows(*at, rows, cache, cursor)?)
             }
-            Source::Constant(value) => repeat(value, self.block_rows(block)),
+            Source::Constant(value) => repeat(value, rows.1.len()),
+        }
+    }
+
+    /// The segment's own number of a column of the table; `None` when all its rows have one value.
+    pub(crate) fn stored(&self, column: usize) -> Option<usize> {
+        match self.source(column) {
+            Source::Stored(at) | Source::Widened(at, _) => Some(at),
+            Source::Constant(_) => None,
         }
     }
 
@@ -84,7 +106,7 @@ impl SegmentView {
     pub(crate) fn block_zone(&self, column: usize, block: usize) -> Result<Zone> {
         let reader = self.reader()?;
         match self.source(column) {
-            Source::Stored(at) | Source::Widened(at, _) => Ok(reader.block(at, block)?.zone),
+            Source::Stored(at) | Source::Widened(at, _) => reader.block_zone(at, block),
             Source::Constant(value) => Ok(constant_zone(&value, self.block_rows(block))),
         }
     }
@@ -95,17 +117,6 @@ impl SegmentView {
             (Ok(reader), Source::Stored(at) | Source::Widened(at, _)) => reader.column_bytes(at),
             _ => 0,
         }
-    }
-
-    /// The column of the table that the rows are sorted by first.
-    pub(crate) fn leading_column(&self) -> Result<Option<usize>> {
-        let Some(&first) = self.reader()?.sort_key().first() else {
-            return Ok(None);
-        };
-        Ok(match &self.conversion {
-            None => Some(first),
-            Some(conversion) => conversion.position_of(first),
-        })
     }
 }
 

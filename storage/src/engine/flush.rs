@@ -9,6 +9,7 @@ use super::Shared;
 use super::segments::{RowSource, Written};
 use crate::history::History;
 use crate::memtable::Memtable;
+use crate::placement::Placement;
 use crate::{Result, TableMeta};
 
 #[derive(Debug)]
@@ -31,6 +32,10 @@ impl RowSource for Memtable {
             .filter_map(|c| c.columns().get(column))
             .cloned()
             .collect())
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Mixed
     }
 
     fn deleted(&self) -> RoaringBitmap {

@@ -1,6 +1,7 @@
 //! Taking over what background jobs wrote: one manifest record names the new files and drops the old
 //! ones; only then do versions change and files go.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use roaring::RoaringBitmap;
 
 use super::background::JobResult;
 use super::flush::FlushJob;
-use super::merge::MergeJob;
+use super::merge::{MergeJob, placement_of};
 use super::policy::{self, Size};
 use super::segments::Written;
 use super::writer::Writer;
 use crate::history::History;
 use crate::home::Part;
 use crate::manifest::Edit;
+use crate::placement::Placement;
 use crate::segment::PublishedSegment;
 use crate::version::{LiveSegment, TableVersion};
 use crate::{Error, Result};
@@ -213,8 +215,13 @@ impl Writer {
                 .iter()
                 .filter(|s| s.reader().is_ok() && !self.unmergeable.contains(&s.record.file));
             let good: Vec<LiveSegment> = good.cloned().collect();
-            let sizes: Vec<Size> = good.iter().map(size_of).collect();
-            let Some(chosen) = policy::choose(&sizes, segment_rows) else {
+            let mut groups: BTreeMap<Placement, Vec<Size>> = BTreeMap::new();
+            for segment in &good {
+                let group = groups.entry(placement_of(segment)).or_default();
+                group.push(size_of(segment));
+            }
+            let mut groups = groups.values();
+            let Some(chosen) = groups.find_map(|group| policy::choose(group, segment_rows)) else {
                 continue;
             };
             let inputs = good.into_iter().filter(|s| chosen.contains(&s.record.file));

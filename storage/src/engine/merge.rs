@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 use super::Shared;
 use super::segments::{RowSource, Written};
 use crate::history::History;
+use crate::placement::Placement;
 use crate::segment::{ChunkCache, ColumnCursor};
 use crate::version::LiveSegment;
 use crate::{Result, TableMeta};
@@ -26,6 +27,12 @@ struct Inputs<'a> {
     cache: ChunkCache,
 }
 
+/// Where the rows of a segment belong; anywhere, when it is damaged.
+pub(super) fn placement_of(segment: &LiveSegment) -> Placement {
+    let reader = segment.reader();
+    reader.map_or(Placement::Mixed, |reader| reader.placement())
+}
+
 impl RowSource for Inputs<'_> {
     fn rows(&self) -> usize {
         self.segments.iter().map(|s| s.record.rows as usize).sum()
@@ -41,6 +48,16 @@ impl RowSource for Inputs<'_> {
             }
         }
         Ok(parts)
+    }
+
+    fn placement(&self) -> Placement {
+        let mut placements = self.segments.iter().map(placement_of);
+        let first = placements.next().unwrap_or(Placement::Mixed);
+        if placements.all(|placement| placement == first) {
+            first
+        } else {
+            Placement::Mixed
+        }
     }
 
     fn deleted(&self) -> RoaringBitmap {

@@ -9,6 +9,9 @@ const FAN_IN_MIN: usize = 4;
 /// Segments one merge reads at most.
 const FAN_IN_MAX: usize = 64;
 
+/// Segments of more than this part of a full one are merged only into one that is at least half full.
+const WAIT_FRACTION: u64 = 64;
+
 /// One in so many rows deleted is worth a rewrite.
 const DELETED_SHARE: u64 = 20;
 
@@ -62,8 +65,11 @@ fn pick(tier: &[Size], segment_rows: u64) -> Option<Vec<FileId>> {
     };
     let picked = tier.iter().take(FAN_IN_MAX).take_while(fits);
     let picked: Vec<FileId> = picked.map(|s| s.file).collect();
-    // Fewer are worth it when no more of this size would fit.
-    let enough = picked.len() >= FAN_IN_MIN || (picked.len() >= 2 && picked.len() < tier.len());
+    // Fewer are worth it when no more of this size would fit. Larger ones wait until they make a full
+    // segment: each step on the way would write all rows once more.
+    let small = tier.iter().all(|s| s.live < segment_rows / WAIT_FRACTION);
+    let many = picked.len() >= FAN_IN_MIN && (small || 2 * rows >= segment_rows);
+    let enough = many || (picked.len() >= 2 && picked.len() < tier.len());
     enough.then_some(picked)
 }
 

@@ -1,6 +1,7 @@
 //! Writing sorted rows into new segment files, wherever the rows come from.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
@@ -13,12 +14,16 @@ use crate::format::{FileId, Seal};
 use crate::history::History;
 use crate::home::Move;
 use crate::keys::{KeyColumns, KeyIndex, key_columns, key_path, write_index};
+use crate::placement::{Placement, shards_of};
 use crate::segment::{PublishedSegment, SegmentWriter, segment_path};
 use crate::sort::sorted_order;
 use crate::{Error, Result, TableMeta};
 
 /// Decoded bytes a segment may reach. Bounds blocks, and the memory of a later merge.
 pub(super) const SEGMENT_RAW_BYTES_MAX: u64 = 1 << 30;
+
+/// Rows are parted into shards once they come to this part of a full segment for each.
+const SHARD_FRACTION: usize = 64;
 
 /// Rows to be written: a sealed memtable, or the segments of a merge.
 pub(super) trait RowSource {
@@ -29,6 +34,9 @@ pub(super) trait RowSource {
 
     /// Numbers of the rows that are not to be written.
     fn deleted(&self) -> RoaringBitmap;
+
+    /// Where all of them belong.
+    fn placement(&self) -> Placement;
 }
 
 /// What a flush or a merge wrote.
@@ -64,73 +72,77 @@ impl Shared {
             Some(order) => order.values().to_vec(),
             None => (0..source.rows() as u32).collect(),
         };
-        let order = UInt32Array::from(without(order, &source.deleted()));
-        let cuts = self.cuts(meta, source, &order)?;
-        let mut segments = Vec::new();
-        let written: Result<()> = cuts.into_iter().try_for_each(|cut| {
-            let rows = order.slice(cut.start, cut.len());
-            segments.push(self.write_segment(meta, &unique, source, &rows)?);
-            Ok(())
-        });
-        let synced = written.and_then(|()| {
-            self.fs
-                .sync_dir(&self.dir)
-                .map_err(|e| Error::io("sync", &self.dir, &e))
+        let order = without(order, &source.deleted());
+        let parts = self.parted(meta, source, order)?;
+        let sizes = row_bytes(meta, source)?;
+        let cut = |(placement, rows): &(Placement, UInt32Array)| {
+            let cuts = self.cuts(&sizes, rows).into_iter();
+            let rows = cuts.map(|cut| (*placement, rows.slice(cut.start, cut.len())));
+            rows.collect::<Vec<_>>()
+        };
+        let outputs: Vec<_> = parts.iter().flat_map(cut).collect();
+        let mut paths = Vec::new();
+        let written = self.write_columns((meta, &unique), source, &outputs, &mut paths);
+        let synced = written.and_then(|segments| {
+            let synced = self.fs.sync_dir(&self.dir);
+            synced.map_err(|e| Error::io("sync", &self.dir, &e))?;
+            Ok(segments)
         });
         if synced.is_err() {
-            segments.iter().for_each(|segment| segment.make_obsolete());
+            // Room for others; what stays is removed by the next open.
+            paths.iter().for_each(|path| drop(self.fs.remove(path)));
         }
-        synced.map(|()| Written {
-            segments,
-            order: order.values().to_vec(),
+        let order = outputs.iter().flat_map(|(_, rows)| rows.values()).copied();
+        Ok(Written {
+            segments: synced?,
+            order: order.collect(),
         })
     }
 
-    fn write_segment(
+    /// Writes segments side by side, column by column: each column is gathered once. `paths` receives
+    /// the files that were begun.
+    fn write_columns(
         &self,
-        meta: &TableMeta,
-        unique: &[KeyColumns],
+        (meta, unique): (&TableMeta, &[KeyColumns]),
         source: &dyn RowSource,
-        rows: &UInt32Array,
-    ) -> Result<Arc<PublishedSegment>> {
-        let seal = Seal {
-            database: self.database,
-            file: self.file_ids.take(),
-        };
-        let path = segment_path(&self.dir, seal.file);
-        let written = SegmentWriter::create(&*self.fs, &path, seal, meta.id, &meta.spec.sort_key)
-            .and_then(|mut writer| {
-                for column in 0..meta.spec.columns.len() {
-                    writer.column(&sorted_column(source, column, rows)?)?;
-                }
-                writer.finish()
-            })
-            .and_then(|record| {
-                self.write_keys(seal.file, unique, |column| {
-                    sorted_column(source, column, rows)
-                })?;
-                Ok(record)
-            });
-        match written {
-            Ok(record) => {
-                let table = (meta.id, &meta.arrow);
-                let (fs, dir) = (&self.fs, &self.dir);
-                let segment = PublishedSegment::open(fs, dir, self.database, record, table)?;
-                segment.reader()?;
-                Ok(Arc::new(match unique {
-                    [] => segment,
-                    _ => segment.with_keys(Ok(self.open_keys(seal.file, unique)?)),
-                }))
+        outputs: &[(Placement, UInt32Array)],
+        paths: &mut Vec<PathBuf>,
+    ) -> Result<Vec<Arc<PublishedSegment>>> {
+        let mut writers = Vec::with_capacity(outputs.len());
+        for (placement, rows) in outputs {
+            let seal = Seal {
+                database: self.database,
+                file: self.file_ids.take(),
+            };
+            let path = segment_path(&self.dir, seal.file);
+            paths.push(path.clone());
+            if !unique.is_empty() {
+                paths.push(key_path(&self.dir, seal.file));
             }
-            Err(error) => {
-                if !unique.is_empty() {
-                    let _ = self.fs.remove(&key_path(&self.dir, seal.file));
-                }
-                // Room for others; if it stays, the next open removes it.
-                let _ = self.fs.remove(&path);
-                Err(error)
+            let sort_key = &meta.spec.sort_key;
+            let mut writer = SegmentWriter::create(&*self.fs, &path, seal, meta.id, sort_key)?;
+            writer.place(*placement);
+            writers.push((writer, (seal.file, rows)));
+        }
+        for column in 0..meta.spec.columns.len() {
+            let whole = whole_column(source, column)?;
+            for (writer, (_, rows)) in &mut writers {
+                let sorted = take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))?;
+                writer.column(&sorted)?;
             }
         }
+        let open = |(writer, (file, rows)): (SegmentWriter, (FileId, &UInt32Array))| {
+            let (fs, dir, table) = (&self.fs, &self.dir, (meta.id, &meta.arrow));
+            let record = writer.finish()?;
+            self.write_keys(file, unique, |column| sorted_column(source, column, rows))?;
+            let segment = PublishedSegment::open(fs, dir, self.database, record, table)?;
+            segment.reader()?;
+            Ok(Arc::new(match unique {
+                [] => segment,
+                _ => segment.with_keys(Ok(self.open_keys(file, unique)?)),
+            }))
+        };
+        writers.into_iter().map(open).collect()
     }
 
     /// Writes the key file of a segment, whose columns are given by position.
@@ -173,13 +185,7 @@ impl Shared {
     }
 
     /// Where to cut the sorted rows so that no segment has too many rows or bytes.
-    fn cuts(
-        &self,
-        meta: &TableMeta,
-        source: &dyn RowSource,
-        order: &UInt32Array,
-    ) -> Result<Vec<Range<usize>>> {
-        let sizes = row_bytes(meta, source)?;
+    fn cuts(&self, sizes: &[u64], order: &UInt32Array) -> Vec<Range<usize>> {
         let rows_max = self.options.segment_rows;
         let (mut cuts, mut start, mut bytes) = (Vec::new(), 0, 0);
         for (at, &row) in order.values().iter().enumerate() {
@@ -194,7 +200,35 @@ impl Shared {
         if start < order.len() {
             cuts.push(start..order.len());
         }
-        Ok(cuts)
+        cuts
+    }
+
+    /// Parts sorted rows by shard, in each of which they stay sorted, if there are enough of them.
+    fn parted(
+        &self,
+        meta: &TableMeta,
+        source: &dyn RowSource,
+        order: Vec<u32>,
+    ) -> Result<Vec<(Placement, UInt32Array)>> {
+        let shards = self.options.shards;
+        let rows_min = (self.options.segment_rows / SHARD_FRACTION).max(1) * shards as usize;
+        let leading = meta.spec.shard_key.first();
+        let leading = leading.filter(|_| shards > 1 && order.len() >= rows_min);
+        let (Placement::Mixed, Some(&leading)) = (source.placement(), leading) else {
+            return Ok(vec![(source.placement(), order.into())]);
+        };
+        let places = shards_of(&whole_column(source, leading)?, shards);
+        let mut by_shard = vec![Vec::new(); shards as usize];
+        for row in order {
+            let shard = places.get(row as usize).copied().unwrap_or(0);
+            if let Some(rows) = by_shard.get_mut(shard as usize) {
+                rows.push(row);
+            }
+        }
+        let place = |(shard, rows): (u32, Vec<u32>)| {
+            (Placement::Shard { shard, shards }, UInt32Array::from(rows))
+        };
+        Ok((0..).zip(by_shard).map(place).collect())
     }
 }
 

@@ -7,9 +7,6 @@ use crate::{Error, Result};
 
 pub(crate) const FILE_HEADER_BYTES: usize = 64;
 
-/// The newest version of each kind this build writes; it reads every one up to it.
-const VERSION: u32 = 1;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Manifest,
@@ -19,6 +16,15 @@ pub(crate) enum FileKind {
 }
 
 impl FileKind {
+    /// The version this build writes, and the only one it reads: of segments, the first was never
+    /// released.
+    fn version(self) -> u32 {
+        match self {
+            Self::Manifest | Self::Wal | Self::Keys => 1,
+            Self::Segment => 2,
+        }
+    }
+
     fn magic(self) -> [u8; 8] {
         match self {
             Self::Manifest => *b"STORNOMF",
@@ -39,7 +45,7 @@ impl FileHeader {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FILE_HEADER_BYTES);
         bytes.put(&self.kind.magic());
-        bytes.put_u32(VERSION);
+        bytes.put_u32(self.kind.version());
         bytes.put_u32(0);
         bytes.put_u64(self.seal.database);
         bytes.put_u64(self.seal.file.0);
@@ -74,12 +80,12 @@ impl FileHeader {
         if checksum != seal.checksum(0, covered) {
             return Err(corrupt("the checksum of the file header differs"));
         }
-        if version == 0 || version > VERSION {
+        if version != kind.version() {
             let path = path.to_path_buf();
             return Err(Error::UnsupportedVersion {
                 path,
                 found: version,
-                supported: VERSION,
+                supported: kind.version(),
             });
         }
         if flags != 0 || !reserved {

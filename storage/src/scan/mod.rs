@@ -1,6 +1,11 @@
-//! Scans: which blocks of which segments a request needs (`prune`), and reading them piece by piece
-//! (`morsel`). Rows are not filtered here: what cannot be ruled out is returned.
+//! Scans: which rows of which segments a request needs (`prune`, with `code_set` for what a predicate
+//! means in one segment), and reading them piece by piece (`morsel`), rows tested by their codes before
+//! values are decoded (`filter`). What cannot be ruled out so is returned: the caller tests again.
+//! `coded` is the other way to read, by codes.
 
+mod code_set;
+mod coded;
+mod filter;
 mod morsel;
 mod prune;
 
@@ -12,13 +17,15 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
 
 use crate::rows::column_bytes;
-use crate::segment::BLOCK_ROWS;
+use crate::segment::{BLOCK_ROWS, ChunkCache};
 use crate::version::LiveSegment;
 use crate::{Error, Predicate, Result, TableSnapshot};
 
+pub use code_set::CodeSet;
+pub use coded::{BlockRows, CodedColumn, CodedScan, Meaning, Rows, SegmentScan, SelectBuffers};
 pub use morsel::Morsel;
 use morsel::{Filter, Piece, Source};
-use prune::Pruner;
+use prune::{Pruner, SegmentPlan};
 
 /// Rows a morsel aims at.
 const MORSEL_ROWS: usize = 65_536;
@@ -54,14 +61,26 @@ pub struct Scan {
     snapshot: TableSnapshot,
     columns: Vec<usize>,
     schema: SchemaRef,
-    pieces: Vec<Piece>,
+    segments: Vec<PlannedSegment>,
+    /// Of the memtables.
+    chunks: Vec<Piece>,
     stats: ScanStats,
+}
+
+/// What is to be read of one segment.
+#[derive(Debug, Clone)]
+struct PlannedSegment {
+    segment: LiveSegment,
+    /// Which of the snapshot's homes it is.
+    home: usize,
+    plan: SegmentPlan,
+    filter: Option<Filter>,
 }
 
 impl TableSnapshot {
     /// Prunes at once; reads nothing but metadata.
     pub fn scan(&self, request: ScanRequest) -> Result<Scan> {
-        let pruner = Pruner::new(&self.meta().arrow, request.predicates)?;
+        let pruner = Pruner::new(self.meta(), request.predicates)?;
         let mut scan = self.empty_scan(request.columns)?;
         for (home, segment) in self.table.segments.iter().enumerate() {
             scan.add_segment(home, segment, &pruner)?;
@@ -71,15 +90,13 @@ impl TableSnapshot {
     }
 
     fn empty_scan(&self, columns: Vec<usize>) -> Result<Scan> {
-        let fields = self.meta().arrow.fields();
-        let wanted = columns.iter().map(|&c| fields.get(c).cloned());
-        let wanted = wanted.collect::<Option<Vec<_>>>();
-        let wanted = wanted.ok_or_else(|| Error::Invalid("no such column to scan".into()))?;
+        let schema = project(&self.meta().arrow, &columns)?;
         Ok(Scan {
             snapshot: self.clone(),
             columns,
-            schema: Arc::new(Schema::new(wanted)),
-            pieces: Vec::new(),
+            schema: Arc::new(schema),
+            segments: Vec::new(),
+            chunks: Vec::new(),
             stats: ScanStats::default(),
         })
     }
@@ -90,8 +107,8 @@ impl TableSnapshot {
         for (home, (segment, rows)) in self.table.segments.iter().zip(rows).enumerate() {
             if !rows.is_empty() {
                 let filter = Filter::Only(Arc::new(rows - &*segment.deleted));
-                let blocks = 0..segment.reader()?.blocks();
-                scan.add_blocks(home, segment, &blocks.collect::<Vec<_>>(), Some(filter))?;
+                let plan = SegmentPlan::everything(segment.reader()?);
+                scan.add_planned(home, segment, plan, Some(filter))?;
             }
         }
         let segments = self.table.segments.len();
@@ -105,40 +122,51 @@ impl Scan {
         let reader = segment.reader()?;
         self.stats.segments_total += 1;
         self.stats.blocks_total += reader.blocks() as u64;
-        let blocks = pruner.blocks(segment)?;
+        let Some(plan) = pruner.plan(segment, &self.snapshot.cache)? else {
+            return Ok(());
+        };
         let filter =
             (!segment.deleted.is_empty()).then(|| Filter::Without(Arc::clone(&segment.deleted)));
-        self.add_blocks(home, segment, &blocks, filter)
+        self.add_planned(home, segment, plan, filter)
     }
 
-    /// Adds blocks of a segment as far as rows of them count.
-    fn add_blocks(
+    /// Adds the blocks of a plan of which rows count.
+    fn add_planned(
         &mut self,
         home: usize,
         segment: &LiveSegment,
-        blocks: &[usize],
+        mut plan: SegmentPlan,
         filter: Option<Filter>,
     ) -> Result<()> {
         let reader = segment.reader()?;
-        let (mut rows, mut read) = (0, 0);
-        for &block in blocks {
-            let from = block * BLOCK_ROWS;
-            let range = from..reader.rows().min(from + BLOCK_ROWS);
-            let length = range.len() as u64;
-            let source = Source::Block(segment.view.clone(), block);
-            if let Some(counted) = self.add_piece(source, home, range, filter.as_ref()) {
+        let (mut rows, mut read, mut kept) = (0, 0, Vec::new());
+        for at in plan.block_rows(reader.rows()) {
+            let range = at.in_segment();
+            let counted = filter.as_ref().map_or(range.len(), |f| f.count(range));
+            if counted > 0 {
                 rows += counted as u64;
-                read += length;
-                self.stats.blocks_kept += 1;
+                read += at.rows.len() as u64;
+                kept.push(at.block());
             }
         }
-        self.stats.segments_kept += u64::from(rows > 0);
-        self.stats.rows += rows;
         // A column's share by rows: exact for codes, an estimate for the dictionary behind them.
         for &column in &self.columns {
             let bytes = u128::from(segment.column_bytes(column)) * u128::from(read);
             self.stats.bytes += (bytes / reader.rows().max(1) as u128) as u64;
         }
+        self.stats.rows += rows;
+        self.stats.blocks_kept += kept.len() as u64;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        self.stats.segments_kept += 1;
+        plan.blocks = kept;
+        self.segments.push(PlannedSegment {
+            segment: segment.clone(),
+            home,
+            plan,
+            filter,
+        });
         Ok(())
     }
 
@@ -155,7 +183,7 @@ impl Scan {
         if rows == 0 {
             return None;
         }
-        self.pieces.push(Piece {
+        self.chunks.push(Piece {
             source,
             home,
             range,
@@ -232,29 +260,66 @@ impl Scan {
 
     /// Pieces of about 64 Ki rows, each readable on any thread.
     pub fn into_morsels(self) -> Vec<Morsel> {
-        let mut morsels = Vec::new();
-        let mut pieces = Vec::new();
-        let mut rows = 0;
-        let morsel = |pieces| {
-            let cache = Arc::clone(&self.snapshot.cache);
-            Morsel::new(
-                pieces,
-                self.columns.clone(),
-                Arc::clone(&self.schema),
-                cache,
-            )
-        };
-        for piece in self.pieces {
-            rows += piece.rows;
-            pieces.push(piece);
-            if rows >= MORSEL_ROWS {
-                morsels.push(morsel(std::mem::take(&mut pieces)));
-                rows = 0;
-            }
-        }
-        if !pieces.is_empty() {
-            morsels.push(morsel(pieces));
-        }
-        morsels
+        let blocks = self.segments.iter().flat_map(PlannedSegment::pieces);
+        let pieces = blocks.chain(self.chunks).collect();
+        cut(pieces, (&self.columns, &self.schema), &self.snapshot.cache)
     }
+}
+
+impl PlannedSegment {
+    fn pieces(&self) -> impl Iterator<Item = Piece> {
+        let blocks = self.plan.block_rows(self.segment.record.rows as usize);
+        blocks.map(|at| {
+            let (view, tests) = (self.segment.view.clone(), Arc::clone(&self.plan.tests));
+            let range = at.in_segment();
+            let rows = self
+                .filter
+                .as_ref()
+                .map_or(range.len(), |f| f.count(range.clone()));
+            Piece {
+                source: Source::Block(view, at.block(), tests),
+                home: self.home,
+                filter: self.filter.clone().filter(|_| rows < range.len()),
+                range,
+                rows,
+            }
+        })
+    }
+}
+
+/// The schema of some columns.
+fn project(schema: &SchemaRef, columns: &[usize]) -> Result<Schema> {
+    let wanted = columns.iter().map(|&c| schema.fields().get(c).cloned());
+    let wanted = wanted.collect::<Option<Vec<_>>>();
+    let wanted = wanted.ok_or_else(|| Error::Invalid("no such column to scan".into()))?;
+    Ok(Schema::new(wanted))
+}
+
+/// Morsels of some pieces.
+fn cut(
+    pieces: Vec<Piece>,
+    (columns, schema): (&[usize], &SchemaRef),
+    cache: &Arc<ChunkCache>,
+) -> Vec<Morsel> {
+    let (mut morsels, mut gathered, mut rows) = (Vec::new(), Vec::new(), 0);
+    let morsel = |pieces| {
+        Morsel::new(
+            pieces,
+            columns.to_vec(),
+            Arc::clone(schema),
+            Arc::clone(cache),
+        )
+    };
+    for piece in pieces {
+        rows += piece.rows;
+        gathered.push(piece);
+        if rows >= MORSEL_ROWS {
+            morsels.push(morsel(std::mem::take(&mut gathered)));
+            rows = 0;
+        }
+    }
+    if !gathered.is_empty() {
+        morsels.push(morsel(gathered));
+    }
+    morsels
 }

@@ -3,16 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, UInt64Array};
-use arrow::compute;
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::datatypes::SchemaRef;
 use roaring::RoaringBitmap;
 
+use super::code_set::CodeSet;
+use super::filter::{FilterBuffers, select};
+use crate::Result;
 use crate::rows::make_batch;
-use crate::segment::{ChunkCache, ColumnCursor};
+use crate::segment::{BLOCK_ROWS, ChunkCache, ColumnCursor, Selection};
 use crate::selection::position;
 use crate::view::SegmentView;
-use crate::{Error, Result};
 
 /// Which rows of a home count.
 #[derive(Debug, Clone)]
@@ -33,18 +34,21 @@ impl Filter {
         }
     }
 
-    /// A bit for every row of the range.
-    fn mask(&self, range: Range<usize>) -> BooleanArray {
+    /// Those of some rows of a block, which begins at row `first` of the home, that count.
+    pub(super) fn keep(&self, first: usize, selection: Selection) -> Selection {
         let (rows, listed) = match self {
             Self::Without(rows) => (rows, false),
             Self::Only(rows) => (rows, true),
         };
-        let mut mask = BooleanBufferBuilder::new(range.len());
-        mask.append_n(range.len(), !listed);
-        for row in rows.range(range.start as u32..range.end as u32) {
-            mask.set_bit(row as usize - range.start, listed);
+        let (from, to) = selection.bounds();
+        let mut counts = vec![!listed; to - from];
+        for row in rows.range((first + from) as u32..(first + to) as u32) {
+            if let Some(counts) = counts.get_mut(row as usize - first - from) {
+                *counts = listed;
+            }
         }
-        BooleanArray::new(mask.finish(), None)
+        let counts = |row: usize| counts.get(row - from).copied().unwrap_or(false);
+        selection.filter(counts)
     }
 }
 
@@ -63,7 +67,8 @@ pub(super) struct Piece {
 
 #[derive(Debug)]
 pub(super) enum Source {
-    Block(SegmentView, usize),
+    /// A block, and the tests its rows have to pass.
+    Block(SegmentView, usize, Arc<[(usize, CodeSet)]>),
     /// Part of a memtable's chunk, from a row on.
     Chunk(Arc<RecordBatch>, usize),
 }
@@ -80,6 +85,7 @@ pub struct Morsel {
     segment: Option<SegmentView>,
     /// Whether the last column of the batches is the rows' positions.
     positions: bool,
+    buffers: FilterBuffers,
 }
 
 impl Morsel {
@@ -98,43 +104,58 @@ impl Morsel {
             cache,
             cursors: Vec::new(),
             segment: None,
+            buffers: FilterBuffers::default(),
         }
     }
 
-    /// Rows the morsel still has.
+    /// Rows the morsel still has, before tests of single rows.
     pub fn rows(&self) -> usize {
         self.pieces.as_slice().iter().map(|piece| piece.rows).sum()
     }
 
-    fn read(&mut self, piece: &Piece) -> Result<RecordBatch> {
-        let mut columns = self.read_columns(piece)?;
+    /// `None` when no row of the piece passes its tests.
+    fn read(&mut self, piece: &Piece) -> Result<Option<RecordBatch>> {
+        // Rows are numbered from here on: from the beginning of the block, or of the piece.
+        let first = match &piece.source {
+            Source::Block(_, block, _) => block * BLOCK_ROWS,
+            Source::Chunk(..) => piece.range.start,
+        };
+        let rows = piece.range.start - first..piece.range.end - first;
+        let mut selection = match &piece.source {
+            Source::Block(segment, block, tests) => {
+                select(segment.reader()?, (*block, rows), tests, &mut self.buffers)?
+            }
+            Source::Chunk(..) => Selection::Range(rows),
+        };
+        if let Some(filter) = &piece.filter {
+            selection = filter.keep(first, selection);
+        }
+        if selection.len() == 0 {
+            return Ok(None);
+        }
+        let mut columns = self.read_columns(piece, &selection)?;
         if self.positions {
-            let first = position(piece.home, piece.range.start);
-            let positions = first..first + piece.range.len() as u64;
+            let of_row = |row| position(piece.home, first + row);
+            let positions = selection.rows().map(of_row);
             columns.push(Arc::new(UInt64Array::from_iter_values(positions)));
         }
-        if let Some(filter) = &piece.filter {
-            let mask = filter.mask(piece.range.clone());
-            for column in &mut columns {
-                *column =
-                    compute::filter(column, &mask).map_err(|e| Error::Invalid(e.to_string()))?;
-            }
-        }
-        make_batch(&self.schema, columns, piece.rows)
+        make_batch(&self.schema, columns, selection.len()).map(Some)
     }
 
-    /// The requested columns of all rows of a piece.
-    fn read_columns(&mut self, piece: &Piece) -> Result<Vec<ArrayRef>> {
+    /// The requested columns of some rows of a piece.
+    fn read_columns(&mut self, piece: &Piece, rows: &Selection) -> Result<Vec<ArrayRef>> {
         match &piece.source {
             Source::Chunk(chunk, from) => {
                 let columns = self.columns.iter().filter_map(|&c| chunk.columns().get(c));
-                Ok(columns.map(|c| c.slice(*from, piece.range.len())).collect())
+                let columns = columns.map(|c| c.slice(*from, piece.range.len()));
+                columns.map(|column| rows.keep_rows(column)).collect()
             }
-            Source::Block(segment, block) => {
+            Source::Block(segment, block, _) => {
                 self.enter(segment);
                 let columns = self.columns.iter().zip(&mut self.cursors);
+                let at = (*block, rows);
                 columns
-                    .map(|(&column, cursor)| segment.read(column, *block, &self.cache, cursor))
+                    .map(|(&column, cursor)| segment.read_rows(column, at, &self.cache, cursor))
                     .collect()
             }
         }
@@ -154,8 +175,12 @@ impl Iterator for Morsel {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let piece = self.pieces.next()?;
-        let batch = self.read(&piece);
+        let batch = loop {
+            let piece = self.pieces.next()?;
+            if let Some(batch) = self.read(&piece).transpose() {
+                break batch;
+            }
+        };
         if batch.is_err() {
             self.pieces = Vec::new().into_iter();
         }

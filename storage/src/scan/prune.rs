@@ -1,14 +1,18 @@
-//! Pruning: which zones cannot hold a row that satisfies the predicates. Every answer is conservative;
-//! where a comparison is not certain under both exact and rounded arithmetic the zone is kept.
+//! Pruning: which rows of a sorted segment, and which blocks, cannot satisfy the predicates. Every answer
+//! is conservative; where a comparison is not certain under both exact and rounded arithmetic the block
+//! is kept.
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::DataType;
 
-use crate::segment::{Bounds, Prefix, Zone};
+use super::code_set::{CodeSet, ColumnTest, test_of};
+use crate::placement::Placement;
+use crate::segment::{BLOCK_ROWS, Bounds, ChunkCache, Prefix, SegmentReader, Zone};
 use crate::view::SegmentView;
-use crate::{CompareOp, Error, Predicate, Result, Value};
+use crate::{CompareOp, Error, Predicate, Result, TableMeta, Value};
 
 /// Integers up to this size are exact as f64.
 const EXACT_INTEGER_MAX: u128 = 1 << 53;
@@ -17,68 +21,167 @@ const EXACT_INTEGER_MAX: u128 = 1 << 53;
 #[derive(Debug)]
 pub(super) struct Pruner {
     tests: Vec<(usize, DataType, Predicate)>,
+    /// The column whose values place the rows.
+    shard_column: Option<usize>,
+}
+
+/// What a segment has for a scan.
+#[derive(Debug, Clone)]
+pub(super) struct SegmentPlan {
+    /// Outside of these no row satisfies the predicates.
+    pub(super) rows: Range<usize>,
+    /// Blocks with rows that may, ascending; each overlaps `rows`.
+    pub(super) blocks: Vec<usize>,
+    /// What is left to be tested row by row; columns as the segment numbers them.
+    pub(super) tests: Arc<[(usize, CodeSet)]>,
 }
 
 impl Pruner {
-    pub(super) fn new(schema: &SchemaRef, predicates: Vec<Predicate>) -> Result<Self> {
+    pub(super) fn new(table: &TableMeta, predicates: Vec<Predicate>) -> Result<Self> {
         let test = |predicate: Predicate| {
             let column = column_of(&predicate);
-            let field = schema.fields().get(column);
+            let field = table.arrow.fields().get(column);
             let field = field.ok_or_else(|| Error::Invalid("no such column to test".into()))?;
             Ok((column, field.data_type().clone(), predicate))
         };
         Ok(Self {
             tests: predicates.into_iter().map(test).collect::<Result<_>>()?,
+            shard_column: table.spec.shard_key.first().copied(),
         })
     }
 
-    /// Blocks of a segment that may hold matching rows, ascending.
-    pub(super) fn blocks(&self, segment: &SegmentView) -> Result<Vec<usize>> {
+    /// `None` when no row of the segment satisfies the predicates.
+    pub(super) fn plan(
+        &self,
+        segment: &SegmentView,
+        cache: &ChunkCache,
+    ) -> Result<Option<SegmentPlan>> {
+        let reader = segment.reader()?;
+        let (mut tests, mut by_value) = (Vec::new(), Vec::new());
         for (column, data_type, predicate) in &self.tests {
             let zone = segment.zone(*column)?;
             if zone.is_some_and(|zone| !may_match(&zone, data_type, predicate)) {
-                return Ok(Vec::new());
+                return Ok(None);
             }
-        }
-        let mut blocks: Vec<usize> = self.sorted_range(segment)?.collect();
-        for (column, data_type, predicate) in &self.tests {
-            let mut kept = Vec::with_capacity(blocks.len());
-            for block in blocks {
-                if may_match(&segment.block_zone(*column, block)?, data_type, predicate) {
-                    kept.push(block);
+            let is_key = self.shard_column == Some(*column);
+            if is_key && !may_be_placed(reader.placement(), data_type, predicate) {
+                return Ok(None);
+            }
+            // The tests name columns as the segment does. One value in all rows has passed by now.
+            let Some(column) = segment.stored(*column) else {
+                continue;
+            };
+            match test_of(reader, cache, (column, data_type), predicate)? {
+                ColumnTest::Unknown => by_value.push((column, data_type, predicate)),
+                ColumnTest::Codes(set) if set.is_empty() => return Ok(None),
+                ColumnTest::Codes(set) => {
+                    let info = reader.codes_info(column)?;
+                    if !info.is_some_and(|info| set.covers(0, info.high)) {
+                        tests.push((column, set));
+                    }
                 }
             }
-            blocks = kept;
         }
-        Ok(blocks)
+        let rows = sorted_rows(reader, &mut tests)?;
+        let mut blocks = Vec::new();
+        if !rows.is_empty() {
+            'blocks: for block in rows.start / BLOCK_ROWS..rows.end.div_ceil(BLOCK_ROWS) {
+                for (column, set) in &tests {
+                    let (low, high) = reader.block(*column, block)?.code_range();
+                    if !set.intersects(low, high) {
+                        continue 'blocks;
+                    }
+                }
+                for (column, data_type, predicate) in &by_value {
+                    let zone = reader.block_zone(*column, block)?;
+                    if !may_match(&zone, data_type, predicate) {
+                        continue 'blocks;
+                    }
+                }
+                blocks.push(block);
+            }
+        }
+        let tests = tests.into();
+        Ok((!blocks.is_empty()).then_some(SegmentPlan {
+            rows,
+            blocks,
+            tests,
+        }))
     }
+}
 
-    /// The blocks that the first column of the sort key leaves, found by binary search.
-    fn sorted_range(&self, segment: &SegmentView) -> Result<Range<usize>> {
-        let mut range = 0..segment.reader()?.blocks();
-        let Some(first) = segment.leading_column()? else {
-            return Ok(range);
-        };
-        for (_, data_type, predicate) in self.tests.iter().filter(|(c, ..)| *c == first) {
-            let below = |block: usize| {
-                Ok(is_below(
-                    &segment.block_zone(first, block)?,
-                    data_type,
-                    predicate,
-                ))
-            };
-            range.start = partition_point(range.clone(), below)?;
-            let not_above = |block: usize| {
-                Ok(!is_above(
-                    &segment.block_zone(first, block)?,
-                    data_type,
-                    predicate,
-                ))
-            };
-            range.end = partition_point(range.clone(), not_above)?;
-        }
-        Ok(range)
+/// Whether a row that satisfies a predicate over the leading column of the shard key may be in a segment.
+fn may_be_placed(placement: Placement, data_type: &DataType, predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::Compare {
+            op: CompareOp::Eq,
+            value,
+            ..
+        } => placement.may_hold(value, data_type),
+        Predicate::In { values, .. } => values.iter().any(|v| placement.may_hold(v, data_type)),
+        _ => true,
     }
+}
+
+/// The rows that tests of the leading columns of the sort key leave, found by binary search. Those
+/// tests are settled and removed.
+fn sorted_rows(reader: &SegmentReader, tests: &mut Vec<(usize, CodeSet)>) -> Result<Range<usize>> {
+    let mut rows = 0..reader.rows();
+    for &column in reader.sort_key() {
+        let Some(info) = reader.codes_info(column)? else {
+            break;
+        };
+        let mine = tests.iter().filter(|(c, _)| *c == column);
+        let ranges: Option<Vec<_>> = mine.map(|(_, set)| set.single_range()).collect();
+        let Some(ranges) = ranges.filter(|ranges| info.ascending && !ranges.is_empty()) else {
+            break;
+        };
+        let from = ranges.iter().map(|r| r.0).max().unwrap_or(0);
+        let to = ranges.iter().map(|r| r.1).min().unwrap_or(u64::MAX);
+        tests.retain(|(c, _)| *c != column);
+        if from > to {
+            return Ok(0..0);
+        }
+        let start = first_row(reader, column, rows.clone(), |code| code >= from)?;
+        rows = start..first_row(reader, column, start..rows.end, |code| code > to)?;
+        // Within rows of different values the next column is not sorted.
+        if from != to {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// The first of `rows`, over which the codes of `column` ascend, whose code passes `test`, false up to
+/// some code; the end when there is none.
+fn first_row(
+    reader: &SegmentReader,
+    column: usize,
+    rows: Range<usize>,
+    test: impl Fn(u64) -> bool,
+) -> Result<usize> {
+    if rows.is_empty() {
+        return Ok(rows.end);
+    }
+    let (first, last) = (rows.start / BLOCK_ROWS, (rows.end - 1) / BLOCK_ROWS);
+    let in_block = |block: usize| {
+        let start = block * BLOCK_ROWS;
+        let within = rows.start.max(start) - start..rows.end.min(start + BLOCK_ROWS) - start;
+        let found = reader.first_in_block(column, block, within.clone(), &test)?;
+        Ok::<_, Error>(found.map(|row| start + row))
+    };
+    // The blocks at the ends may have rows of other values of the columns before.
+    if let Some(row) = in_block(first)? {
+        return Ok(row);
+    }
+    let misses = |block: usize| Ok(!test(reader.block(column, block)?.code_range().1));
+    let block = partition_point(first + 1..last, misses)?.max(first + 1);
+    let found = if block <= last {
+        in_block(block)?
+    } else {
+        None
+    };
+    Ok(found.unwrap_or(rows.end))
 }
 
 fn column_of(predicate: &Predicate) -> usize {
@@ -103,61 +206,8 @@ fn partition_point(mut range: Range<usize>, test: impl Fn(usize) -> Result<bool>
     Ok(range.start)
 }
 
-/// Whether every row of a block of the leading sort column lies before all matches. NULLs come first,
-/// so a block without values does, unless NULLs are what is looked for. The answer is monotone over the
-/// blocks only when the comparison with the bounds is certain; an uncertain one says "no".
-fn is_below(zone: &Zone, data_type: &DataType, predicate: &Predicate) -> bool {
-    let all_less = |value: &Value, or_equal: bool| {
-        zone.has_no_values()
-            || match compare_max(&zone.bounds, data_type, value) {
-                Some(Ordering::Less) => true,
-                Some(Ordering::Equal) => or_equal,
-                _ => false,
-            }
-    };
-    match predicate {
-        Predicate::Compare {
-            op: CompareOp::Eq | CompareOp::GtEq,
-            value,
-            ..
-        } => all_less(value, false),
-        Predicate::Compare {
-            op: CompareOp::Gt,
-            value,
-            ..
-        } => all_less(value, true),
-        Predicate::In { values, .. } => values.iter().all(|value| all_less(value, false)),
-        _ => false,
-    }
-}
-
-/// Whether every row of a block of the leading sort column lies after all matches.
-fn is_above(zone: &Zone, data_type: &DataType, predicate: &Predicate) -> bool {
-    // NULLs precede the values of a block: they can only be before.
-    let all_greater =
-        |value: &Value, or_equal: bool| match compare_min(&zone.bounds, data_type, value) {
-            Some(Ordering::Greater) => true,
-            Some(Ordering::Equal) => or_equal,
-            _ => false,
-        };
-    match predicate {
-        Predicate::Compare {
-            op: CompareOp::Eq | CompareOp::LtEq,
-            value,
-            ..
-        } => all_greater(value, false),
-        Predicate::Compare {
-            op: CompareOp::Lt,
-            value,
-            ..
-        } => all_greater(value, true),
-        Predicate::In { values, .. } => values.iter().all(|value| all_greater(value, false)),
-        _ => false,
-    }
-}
-
 /// Whether rows of the zone may satisfy the predicate.
-fn may_match(zone: &Zone, data_type: &DataType, predicate: &Predicate) -> bool {
+pub(super) fn may_match(zone: &Zone, data_type: &DataType, predicate: &Predicate) -> bool {
     let min = |value| compare_min(&zone.bounds, data_type, value);
     let max = |value| compare_max(&zone.bounds, data_type, value);
     let may_equal =
@@ -200,7 +250,7 @@ fn compare_max(bounds: &Bounds, data_type: &DataType, value: &Value) -> Option<O
 
 /// A bound of an integer-like column (unscaled, for decimals) against a literal; `None` when storage
 /// cannot tell.
-fn compare_int(bound: i128, data_type: &DataType, value: &Value) -> Option<Ordering> {
+pub(super) fn compare_int(bound: i128, data_type: &DataType, value: &Value) -> Option<Ordering> {
     let scale = match data_type {
         DataType::Decimal128(_, scale) => *scale,
         _ => 0,
@@ -255,6 +305,15 @@ fn compare_decimal_float((a, scale): (i128, i8), b: f64) -> Option<Ordering> {
     quotient
         .partial_cmp(&b)
         .filter(|&ordering| ordering != Ordering::Equal)
+}
+
+/// A string against a literal; `None` when that is not one.
+pub(super) fn compare_bytes(bytes: &[u8], value: &Value) -> Option<Ordering> {
+    match value {
+        Value::Str(value) => Some(bytes.cmp(value.as_bytes())),
+        Value::Bytes(value) => Some(bytes.cmp(value)),
+        _ => None,
+    }
 }
 
 fn compare_prefix(prefix: &Prefix, value: &Value) -> Option<Ordering> {

@@ -1,12 +1,12 @@
-//! Frame-of-reference integers: every value is `base + code * scale`, the codes as narrow as their range
-//! allows. Booleans, integers, dates, times and decimals are stored so. Codes keep a whole number of
-//! bytes: sums over them run at memory speed.
+//! Frame-of-reference integers: every value is `base + distance * scale`. The distance is the code or,
+//! where the column has NULLs, one less: code 0 is then NULL. Booleans, integers, dates, times and
+//! decimals are stored so; how codes are packed is in `codes`.
 
 use arrow::array::{Array, AsArray, BooleanArray, Decimal128Array, PrimitiveArray};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Decimal128Type};
 
-use super::layout::Encoding;
-use super::zone::{Bounds, Zone};
+use super::packing::Lane;
 use crate::column_type::{IntegerType, with_integer_type};
 
 /// A column as distances from its smallest value; the distance of a NULL is 0.
@@ -84,30 +84,32 @@ fn of_decimals(array: &Decimal128Array) -> Option<Distances> {
     Some(Distances { base: min, values })
 }
 
+/// Codes of a column and what they stand for.
+pub(crate) struct FrameCodes {
+    pub(crate) base: i128,
+    pub(crate) scale: u64,
+    pub(crate) codes: Vec<u64>,
+}
+
 impl Distances {
-    /// Chooses scale and width and turns the distances into codes.
-    pub(crate) fn into_codes(self) -> (Encoding, Vec<u64>) {
+    /// Divides by the common divisor and makes room for the code of NULL. `None` when 64 bits do not
+    /// hold the codes.
+    pub(crate) fn into_codes(self, nulls: Option<&NullBuffer>) -> Option<FrameCodes> {
         let Self { base, mut values } = self;
-        let max = values.iter().copied().max().unwrap_or(0);
-        let divisor = common_divisor(&values);
-        let width = width_of(max / divisor);
-        // A scale that saves no byte only costs multiplications.
-        let scale = if width < width_of(max) { divisor } else { 1 };
+        let scale = common_divisor(&values);
         if scale > 1 {
             values.iter_mut().for_each(|v| *v /= scale);
         }
-        (Encoding::Frame { width, base, scale }, values)
-    }
-}
-
-/// Bytes that codes up to `max` need.
-pub(crate) fn width_of(max: u64) -> u8 {
-    match max {
-        0 => 0,
-        1..=0xFF => 1,
-        0x100..=0xFFFF => 2,
-        0x1_0000..=0xFFFF_FFFF => 4,
-        _ => 8,
+        if let Some(nulls) = nulls {
+            values.iter().max()?.checked_add(1)?;
+            let rows = values.iter_mut().zip(nulls.iter());
+            rows.for_each(|(v, valid)| *v = if valid { *v + 1 } else { 0 });
+        }
+        Some(FrameCodes {
+            base,
+            scale,
+            codes: values,
+        })
     }
 }
 
@@ -133,117 +135,45 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// Appends codes as little-endian numbers of `width` bytes.
-pub(crate) fn put_codes(out: &mut Vec<u8>, codes: impl Iterator<Item = u64>, width: u8) {
-    match width {
-        0 => {}
-        1 => out.extend(codes.map(|c| c as u8)),
-        2 => codes.for_each(|c| out.extend_from_slice(&(c as u16).to_le_bytes())),
-        4 => codes.for_each(|c| out.extend_from_slice(&(c as u32).to_le_bytes())),
-        _ => codes.for_each(|c| out.extend_from_slice(&c.to_le_bytes())),
-    }
+/// What a block's codes of a frame of reference stand for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    /// Value of code 0; meaningless when that is NULL.
+    origin: i128,
+    scale: u64,
 }
 
-/// Runs a function on every code of a block of `rows` rows.
-pub(crate) fn map_codes<R>(
-    bytes: &[u8],
-    width: u8,
-    rows: usize,
-    mut f: impl FnMut(u64) -> R,
-) -> Vec<R> {
-    match width {
-        0 => std::iter::repeat_with(|| f(0)).take(rows).collect(),
-        1 => bytes.iter().map(|&b| f(u64::from(b))).collect(),
-        2 => bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&b| f(u16::from_le_bytes(b).into()))
-            .collect(),
-        4 => bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&b| f(u32::from_le_bytes(b).into()))
-            .collect(),
-        _ => bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&b| f(u64::from_le_bytes(b)))
-            .collect(),
-    }
-}
-
-/// Decodes a block of an integer type. Arithmetic is modulo 2^64, as the encoder's was.
-pub(crate) fn decode_integers<T: IntegerType>(
-    bytes: &[u8],
-    width: u8,
-    rows: usize,
-    (base, scale): (i128, u64),
-) -> Vec<T::Native> {
-    let base = base as u64;
-    if scale == 1 {
-        return map_codes(bytes, width, rows, |c| T::narrow(base.wrapping_add(c)));
-    }
-    map_codes(bytes, width, rows, |c| {
-        T::narrow(base.wrapping_add(c.wrapping_mul(scale)))
-    })
-}
-
-/// Decodes a block of decimals.
-pub(crate) fn decode_decimals(
-    bytes: &[u8],
-    width: u8,
-    rows: usize,
-    (base, scale): (i128, u64),
-) -> Vec<i128> {
-    let scale = i128::from(scale);
-    map_codes(bytes, width, rows, |c| {
-        base.wrapping_add(i128::from(c).wrapping_mul(scale))
-    })
-}
-
-/// The zone of one block of codes; `valid` tells which rows are not NULL.
-pub(crate) fn code_zone(
-    codes: &[u64],
-    valid: impl Fn(usize) -> bool,
-    bound: impl Fn(u64) -> Bounds,
-) -> Zone {
-    let (mut min, mut max, mut nulls) = (u64::MAX, 0, 0);
-    for (row, &code) in codes.iter().enumerate() {
-        if valid(row) {
-            min = min.min(code);
-            max = max.max(code);
-        } else {
-            nulls += 1;
+impl Frame {
+    pub(crate) fn new(base: i128, scale: u64, null_code: bool) -> Self {
+        let steps = if null_code { i128::from(scale) } else { 0 };
+        Self {
+            origin: base.wrapping_sub(steps),
+            scale,
         }
     }
-    let zone = |bounds| Zone {
-        rows: codes.len() as u32,
-        nulls,
-        bounds,
-    };
-    if nulls as usize == codes.len() {
-        return zone(Bounds::Unknown);
-    }
-    let ends = |code| Zone {
-        rows: 1,
-        nulls: 0,
-        bounds: bound(code),
-    };
-    zone(ends(min).and(&ends(max)).bounds)
-}
 
-/// The bounds of a single frame-of-reference code.
-pub(crate) fn frame_bounds(encoding: Encoding) -> impl Fn(u64) -> Bounds {
-    let (base, scale) = match encoding {
-        Encoding::Frame { base, scale, .. } => (base, i128::from(scale)),
-        _ => (0, 1),
-    };
-    move |code| {
-        let value = base.wrapping_add(i128::from(code).wrapping_mul(scale));
-        Bounds::Int(value, value)
+    /// From one code to the next.
+    pub(crate) fn step(&self) -> u64 {
+        self.scale
+    }
+
+    pub(crate) fn value(&self, code: u64) -> i128 {
+        let distance = i128::from(code).wrapping_mul(self.scale.into());
+        self.origin.wrapping_add(distance)
+    }
+
+    /// The values of an integer type. Arithmetic is modulo 2^64, as the encoder's was.
+    pub(crate) fn integers<T: IntegerType, C: Lane>(&self, codes: &[C]) -> Vec<T::Native> {
+        let (origin, scale) = (self.origin as u64, self.scale);
+        let code = |c: &C| -> u64 { (*c).into() };
+        if scale == 1 {
+            return codes
+                .iter()
+                .map(|c| T::narrow(origin.wrapping_add(code(c))))
+                .collect();
+        }
+        let value = |c| T::narrow(origin.wrapping_add(code(c).wrapping_mul(scale)));
+        codes.iter().map(value).collect()
     }
 }
 
@@ -254,61 +184,50 @@ mod tests {
     use arrow::array::{Int64Array, TimestampMicrosecondArray, UInt64Array};
     use arrow::datatypes::{Int64Type, TimestampMicrosecondType, UInt64Type};
 
-    fn round_trip<T: IntegerType>(array: &PrimitiveArray<T>) -> Encoding {
-        let (encoding, codes) = distances(array).unwrap().into_codes();
-        let Encoding::Frame { width, base, scale } = encoding else {
-            unreachable!()
-        };
-        let mut bytes = Vec::new();
-        put_codes(&mut bytes, codes.iter().copied(), width);
-        let back = decode_integers::<T>(&bytes, width, array.len(), (base, scale));
-        assert_eq!(back, array.values().to_vec());
-        encoding
+    fn round_trip<T: IntegerType>(array: &PrimitiveArray<T>) -> FrameCodes {
+        let frame = distances(array).unwrap().into_codes(array.nulls()).unwrap();
+        let has_nulls = array.null_count() > 0;
+        let back = Frame::new(frame.base, frame.scale, has_nulls).integers::<T, _>(&frame.codes);
+        let nulls = frame
+            .codes
+            .iter()
+            .map(|&c| !(has_nulls && c == 0))
+            .collect::<Vec<_>>();
+        let nulls = has_nulls.then(|| NullBuffer::from(nulls));
+        assert_eq!(&PrimitiveArray::<T>::new(back.into(), nulls), array);
+        frame
     }
 
     #[test]
-    fn minutes_over_a_year_take_four_bytes_not_eight() {
-        let minutes = (0..1000).map(|i| 1_735_689_600_000_000 + i * 525 * 60_000_000);
-        let encoding = round_trip::<TimestampMicrosecondType>(
-            &TimestampMicrosecondArray::from_iter_values(minutes),
-        );
-        assert!(
-            matches!(
-                encoding,
-                Encoding::Frame {
-                    width: 4,
-                    scale: 31_500_000_000,
-                    ..
-                } | Encoding::Frame { width: 2, .. }
-            ),
-            "{encoding:?}"
-        );
+    fn seconds_are_counted_not_microseconds() {
+        let seconds = (0..1000).map(|i| 1_735_689_600_000_000 + i * 525 * 1_000_000);
+        let array = TimestampMicrosecondArray::from_iter_values(seconds);
+        let frame = round_trip::<TimestampMicrosecondType>(&array);
+        assert_eq!((frame.scale, frame.codes.last()), (525_000_000, Some(&999)));
     }
 
     #[test]
     fn the_whole_range_of_64_bits_survives() {
         let ends = Int64Array::from(vec![i64::MIN, -1, 0, i64::MAX]);
-        assert!(matches!(
-            round_trip::<Int64Type>(&ends),
-            Encoding::Frame { width: 8, .. }
-        ));
+        assert_eq!(round_trip::<Int64Type>(&ends).base, i64::MIN.into());
         let ends = UInt64Array::from(vec![u64::MAX, 0, 1]);
-        assert!(matches!(
-            round_trip::<UInt64Type>(&ends),
-            Encoding::Frame { base: 0, .. }
-        ));
+        assert_eq!(round_trip::<UInt64Type>(&ends).base, 0);
     }
 
     #[test]
-    fn equal_values_take_no_bytes() {
-        let encoding = round_trip::<Int64Type>(&Int64Array::from(vec![-7; 100]));
+    fn null_is_code_0_and_does_not_fit_beside_all_64_bits() {
+        let some = Int64Array::from(vec![Some(-5), None, Some(-3)]);
+        assert_eq!(round_trip::<Int64Type>(&some).codes, [1, 0, 2]);
+        let ends = UInt64Array::from(vec![Some(u64::MAX), Some(1), Some(0), None]);
+        assert!(distances(&ends).unwrap().into_codes(ends.nulls()).is_none());
+    }
+
+    #[test]
+    fn equal_values_have_code_0() {
+        let frame = round_trip::<Int64Type>(&Int64Array::from(vec![-7; 100]));
         assert_eq!(
-            encoding,
-            Encoding::Frame {
-                width: 0,
-                base: -7,
-                scale: 1
-            }
+            (frame.base, frame.scale, frame.codes),
+            (-7, 1, vec![0; 100])
         );
     }
 }

@@ -1,15 +1,22 @@
 //! Segments: immutable files of sorted rows, column by column.
 //!
-//! `layout` and `zone` are the structures in the file, `integers` and `strings` the encodings, `writer`
-//! and `sink` write a segment, `reader` reads one, `dictionary` keeps decoded dictionary chunks,
-//! `string_views` makes Arrow arrays of them. When an encoding is added, touch `layout::Encoding`,
-//! `writer`, `reader`, docs/format.md and the tests here.
+//! `layout` and `zone` are the structures in the file. `integers`, `numbers` and `strings` turn values
+//! into codes, `codes` and `packing` lay out the codes of a block. `writer` and `sink` write a segment,
+//! `reader` reads one, `dictionary` keeps decoded dictionary chunks, `string_views` makes Arrow arrays of
+//! them. When an encoding is added, touch `layout::Encoding`, `writer`, `reader`, docs/format.md and the
+//! tests here.
 
+mod arrays;
+mod coded;
+mod codes;
 mod dictionary;
 mod integers;
 mod layout;
+mod numbers;
+mod packing;
 mod published;
 mod reader;
+mod selection;
 mod sink;
 mod string_views;
 mod strings;
@@ -19,12 +26,15 @@ mod verified;
 mod writer;
 mod zone;
 
+pub(crate) use coded::ColumnKind;
 pub(crate) use dictionary::ChunkCache;
 pub(crate) use layout::BLOCK_ROWS;
+pub use packing::Lane;
 pub(crate) use published::PublishedSegment;
-pub(crate) use reader::ColumnCursor;
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use reader::{SegmentReader, segment_summary};
+pub(crate) use reader::segment_summary;
+pub(crate) use reader::{ColumnCursor, SegmentReader};
+pub(crate) use selection::Selection;
 pub(crate) use sink::Sink;
 pub(crate) use verified::Verified;
 pub(crate) use writer::{SegmentWriter, segment_path};

@@ -2,25 +2,29 @@
 //! returned never points into the mapped file.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, PrimitiveArray, new_null_array};
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Decimal128Type, SchemaRef};
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow::datatypes::{DataType, SchemaRef};
 
-use super::dictionary::{ChunkCache, ChunkKey};
-use super::integers::{decode_decimals, decode_integers, map_codes};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::arrays::{self, Numbers};
+use super::codes::CodeBlock;
+use super::dictionary::ChunkCache;
+use super::integers::Frame;
 use super::layout::{
     BLOCK_ENTRY_BYTES, BLOCK_ROWS, BlockEntry, CHUNK_ENTRIES, CHUNK_ENTRY_BYTES, ChunkEntry, Codec,
-    ColumnEntry, Encoding, Extent, Footer, TRAILER_BYTES, Trailer,
+    ColumnEntry, Content, Encoding, Extent, Footer, TRAILER_BYTES, Trailer,
 };
+use super::selection::Selection;
 use super::string_views::{CheckedStrings, ChunkSet, StringKind};
 use super::verified::Verified;
 use super::zone::Zone;
-use crate::column_type::{FixedType, with_fixed_type, with_integer_type};
-use crate::format::{FileHeader, FileKind, Malformed, Seal};
+use crate::format::{FileHeader, FileId, FileKind, Malformed, Seal};
 use crate::fs::{FileSystem, Mapping};
 use crate::manifest::SegmentRecord;
+use crate::placement::Placement;
 use crate::{Error, Result, TableId};
 
 /// An open segment file.
@@ -30,7 +34,7 @@ pub(crate) struct SegmentReader {
     map: Mapping,
     seal: Seal,
     footer: Footer,
-    /// Per column: its index, its chunk entries, then its blocks.
+    /// Per column: its index, its chunk entries, its blocks, its chunks of integers, the hashes of its chunks.
     verified: Vec<Verified>,
 }
 
@@ -82,7 +86,7 @@ impl SegmentReader {
         let verified = footer
             .columns
             .iter()
-            .map(|_| Verified::none_of(BLOCK_PARTS + blocks))
+            .map(|c| Verified::none_of(BLOCK_PARTS + blocks + 2 * c.chunk_count()))
             .collect();
         Ok(Self {
             path: path.to_path_buf(),
@@ -97,8 +101,33 @@ impl SegmentReader {
         self.footer.rows as usize
     }
 
+    /// The file's number in its database.
+    pub(super) fn file(&self) -> FileId {
+        self.seal.file
+    }
+
+    /// The hash of a string as dictionaries of this database have it.
+    pub(crate) fn string_hash(&self, string: &[u8]) -> u64 {
+        xxh3_64_with_seed(string, self.seal.database)
+    }
+
+    /// The part of a column's `Verified` set that stands for the hashes of a chunk.
+    pub(super) fn hashes_part(&self, column: usize, chunk: usize) -> usize {
+        let chunks = self
+            .footer
+            .columns
+            .get(column)
+            .map_or(0, ColumnEntry::chunk_count);
+        BLOCK_PARTS + self.blocks() + chunks + chunk
+    }
+
     pub(crate) fn blocks(&self) -> usize {
         self.rows().div_ceil(BLOCK_ROWS)
+    }
+
+    /// Where the rows belong.
+    pub(crate) fn placement(&self) -> Placement {
+        self.footer.placement
     }
 
     /// Columns the rows are sorted by.
@@ -120,7 +149,7 @@ impl SegmentReader {
     }
 
     /// Passes on what has been read, unless a page of the file turned out to be unreadable.
-    fn intact<T>(&self, read: T) -> Result<T> {
+    pub(super) fn intact<T>(&self, read: T) -> Result<T> {
         if self.map.is_intact() {
             return Ok(read);
         }
@@ -131,11 +160,11 @@ impl SegmentReader {
         ))
     }
 
-    fn corrupt(&self, offset: u64, what: Malformed) -> Error {
+    pub(super) fn corrupt(&self, offset: u64, what: Malformed) -> Error {
         Error::corruption(&self.path, offset, what.0)
     }
 
-    fn column(&self, column: usize) -> Result<&ColumnEntry> {
+    pub(super) fn column(&self, column: usize) -> Result<&ColumnEntry> {
         self.footer
             .columns
             .get(column)
@@ -143,7 +172,7 @@ impl SegmentReader {
     }
 
     /// Bytes of the file; an offset beyond its end is damage.
-    fn bytes(&self, offset: u64, length: usize) -> Result<&[u8]> {
+    pub(super) fn bytes(&self, offset: u64, length: usize) -> Result<&[u8]> {
         usize::try_from(offset)
             .ok()
             .and_then(|start| self.map.get(start..start.checked_add(length)?))
@@ -151,7 +180,7 @@ impl SegmentReader {
     }
 
     /// Bytes of the file that must have a checksum, unless `part` of the column has been found good.
-    fn checked(
+    pub(super) fn checked(
         &self,
         (column, part): (usize, usize),
         offset: u64,
@@ -186,9 +215,9 @@ impl SegmentReader {
             .map_err(|e| self.corrupt(offset + at as u64, e))
     }
 
-    fn chunk(&self, column: usize, chunk: usize) -> Result<ChunkEntry> {
+    pub(super) fn chunk(&self, column: usize, chunk: usize) -> Result<ChunkEntry> {
         let entry = self.column(column)?;
-        let length = (entry.chunk_count as usize).saturating_mul(CHUNK_ENTRY_BYTES);
+        let length = entry.chunk_count().saturating_mul(CHUNK_ENTRY_BYTES);
         let offset = entry.chunks_offset;
         let chunks = self.checked((column, CHUNKS_PART), offset, length, entry.chunks_checksum)?;
         let at = chunk * CHUNK_ENTRY_BYTES;
@@ -201,6 +230,7 @@ impl SegmentReader {
     }
 
     /// The rows of one block of one column.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn read(
         &self,
         column: usize,
@@ -208,50 +238,119 @@ impl SegmentReader {
         cache: &ChunkCache,
         cursor: &mut ColumnCursor,
     ) -> Result<ArrayRef> {
+        let all = Selection::Range(0..self.block_rows(block));
+        self.read_rows(column, (block, &all), cache, cursor)
+    }
+
+    /// Some rows of one block of one column; only their strings are touched.
+    pub(crate) fn read_rows(
+        &self,
+        column: usize,
+        rows: (usize, &Selection),
+        cache: &ChunkCache,
+        cursor: &mut ColumnCursor,
+    ) -> Result<ArrayRef> {
         // After decoding: nothing in the array points into the file.
-        self.decode(column, block, cache, cursor)
+        self.decode(column, rows, cache, cursor)
             .and_then(|array| self.intact(array))
     }
 
     fn decode(
         &self,
         column: usize,
-        block: usize,
+        (block, selection): (usize, &Selection),
         cache: &ChunkCache,
         cursor: &mut ColumnCursor,
     ) -> Result<ArrayRef> {
         let entry = self.column(column)?;
-        let rows = BLOCK_ROWS.min(self.rows().saturating_sub(block * BLOCK_ROWS));
         if entry.encoding == Encoding::AllNull {
-            return Ok(new_null_array(&entry.data_type, rows));
+            return Ok(new_null_array(&entry.data_type, selection.len()));
         }
         let info = self.block(column, block)?;
         let corrupt = |e| self.corrupt(info.data.offset, e);
-        if info.zone.rows as usize != rows {
-            return Err(corrupt(Malformed("a block with another number of rows")));
+        let Some(codes) = self.code_block_of(column, block, &info)? else {
+            return selection.keep_rows(self.decode_values(column, block, &info)?);
+        };
+        if let Encoding::Frame { base, scale } = entry.encoding {
+            let frame = Frame::new(base, scale, entry.null_code);
+            return arrays::of_frame(&codes, selection, frame, entry).map_err(corrupt);
         }
+        let mut rows: Vec<u32> = Vec::new();
+        codes.rows(&mut rows).map_err(corrupt)?;
+        let rows = selection.keep(rows);
+        let nulls = arrays::nulls_of(&rows, entry.null_code);
+        let entries = arrays::entries_of(rows, entry.null_code);
+        if let Encoding::Numbers { base } = entry.encoding {
+            let distances = self.numbers(column)?.gather(&entries).map_err(corrupt)?;
+            let frame = Frame::new(base, 1, false);
+            return arrays::of_codes(&distances, frame, &entry.data_type, nulls).map_err(corrupt);
+        }
+        let chunks = self.load_chunks(column, &entries, cache, cursor)?;
+        chunks
+            .gather::<CHUNK_ENTRIES>(&entries, nulls)
+            .map_err(corrupt)
+    }
+
+    /// A block that is not codes.
+    fn decode_values(&self, column: usize, block: usize, info: &BlockEntry) -> Result<ArrayRef> {
+        let entry = self.column(column)?;
+        let rows = self.block_rows(block);
         let nulls = self.nulls(entry, block, rows, info.nulls_checksum)?;
-        let data = info.data;
-        let (offset, stored) = (data.offset, data.stored as usize);
+        let (data, corrupt) = (info.data, |e| self.corrupt(info.data.offset, e));
         let part = (column, BLOCK_PARTS + block);
-        let bytes = self.checked(part, offset, stored, data.checksum)?;
-        match entry.encoding {
-            Encoding::Dictionary { width } => {
-                expect_codes(bytes, width, rows).map_err(corrupt)?;
-                let codes = map_codes(bytes, width, rows, |c| c as u32);
-                let chunks = self.load_chunks(column, &codes, cache, cursor)?;
-                chunks
-                    .gather::<CHUNK_ENTRIES>(&codes, nulls)
-                    .map_err(corrupt)
-            }
-            Encoding::Strings => {
-                let raw = unpack(bytes, &data).map_err(corrupt)?;
-                let kind = string_kind(&entry.data_type).map_err(corrupt)?;
-                let strings = CheckedStrings::parse(raw, rows, kind, 0).map_err(corrupt)?;
-                strings.into_array(nulls).map_err(corrupt)
-            }
-            _ => decode_fixed(bytes, rows, entry, nulls).map_err(corrupt),
+        let bytes = self.checked(part, data.offset, data.stored as usize, data.checksum)?;
+        let raw = unpack(bytes, &data).map_err(corrupt)?;
+        if entry.encoding == Encoding::Strings {
+            let kind = string_kind(&entry.data_type).map_err(corrupt)?;
+            let strings = CheckedStrings::parse(raw, rows, kind, 0).map_err(corrupt)?;
+            return strings.into_array(nulls).map_err(corrupt);
         }
+        arrays::of_plain(&raw, rows, &entry.data_type, nulls).map_err(corrupt)
+    }
+
+    /// Rows of a block.
+    pub(crate) fn block_rows(&self, block: usize) -> usize {
+        BLOCK_ROWS.min(self.rows().saturating_sub(block * BLOCK_ROWS))
+    }
+
+    /// The codes of a block; `None` when it holds values. What is decoded from it counts only once
+    /// `intact` has been asked.
+    pub(super) fn code_block_of(
+        &self,
+        column: usize,
+        block: usize,
+        info: &BlockEntry,
+    ) -> Result<Option<CodeBlock<'_>>> {
+        let entry = self.column(column)?;
+        let corrupt = |e| self.corrupt(info.data.offset, e);
+        let shape = match info.content {
+            Content::Codes(shape, _) if entry.encoding.has_codes() => shape,
+            Content::Values(_) if !entry.encoding.has_codes() => return Ok(None),
+            _ => return Err(corrupt(Malformed("a block of another encoding"))),
+        };
+        if shape.high > entry.high {
+            return Err(corrupt(Malformed("a code beyond the column's greatest")));
+        }
+        let data = info.data;
+        let part = (column, BLOCK_PARTS + block);
+        let bytes = self.checked(part, data.offset, data.stored as usize, data.checksum)?;
+        CodeBlock::new(shape, self.block_rows(block), bytes)
+            .map(Some)
+            .map_err(corrupt)
+    }
+
+    /// The entries of a dictionary of integers, verified.
+    pub(super) fn numbers(&self, column: usize) -> Result<Numbers<'_>> {
+        let entry = self.column(column)?;
+        let mut chunks = Vec::with_capacity(entry.chunk_count());
+        for number in 0..entry.chunk_count() {
+            let chunk = self.chunk(column, number)?;
+            let part = (column, BLOCK_PARTS + self.blocks() + number);
+            let (offset, length) = (chunk.data.offset, chunk.data.stored as usize);
+            let bytes = self.checked(part, offset, length, chunk.data.checksum)?;
+            chunks.push(bytes.as_chunks().0);
+        }
+        Ok(Numbers::new(chunks))
     }
 
     fn nulls(
@@ -287,7 +386,7 @@ impl SegmentReader {
     ) -> Result<&'c ChunkSet> {
         let entry = self.column(column)?;
         let kind = string_kind(&entry.data_type).map_err(|e| self.corrupt(0, e))?;
-        let count = entry.chunk_count as usize;
+        let count = entry.chunk_count();
         if cursor.chunks.is_none() {
             // A count that the file has no room for must not ask for memory.
             self.bytes(entry.chunks_offset, count.saturating_mul(CHUNK_ENTRY_BYTES))?;
@@ -303,20 +402,16 @@ impl SegmentReader {
             if set.is_loaded(chunk) {
                 continue;
             }
-            let key = ChunkKey {
-                file: self.seal.file,
-                column: column as u32,
-                chunk: chunk as u32,
-            };
-            let strings = cache.get(key, || self.read_chunk(column, chunk, kind))?;
+            let strings = self.strings_chunk(column, chunk, cache)?;
             set.load(strings)
                 .map_err(|e| self.corrupt(entry.chunks_offset, e))?;
         }
         Ok(set)
     }
 
-    fn read_chunk(&self, column: usize, chunk: usize, kind: StringKind) -> Result<CheckedStrings> {
-        let ChunkEntry { data, entries } = self.chunk(column, chunk)?;
+    pub(super) fn read_chunk(&self, column: usize, chunk: usize) -> Result<CheckedStrings> {
+        let kind = string_kind(&self.column(column)?.data_type).map_err(|e| self.corrupt(0, e))?;
+        let ChunkEntry { data, entries, .. } = self.chunk(column, chunk)?;
         let bytes = self.bytes(data.offset, data.stored as usize)?;
         let corrupt = |e| self.corrupt(data.offset, e);
         // Verified on every load: the cache in front remembers what has been loaded.
@@ -384,72 +479,4 @@ fn unpack(bytes: &[u8], extent: &Extent) -> std::result::Result<Vec<u8>, Malform
     } else {
         Err(Malformed("another raw length"))
     }
-}
-
-fn expect_codes(bytes: &[u8], width: u8, rows: usize) -> std::result::Result<(), Malformed> {
-    let fits = bytes.len() == rows * usize::from(width);
-    if fits {
-        Ok(())
-    } else {
-        Err(Malformed("a block with another length"))
-    }
-}
-
-fn decode_fixed(
-    bytes: &[u8],
-    rows: usize,
-    entry: &ColumnEntry,
-    nulls: Option<NullBuffer>,
-) -> std::result::Result<ArrayRef, Malformed> {
-    let data_type = &entry.data_type;
-    if let Encoding::Plain = entry.encoding {
-        return with_fixed_type!(
-            data_type,
-            T => decode_plain::<T>(bytes, rows, data_type, nulls),
-            else Err(Malformed("an encoding that the type does not have"))
-        );
-    }
-    let Encoding::Frame { width, base, scale } = entry.encoding else {
-        return Err(Malformed("an encoding that the type does not have"));
-    };
-    expect_codes(bytes, width, rows)?;
-    match data_type {
-        DataType::Boolean => {
-            let values = map_codes(bytes, width, rows, |c| base.wrapping_add(c.into()) & 1 == 1);
-            Ok(Arc::new(BooleanArray::new(
-                BooleanBuffer::from(values),
-                nulls,
-            )))
-        }
-        DataType::Decimal128(..) => {
-            let values = decode_decimals(bytes, width, rows, (base, scale));
-            Ok(primitive::<Decimal128Type>(values, data_type, nulls))
-        }
-        other => with_integer_type!(other, T => {
-            let values = decode_integers::<T>(bytes, width, rows, (base, scale));
-            Ok(primitive::<T>(values, data_type, nulls))
-        }, else Err(Malformed("an encoding that the type does not have"))),
-    }
-}
-
-fn decode_plain<T: FixedType>(
-    bytes: &[u8],
-    rows: usize,
-    data_type: &DataType,
-    nulls: Option<NullBuffer>,
-) -> std::result::Result<ArrayRef, Malformed> {
-    if bytes.len() != rows * T::WIDTH {
-        return Err(Malformed("a block with another length"));
-    }
-    let values = bytes.chunks_exact(T::WIDTH).map(T::from_le).collect();
-    Ok(primitive::<T>(values, data_type, nulls))
-}
-
-fn primitive<T: FixedType>(
-    values: Vec<T::Native>,
-    data_type: &DataType,
-    nulls: Option<NullBuffer>,
-) -> ArrayRef {
-    let array = PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls);
-    Arc::new(array.with_data_type(data_type.clone()))
 }

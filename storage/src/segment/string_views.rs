@@ -23,13 +23,15 @@ pub(crate) struct CheckedStrings {
     /// INVARIANT: every view lies within `buffer`, names it as buffer `index`, has the right prefix,
     /// and, for text, covers valid UTF-8.
     views: Vec<u128>,
+    /// Where in `buffer` each string ends.
+    ends: Vec<u32>,
     buffer: Buffer,
     kind: StringKind,
     index: u32,
 }
 
 impl CheckedStrings {
-    /// Parses `count + 1` offsets of 4 bytes followed by the bytes they point into. The strings will be
+    /// Parses `count` lengths of 4 bytes followed by the bytes of all strings. The strings will be
     /// buffer `index` of the arrays made of them.
     pub(crate) fn parse(
         raw: Vec<u8>,
@@ -38,23 +40,11 @@ impl CheckedStrings {
         index: u32,
     ) -> Result<Self, Malformed> {
         let mut reader = ByteReader::new(&raw);
-        let offsets = reader.bytes(count.saturating_add(1).saturating_mul(4))?;
-        let offsets: Vec<u32> = offsets
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&b| u32::from_le_bytes(b))
-            .collect();
-        let start = 4 * (count + 1);
+        let lengths = reader.bytes(count.saturating_mul(4))?;
+        let start = lengths.len();
         let bytes = raw.get(start..).unwrap_or_default();
-        if bytes.len() > i32::MAX as usize || offsets.first() != Some(&0) {
-            return Err(Malformed("string offsets are out of range"));
-        }
-        if offsets
-            .last()
-            .is_none_or(|&end| end as usize != bytes.len())
-        {
-            return Err(Malformed("string offsets do not cover the bytes"));
+        if bytes.len() > i32::MAX as usize {
+            return Err(Malformed("strings are too long"));
         }
         let text = match kind {
             StringKind::Text => {
@@ -62,27 +52,48 @@ impl CheckedStrings {
             }
             StringKind::Bytes => None,
         };
-        let mut views = Vec::with_capacity(count);
-        for (&from, &to) in offsets.iter().zip(offsets.iter().skip(1)) {
-            let value = bytes.get(from as usize..to as usize);
-            let value = value.ok_or(Malformed("string offsets are out of order"))?;
+        let (mut views, mut ends) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut from = 0usize;
+        for &length in lengths.as_chunks().0 {
+            let to = from + u32::from_le_bytes(length) as usize;
+            let value = bytes.get(from..to);
+            let value = value.ok_or(Malformed("strings are longer than their bytes"))?;
             // A boundary inside a character would make two invalid strings of a valid text.
-            if text.is_some_and(|t| !t.is_char_boundary(from as usize)) {
+            if text.is_some_and(|t| !t.is_char_boundary(from)) {
                 return Err(Malformed("a string ends inside a character"));
             }
-            views.push(make_view(value, index, from));
+            views.push(make_view(value, index, from as u32));
+            ends.push(to as u32);
+            from = to;
+        }
+        if from != bytes.len() {
+            return Err(Malformed("strings do not cover their bytes"));
         }
         let buffer = Buffer::from_vec(raw).slice(start);
         Ok(Self {
             views,
+            ends,
             buffer,
             kind,
             index,
         })
     }
 
+    /// One of the strings.
+    pub(crate) fn get(&self, slot: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(slot)? as usize;
+        let before = slot.checked_sub(1).and_then(|before| self.ends.get(before));
+        self.buffer
+            .get(before.map_or(0, |&start| start as usize)..end)
+    }
+
+    /// The strings in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.ends.len()).map_while(|slot| self.get(slot))
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
-        16 * self.views.len() + self.buffer.len()
+        20 * self.views.len() + self.buffer.len()
     }
 
     /// All strings in order, as an array of their own. `index` must have been 0.
@@ -209,15 +220,8 @@ mod tests {
     use arrow::array::{Array, AsArray};
 
     fn raw(strings: &[&[u8]]) -> Vec<u8> {
-        let mut raw = Vec::new();
-        let mut offset = 0u32;
-        raw.extend(offset.to_le_bytes());
-        for s in strings {
-            offset += s.len() as u32;
-            raw.extend(offset.to_le_bytes());
-        }
-        raw.extend(strings.concat());
-        raw
+        let lengths = strings.iter().flat_map(|s| (s.len() as u32).to_le_bytes());
+        lengths.chain(strings.concat()).collect()
     }
 
     #[test]

@@ -7,18 +7,21 @@ use arrow::array::{Array, AsArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
 
-use super::integers::{code_zone, distances, frame_bounds, put_codes, width_of};
+use super::codes::Shape;
+use super::integers::{Frame, FrameCodes, distances};
 use super::layout::{
-    BLOCK_ROWS, BlockEntry, CHUNK_ENTRIES, ChunkEntry, Codec, ColumnEntry, Encoding, Extent,
-    Footer, SECTION_ALIGNMENT, Trailer,
+    BLOCK_ROWS, BlockEntry, CHUNK_ENTRIES, ChunkEntry, Codec, ColumnEntry, Content, Encoding,
+    Extent, Footer, SECTION_ALIGNMENT, Trailer,
 };
+use super::numbers::{ENTRY_BYTES, NumberDictionary};
 use super::sink::Sink;
-use super::strings::{Dictionary, put_strings, rows_of, string_zone};
+use super::strings::{Dictionary, put_strings, rows_of, string_bounds};
 use super::zone::{Bounds, Zone};
 use crate::column_type::{FixedType, with_fixed_type};
-use crate::format::{FileHeader, FileId, FileKind, Seal};
+use crate::format::{ByteWriter, FileHeader, FileId, FileKind, Seal};
 use crate::fs::FileSystem;
 use crate::manifest::SegmentRecord;
+use crate::placement::Placement;
 use crate::rows::column_bytes;
 use crate::{Error, Result, TableId};
 
@@ -43,9 +46,15 @@ pub(crate) struct SegmentWriter {
 struct Column {
     encoding: Encoding,
     start: u64,
+    null_code: bool,
+    ascending: bool,
+    /// The greatest code.
+    high: u64,
     blocks: Vec<BlockEntry>,
     chunks: Vec<ChunkEntry>,
-    dictionary_entries: u32,
+    /// Of a dictionary of strings.
+    hashes: Vec<u64>,
+    bounds: Bounds,
 }
 
 impl SegmentWriter {
@@ -69,10 +78,16 @@ impl SegmentWriter {
             table,
             rows: 0,
             raw_bytes: 0,
+            placement: Placement::Mixed,
             sort_key,
             columns: Vec::new(),
         };
         Ok(Self { sink, seal, footer })
+    }
+
+    /// Says where the rows belong.
+    pub(crate) fn place(&mut self, placement: Placement) {
+        self.footer.placement = placement;
     }
 
     /// Appends the next column; every column has the same rows in the same order.
@@ -80,65 +95,86 @@ impl SegmentWriter {
         debug_assert!(self.footer.columns.is_empty() || self.footer.rows == array.len() as u64);
         self.footer.rows = array.len() as u64;
         self.sink.align(SECTION_ALIGNMENT);
-        let start = self.sink.position();
         let mut column = Column {
             encoding: Encoding::AllNull,
-            start,
+            start: self.sink.position(),
+            null_code: false,
+            ascending: false,
+            high: 0,
             blocks: Vec::new(),
             chunks: Vec::new(),
-            dictionary_entries: 0,
+            hashes: Vec::new(),
+            bounds: Bounds::Unknown,
         };
         if array.null_count() == array.len() {
-            self.all_null(&mut column, array.len())?;
+            // Nothing to store.
         } else if matches!(array.data_type(), DataType::Utf8View | DataType::BinaryView) {
             self.strings(&mut column, array)?;
-        } else if let Some(distances) = distances(array) {
-            let (encoding, codes) = distances.into_codes();
-            column.encoding = encoding;
-            let Encoding::Frame { width, .. } = encoding else {
-                return Ok(());
-            };
-            self.codes(&mut column, array, &codes, (width, &frame_bounds(encoding)))?;
+        } else if let Some(frame) = frame_codes(array) {
+            self.integers(&mut column, array, frame)?;
         } else {
             self.plain(&mut column, array)?;
         }
         self.finish_column(column, array)
     }
 
-    fn all_null(&mut self, column: &mut Column, rows: usize) -> Result<()> {
-        for first in (0..rows).step_by(BLOCK_ROWS) {
-            let rows = BLOCK_ROWS.min(rows - first) as u32;
-            let zone = Zone {
-                rows,
-                nulls: rows,
-                bounds: Bounds::Unknown,
-            };
-            self.block(column, &[], zone, None)?;
-        }
-        Ok(())
-    }
-
-    /// Writes codes of one width, block by block.
-    fn codes(
+    /// Integers: as distances from the least, or as a dictionary where that is much smaller.
+    fn integers(
         &mut self,
         column: &mut Column,
         array: &dyn Array,
+        frame: FrameCodes,
+    ) -> Result<()> {
+        let FrameCodes { base, scale, codes } = frame;
+        column.null_code = array.null_count() > 0;
+        let shapes: Vec<Shape> = codes.chunks(BLOCK_ROWS).map(Shape::of).collect();
+        let size = code_bytes(&shapes, codes.len());
+        let high = shapes.iter().map(|s| s.high).max().unwrap_or(0);
+        let frame = Frame::new(base, scale, column.null_code);
+        column.bounds = Bounds::Int(base, frame.value(high));
+        if let Some((dictionary, shapes)) = smaller_dictionary(&codes, column.null_code, size) {
+            column.encoding = Encoding::Numbers { base };
+            self.codes(column, &dictionary.codes, shapes, false)?;
+            return self.number_entries(column, &dictionary.entries, scale);
+        }
+        column.encoding = Encoding::Frame { base, scale };
+        self.codes(column, &codes, shapes, true)
+    }
+
+    /// Writes codes block by block.
+    fn codes(
+        &mut self,
+        column: &mut Column,
         codes: &[u64],
-        (width, bound): (u8, &dyn Fn(u64) -> Bounds),
+        shapes: Vec<Shape>,
+        with_sums: bool,
     ) -> Result<()> {
         let mut bytes = Vec::new();
-        for (number, block) in codes.chunks(BLOCK_ROWS).enumerate() {
-            let first = number * BLOCK_ROWS;
-            let zone = code_zone(block, |row| array.is_valid(first + row), bound);
+        for (block, shape) in codes.chunks(BLOCK_ROWS).zip(shapes) {
             bytes.clear();
-            put_codes(&mut bytes, block.iter().copied(), width);
-            self.block(column, &bytes, zone, None)?;
+            shape.encode(block, &mut bytes);
+            column.high = column.high.max(shape.high);
+            let nulls = if column.null_code {
+                block.iter().filter(|&&c| c == 0).count()
+            } else {
+                0
+            };
+            let distances = block.iter().map(|&c| u128::from(c)).sum::<u128>();
+            let values = if column.null_code {
+                block.len() - nulls
+            } else {
+                0
+            };
+            let sum = u64::try_from(distances - values as u128).ok();
+            let content = Content::Codes(shape, sum.filter(|_| with_sums));
+            self.block(column, &bytes, (content, nulls), None)?;
         }
         Ok(())
     }
 
     fn plain(&mut self, column: &mut Column, array: &dyn Array) -> Result<()> {
         column.encoding = Encoding::Plain;
+        column.bounds = plain_bounds(array);
         let mut bytes = Vec::new();
         for first in (0..array.len()).step_by(BLOCK_ROWS) {
             let block = array.slice(first, BLOCK_ROWS.min(array.len() - first));
@@ -147,17 +183,12 @@ impl SegmentWriter {
                 let values = block.as_primitive::<T>();
                 values.values().iter().for_each(|&v| T::put_le(v, &mut bytes));
             }, else {});
-            let bounds = plain_bounds(&block);
-            let (rows, nulls) = (block.len() as u32, block.null_count() as u32);
+            let content = Content::Values(plain_bounds(&block));
             self.block(
                 column,
                 &bytes,
-                Zone {
-                    rows,
-                    nulls,
-                    bounds,
-                },
-                None,
+                (content, block.null_count()),
+                Some(BLOCK_LEVEL),
             )?;
         }
         Ok(())
@@ -165,34 +196,62 @@ impl SegmentWriter {
 
     fn strings(&mut self, column: &mut Column, array: &dyn Array) -> Result<()> {
         let rows = rows_of(array);
-        if let Some(dictionary) = Dictionary::build(&rows) {
-            let width = width_of(dictionary.entries.len().saturating_sub(1) as u64);
-            column.encoding = Encoding::Dictionary { width };
-            let bound = |code| dictionary.bounds(code);
-            self.codes(column, array, &dictionary.codes, (width, &bound))?;
-            return self.dictionary(column, &dictionary.entries);
+        if let Some(dictionary) = Dictionary::build(&rows, self.seal.database) {
+            column.encoding = Encoding::Dictionary;
+            column.null_code = array.null_count() > 0;
+            column.ascending = dictionary.entries.is_sorted();
+            column.bounds = dictionary.bounds();
+            let shapes = dictionary.codes.chunks(BLOCK_ROWS).map(Shape::of).collect();
+            self.codes(column, &dictionary.codes, shapes, false)?;
+            self.string_entries(column, &dictionary.entries)?;
+            column.hashes = dictionary.hashes;
+            return Ok(());
         }
         column.encoding = Encoding::Strings;
+        column.bounds = string_bounds(&rows);
         for block in rows.chunks(BLOCK_ROWS) {
             let mut raw = Vec::new();
             put_strings(&mut raw, block.iter().map(|row| row.unwrap_or_default()));
-            self.block(column, &raw, string_zone(block), Some(BLOCK_LEVEL))?;
+            let nulls = block.iter().filter(|row| row.is_none()).count();
+            let content = Content::Values(string_bounds(block));
+            self.block(column, &raw, (content, nulls), Some(BLOCK_LEVEL))?;
         }
         Ok(())
     }
 
-    fn dictionary(&mut self, column: &mut Column, entries: &[&[u8]]) -> Result<()> {
-        column.dictionary_entries = entries.len() as u32;
+    fn string_entries(&mut self, column: &mut Column, entries: &[&[u8]]) -> Result<()> {
         for chunk in entries.chunks(CHUNK_ENTRIES) {
             let mut raw = Vec::new();
             put_strings(&mut raw, chunk.iter().copied());
-            self.sink.align(8);
-            let data = self.extent(&raw, Some(DICTIONARY_LEVEL))?;
-            column.chunks.push(ChunkEntry {
-                data,
-                entries: chunk.len() as u32,
-            });
+            self.chunk(column, &raw, chunk.len(), Some(DICTIONARY_LEVEL))?;
         }
+        Ok(())
+    }
+
+    /// Never compressed: they are read in place, and repeat nothing.
+    fn number_entries(&mut self, column: &mut Column, entries: &[u64], scale: u64) -> Result<()> {
+        for chunk in entries.chunks(CHUNK_ENTRIES) {
+            let mut raw = Vec::with_capacity(chunk.len() * ENTRY_BYTES);
+            chunk.iter().for_each(|entry| raw.put_u64(entry * scale));
+            self.chunk(column, &raw, chunk.len(), None)?;
+        }
+        Ok(())
+    }
+
+    fn chunk(
+        &mut self,
+        column: &mut Column,
+        raw: &[u8],
+        entries: usize,
+        level: Option<i32>,
+    ) -> Result<()> {
+        self.sink.align(8);
+        let data = self.extent(raw, level)?;
+        column.chunks.push(ChunkEntry {
+            data,
+            entries: entries as u32,
+            hashes_checksum: 0,
+        });
         Ok(())
     }
 
@@ -200,14 +259,15 @@ impl SegmentWriter {
         &mut self,
         column: &mut Column,
         bytes: &[u8],
-        zone: Zone,
+        (content, nulls): (Content, usize),
         level: Option<i32>,
     ) -> Result<()> {
         let data = self.extent(bytes, level)?;
         column.blocks.push(BlockEntry {
             data,
             nulls_checksum: 0,
-            zone,
+            nulls: nulls as u16,
+            content,
         });
         Ok(())
     }
@@ -235,14 +295,15 @@ impl SegmentWriter {
         })
     }
 
-    /// Writes the NULL bitmap, the block entries and the chunk entries.
+    /// Writes the NULL bitmap, the hashes, the block entries and the chunk entries.
     fn finish_column(&mut self, mut column: Column, array: &dyn Array) -> Result<()> {
         let nulls = array.nulls().filter(|n| n.null_count() > 0);
-        let nulls = nulls.filter(|_| column.encoding != Encoding::AllNull);
-        let nulls_offset = match nulls {
+        let has_bitmap = matches!(column.encoding, Encoding::Plain | Encoding::Strings);
+        let nulls_offset = match nulls.filter(|_| has_bitmap) {
             Some(nulls) => Some(self.null_bitmap(&mut column, nulls.inner())?),
             None => None,
         };
+        let hashes_offset = self.hashes(&mut column)?;
         let mut index = Vec::new();
         column
             .blocks
@@ -255,27 +316,42 @@ impl SegmentWriter {
             .iter()
             .for_each(|chunk| chunk.encode(&mut chunks));
         let (chunks_offset, chunks_checksum) = self.section(&chunks)?;
-        let zones = column.blocks.iter().map(|b| b.zone);
-        let nothing = Zone {
-            rows: 0,
-            nulls: 0,
-            bounds: Bounds::Unknown,
+        let zone = Zone {
+            rows: array.len() as u32,
+            nulls: array.null_count() as u32,
+            bounds: column.bounds,
         };
         self.footer.columns.push(ColumnEntry {
             data_type: array.data_type().clone(),
             encoding: column.encoding,
+            null_code: column.null_code,
+            ascending: column.ascending,
+            high: column.high,
             nulls_offset,
             index_offset,
             index_checksum,
             chunks_offset,
             chunks_checksum,
-            chunk_count: column.chunks.len() as u32,
-            dictionary_entries: column.dictionary_entries,
+            hashes_offset,
+            dictionary_entries: column.chunks.iter().map(|c| c.entries).sum(),
             stored_bytes: self.sink.position() - column.start,
-            zone: zones.reduce(|a, b| a.and(&b)).unwrap_or(nothing),
+            zone,
         });
         self.footer.raw_bytes += column_bytes(array);
         Ok(())
+    }
+
+    fn hashes(&mut self, column: &mut Column) -> Result<u64> {
+        self.sink.align(8);
+        let start = self.sink.position();
+        let hashes = column.hashes.chunks(CHUNK_ENTRIES);
+        for (chunk, hashes) in column.chunks.iter_mut().zip(hashes) {
+            let mut bytes = Vec::with_capacity(hashes.len() * 8);
+            hashes.iter().for_each(|&hash| bytes.put_u64(hash));
+            chunk.hashes_checksum = self.seal.checksum(self.sink.position(), &bytes);
+            self.sink.put(&bytes)?;
+        }
+        Ok(start)
     }
 
     fn null_bitmap(&mut self, column: &mut Column, valid: &BooleanBuffer) -> Result<u64> {
@@ -330,6 +406,38 @@ impl SegmentWriter {
             bytes: self.sink.finish()?,
         })
     }
+}
+
+/// The array as codes of a frame of reference; `None` when it cannot be.
+fn frame_codes(array: &dyn Array) -> Option<FrameCodes> {
+    let nulls = array.nulls().filter(|n| n.null_count() > 0);
+    distances(array)?.into_codes(nulls)
+}
+
+fn code_bytes(shapes: &[Shape], rows: usize) -> usize {
+    let full = |number: usize| BLOCK_ROWS.min(rows - number * BLOCK_ROWS);
+    shapes
+        .iter()
+        .enumerate()
+        .map(|(number, shape)| shape.bytes(full(number)))
+        .sum()
+}
+
+/// A dictionary of the distances, with the shapes of its blocks, if it saves a fifth of `size` bytes.
+/// Only tried where a code takes three bytes or more: narrower ones are quick to group by as they are.
+fn smaller_dictionary(
+    codes: &[u64],
+    null_code: bool,
+    size: usize,
+) -> Option<(NumberDictionary, Vec<Shape>)> {
+    if size < 3 * codes.len() {
+        return None;
+    }
+    let entries_max = (size - size / 5) / ENTRY_BYTES;
+    let dictionary = NumberDictionary::build(codes, null_code, entries_max)?;
+    let shapes: Vec<Shape> = dictionary.codes.chunks(BLOCK_ROWS).map(Shape::of).collect();
+    let total = ENTRY_BYTES * dictionary.entries.len() + code_bytes(&shapes, codes.len());
+    (total + size / 5 <= size).then_some((dictionary, shapes))
 }
 
 /// Bounds of floats and of decimals too far apart for a frame of reference.

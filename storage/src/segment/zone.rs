@@ -51,6 +51,30 @@ impl Prefix {
         }
     }
 
+    /// The first eight bytes as a number, how many there are, and whether the string goes on.
+    pub(crate) fn first_eight(&self) -> (u64, u8, bool) {
+        let [a, b, c, d, e, f, g, h, ..] = self.bytes;
+        let length = self.length.min(8);
+        let goes_on = self.truncated || self.length > 8;
+        (
+            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            length,
+            goes_on,
+        )
+    }
+
+    /// The inverse of `first_eight`.
+    pub(crate) fn of_eight(number: u64, length: u8, truncated: bool) -> Result<Self, Malformed> {
+        let mut prefix = Self::of(
+            number
+                .to_le_bytes()
+                .get(..length.into())
+                .ok_or(Malformed("a prefix"))?,
+        );
+        prefix.truncated = truncated;
+        Ok(prefix)
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes
             .get(..usize::from(self.length))
@@ -59,29 +83,6 @@ impl Prefix {
 }
 
 impl Zone {
-    /// The zone of two sets of rows together.
-    pub(crate) fn and(&self, other: &Self) -> Self {
-        let bounds = match (self.bounds, other.bounds) {
-            // A side without values says nothing; a side with values of unknown bounds says all.
-            (known, Bounds::Unknown) if other.has_no_values() => known,
-            (Bounds::Unknown, known) if self.has_no_values() => known,
-            (Bounds::Int(a, b), Bounds::Int(c, d)) => Bounds::Int(a.min(c), b.max(d)),
-            (Bounds::Float(a, b), Bounds::Float(c, d)) => Bounds::Float(a.min(c), b.max(d)),
-            (Bounds::Bytes(a, b), Bounds::Bytes(c, d)) => {
-                let min = if c.bytes() < a.bytes() { c } else { a };
-                // Of equal prefixes the one that goes on is the larger.
-                let larger = (d.bytes(), d.truncated) > (b.bytes(), b.truncated);
-                Bounds::Bytes(min, if larger { d } else { b })
-            }
-            _ => Bounds::Unknown,
-        };
-        Self {
-            rows: self.rows.saturating_add(other.rows),
-            nulls: self.nulls.saturating_add(other.nulls),
-            bounds,
-        }
-    }
-
     pub(crate) fn has_no_values(&self) -> bool {
         self.nulls == self.rows
     }
@@ -149,7 +150,7 @@ fn float_of(bytes: [u8; 16]) -> f64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -176,38 +177,19 @@ mod tests {
     }
 
     #[test]
-    fn the_zone_of_two_blocks_covers_both() {
-        let int = |a, b| Zone {
-            rows: 1,
-            nulls: 0,
-            bounds: Bounds::Int(a, b),
-        };
-        assert_eq!(int(1, 5).and(&int(-3, 2)).bounds, Bounds::Int(-3, 5));
-        let nulls = Zone {
-            rows: 4,
-            nulls: 4,
-            bounds: Bounds::Unknown,
-        };
-        assert_eq!(int(1, 5).and(&nulls).bounds, Bounds::Int(1, 5));
-        assert_eq!(nulls.and(&int(1, 5)).bounds, Bounds::Int(1, 5));
-        let unknown = Zone {
-            rows: 4,
-            nulls: 0,
-            bounds: Bounds::Unknown,
-        };
-        assert_eq!(unknown.and(&int(1, 5)).bounds, Bounds::Unknown);
-        let text = |s: &str| {
-            let prefix = Prefix::of(s.as_bytes());
-            Zone {
-                rows: 1,
-                nulls: 0,
-                bounds: Bounds::Bytes(prefix, prefix),
-            }
-        };
-        let both = text("sixteen bytes it").and(&text("sixteen bytes it is"));
-        let Bounds::Bytes(min, max) = both.bounds else {
-            unreachable!()
-        };
-        assert!(!min.truncated && max.truncated);
+    fn a_block_keeps_eight_bytes_of_a_string() {
+        for text in [
+            "",
+            "seven b",
+            "eight by",
+            "nine byte",
+            "more than sixteen bytes",
+        ] {
+            let (number, length, goes_on) = Prefix::of(text.as_bytes()).first_eight();
+            let prefix = Prefix::of_eight(number, length, goes_on).unwrap();
+            assert_eq!(prefix.bytes(), &text.as_bytes()[..text.len().min(8)]);
+            assert_eq!(prefix.truncated, text.len() > 8);
+        }
+        assert!(Prefix::of_eight(0, 9, false).is_err());
     }
 }

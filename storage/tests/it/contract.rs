@@ -13,6 +13,7 @@ fn options(dir: &tempfile::TempDir) -> Options {
     let mut options = Options::new(dir.path().join("data"));
     options.memtable_bytes = 64 << 10;
     options.segment_rows = 4096;
+    options.shards = 1;
     options
 }
 

@@ -15,6 +15,7 @@ fn store(dir: &tempfile::TempDir, spec: TableSpec) -> Store {
     let mut options = Options::new(dir.path().join("data"));
     options.memtable_bytes = 64 << 10;
     options.segment_rows = 4096;
+    options.shards = 1;
     let store = Store::open(options).unwrap();
     if store.snapshot().tables(SCHEMA).is_none() {
         store.create_schema(SCHEMA, "").unwrap();

@@ -10,4 +10,5 @@ mod faults;
 mod fixture;
 mod model;
 mod pending;
+mod scan;
 mod world;

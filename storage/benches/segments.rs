@@ -1,0 +1,192 @@
+//! Encoding, decoding and filtering of segments: `cargo bench -p storno-storage --bench segments`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringViewArray, UInt32Array, UInt64Array};
+use arrow::datatypes::DataType;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use storno_storage::{
+    ColumnSpec, CompareOp, OnDuplicate, Options, Predicate, ScanRequest, SegmentScan,
+    SelectBuffers, Store, SyncMode, TableSnapshot, TableSpec, Value, WriteBatch,
+};
+
+const ROWS: u32 = 500_000;
+/// Rows with equal dimensions that follow each other: a page view and its corrections.
+const REPEATS: u32 = 3;
+
+fn spec() -> TableSpec {
+    let column = |name: &str, data_type| ColumnSpec {
+        name: name.into(),
+        data_type,
+        nullable: false,
+        attributes: String::new(),
+    };
+    TableSpec {
+        name: "views".into(),
+        columns: vec![
+            column("site", DataType::UInt32),
+            column("second", DataType::UInt32),
+            column("client", DataType::UInt64),
+            column("page", DataType::Utf8View),
+            column("country", DataType::Utf8View),
+            column("duration", DataType::Int32),
+        ],
+        sort_key: vec![0, 1],
+        shard_key: vec![],
+        unique_keys: vec![],
+        auto_increment: None,
+        attributes: String::new(),
+    }
+}
+
+fn mixed(number: u32) -> u64 {
+    (u64::from(number) + 1)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .rotate_left(31)
+}
+
+fn rows(table: &TableSnapshot) -> RecordBatch {
+    let views = || (0..ROWS).map(|row| row / REPEATS);
+    let page = |view| format!("/articles/2025/some-page-{}", mixed(view) % 20_000);
+    let country = |view| format!("{:02}", mixed(view).count_ones() % 64);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(UInt32Array::from_iter_values(
+            views().map(|v| (mixed(v) % 7) as u32),
+        )),
+        Arc::new(UInt32Array::from_iter_values(views().map(|v| v * 2))),
+        Arc::new(UInt64Array::from_iter_values(views().map(|v| mixed(v / 4)))),
+        Arc::new(views().map(|v| Some(page(v))).collect::<StringViewArray>()),
+        Arc::new(
+            views()
+                .map(|v| Some(country(v)))
+                .collect::<StringViewArray>(),
+        ),
+        Arc::new(Int32Array::from_iter_values(
+            (0..ROWS).map(|r| (mixed(r) % 900) as i32),
+        )),
+    ];
+    RecordBatch::try_new(Arc::clone(&table.meta().arrow), columns).expect("fits the table")
+}
+
+fn table(store: &Store) -> TableSnapshot {
+    store
+        .snapshot()
+        .table("bench", "views")
+        .expect("it was created")
+}
+
+fn insert(store: &Store, rows: RecordBatch) {
+    let batch = WriteBatch {
+        inserts: vec![(table(store).meta().id, rows)],
+        deletes: vec![],
+        on_duplicate: OnDuplicate::Fail,
+        sync: SyncMode::Written,
+    };
+    store.commit(batch).expect("a commit");
+}
+
+fn segments(store: &Store, predicates: Vec<Predicate>) -> Vec<SegmentScan> {
+    let scan = table(store).scan(ScanRequest {
+        columns: vec![],
+        predicates,
+    });
+    scan.expect("a scan").into_coded().segments
+}
+
+fn encode(criterion: &mut Criterion, store: &Store) {
+    let batch = rows(&table(store));
+    let mut group = criterion.benchmark_group("encode");
+    group
+        .throughput(Throughput::Elements(ROWS.into()))
+        .sample_size(10);
+    group.bench_function("sort, encode and sync 500 k rows of 6 columns", |bencher| {
+        bencher.iter_batched(
+            || {
+                store.truncate_table("bench", "views").expect("it is there");
+                insert(store, batch.clone());
+            },
+            |()| store.flush().expect("a flush"),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+fn decode(criterion: &mut Criterion, store: &Store) {
+    let segments = segments(store, vec![]);
+    let mut group = criterion.benchmark_group("decode");
+    group.throughput(Throughput::Elements(ROWS.into()));
+    for (number, column) in spec().columns.iter().enumerate() {
+        let mut codes: Vec<u32> = Vec::new();
+        group.bench_function(format!("codes of {}", column.name), |bencher| {
+            bencher.iter(|| {
+                for segment in &segments {
+                    for block in segment.blocks() {
+                        segment.codes(number, &block, &mut codes).expect("codes");
+                        black_box(&codes);
+                    }
+                }
+            });
+        });
+    }
+    group.bench_function("all columns as arrays", |bencher| {
+        bencher.iter(|| {
+            for segment in &segments {
+                for batch in segment.read(&[0, 1, 2, 3, 4, 5]).expect("columns") {
+                    black_box(batch.expect("a batch"));
+                }
+            }
+        });
+    });
+    group.finish();
+}
+
+fn filter(criterion: &mut Criterion, store: &Store) {
+    let compare = |column, op, value| Predicate::Compare { column, op, value };
+    let country = compare(4, CompareOp::Eq, Value::Str("31".into()));
+    let long = compare(5, CompareOp::Gt, Value::Int(600));
+    let mut group = criterion.benchmark_group("filter");
+    group.throughput(Throughput::Elements(ROWS.into()));
+    for (name, predicates) in [
+        ("a string", vec![country.clone()]),
+        ("a number", vec![long.clone()]),
+        ("both", vec![country, long]),
+    ] {
+        let segments = segments(store, predicates);
+        let mut buffers = SelectBuffers::default();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                for segment in &segments {
+                    for block in segment.blocks() {
+                        black_box(segment.select(&block, &mut buffers).expect("rows"));
+                    }
+                }
+            });
+        });
+    }
+    group.bench_function("planning a scan of a site and a period", |bencher| {
+        let predicates = vec![
+            compare(0, CompareOp::Eq, Value::Int(5)),
+            compare(1, CompareOp::GtEq, Value::Int(100_000)),
+            compare(1, CompareOp::Lt, Value::Int(110_000)),
+        ];
+        bencher.iter(|| black_box(self::segments(store, predicates.clone())));
+    });
+    group.finish();
+}
+
+fn all(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut options = Options::new(dir.path().join("data"));
+    options.memtable_bytes = 1 << 30;
+    let store = Store::open(options).expect("a store");
+    store.create_schema("bench", "").expect("a schema");
+    store.create_table("bench", spec()).expect("a table");
+    encode(criterion, &store);
+    decode(criterion, &store);
+    filter(criterion, &store);
+}
+
+criterion_group!(benches, all);
+criterion_main!(benches);

@@ -1,0 +1,346 @@
+//! A predicate over one column of one segment as the set of codes that satisfy it: found once, without
+//! reading rows, and then a comparison of small integers per block and per row.
+
+use std::cmp::Ordering;
+
+use arrow::datatypes::DataType;
+
+use super::prune::{compare_bytes, compare_int};
+use crate::segment::{ChunkCache, ColumnKind, SegmentReader};
+use crate::{CompareOp, Predicate, Result, Value};
+
+/// A set of codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeSet {
+    /// From the first to the second, both included; ascending and apart. Empty: nothing.
+    Ranges(Vec<(u64, u64)>),
+    /// One bit per code.
+    Bits(Vec<u64>),
+}
+
+impl CodeSet {
+    /// The codes from `low` to `high` that pass, each asked once.
+    pub fn collect(high: u64, mut test: impl FnMut(u64) -> bool) -> Self {
+        let words = (high / 64 + 1) as usize;
+        let word = |number: u64, test: &mut dyn FnMut(u64) -> bool| {
+            let codes = (number * 64)..=(number * 64 + 63).min(high);
+            codes.fold(0, |bits, code| bits | u64::from(test(code)) << (code % 64))
+        };
+        let bits = (0..words as u64).map(|number| word(number, &mut test));
+        Self::Bits(bits.collect())
+    }
+
+    /// Whether it has no code.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Ranges(ranges) => ranges.is_empty(),
+            Self::Bits(bits) => bits.iter().all(|&word| word == 0),
+        }
+    }
+
+    /// Whether it has this code.
+    pub fn contains(&self, code: u64) -> bool {
+        match self {
+            Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= code && code <= to),
+            Self::Bits(bits) => {
+                let word = bits.get((code / 64) as usize).copied().unwrap_or(0);
+                word >> (code % 64) & 1 == 1
+            }
+        }
+    }
+
+    /// Whether it has a code from `low` to `high`.
+    pub(super) fn intersects(&self, low: u64, high: u64) -> bool {
+        match self {
+            Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= high && low <= to),
+            Self::Bits(bits) => {
+                let (first, last) = ((low / 64) as usize, (high / 64) as usize);
+                let words = bits
+                    .get(first..bits.len().min(last + 1))
+                    .unwrap_or_default();
+                words.iter().enumerate().any(|(at, &word)| {
+                    let from = if at == 0 {
+                        u64::MAX << (low % 64)
+                    } else {
+                        u64::MAX
+                    };
+                    let to = if first + at == last {
+                        u64::MAX >> (63 - high % 64)
+                    } else {
+                        u64::MAX
+                    };
+                    word & from & to != 0
+                })
+            }
+        }
+    }
+
+    /// Whether it has every code from `low` to `high`.
+    pub(super) fn covers(&self, low: u64, high: u64) -> bool {
+        match self {
+            Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= low && high <= to),
+            Self::Bits(_) => (low..=high).all(|code| self.contains(code)),
+        }
+    }
+
+    /// `covers`, where that is found without looking at every code.
+    pub(super) fn covers_range(&self, low: u64, high: u64) -> bool {
+        high.saturating_sub(low) < 64 && self.covers(low, high) || {
+            matches!(self, Self::Ranges(_)) && self.covers(low, high)
+        }
+    }
+
+    /// Its only range.
+    pub(super) fn single_range(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Ranges(ranges) => match ranges.as_slice() {
+                [range] => Some(*range),
+                _ => None,
+            },
+            Self::Bits(_) => None,
+        }
+    }
+}
+
+/// How a predicate is tested in one segment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ColumnTest {
+    /// Every row may satisfy it; none can be told apart without its value.
+    Unknown,
+    Codes(CodeSet),
+}
+
+/// What of a segment's column, which is of `data_type` in the table, can satisfy `predicate`. May read the
+/// dictionary.
+pub(super) fn test_of(
+    reader: &SegmentReader,
+    cache: &ChunkCache,
+    (column, data_type): (usize, &DataType),
+    predicate: &Predicate,
+) -> Result<ColumnTest> {
+    let info = reader.codes_info(column)?;
+    let Some(info) = info else {
+        return Ok(ColumnTest::Unknown);
+    };
+    let null = u64::from(info.null_code);
+    // Values have the codes from `null` on.
+    let values = |from: u64, to: u64| {
+        if from <= to {
+            vec![(from, to)]
+        } else {
+            Vec::new()
+        }
+    };
+    let not_null = values(null, info.high);
+    let ranges = match predicate {
+        Predicate::IsNull { .. } if info.null_code => vec![(0, 0)],
+        Predicate::IsNull { .. } => Vec::new(),
+        Predicate::IsNotNull { .. } => not_null,
+        _ if info.high < null => Vec::new(),
+        _ => match info.kind {
+            ColumnKind::Frame(frame) => {
+                let compare =
+                    |code: u64, value: &Value| compare_int(frame.value(code), data_type, value);
+                ranges_of(predicate, (null, info.high), compare)
+            }
+            ColumnKind::Numbers => {
+                let numbers = reader.number_values(column)?;
+                let passes = |code: u64| {
+                    let value = code.checked_sub(null).and_then(|e| numbers.get(e as usize));
+                    value.is_some_and(|&v| {
+                        may_satisfy(predicate, |literal| compare_int(v, data_type, literal))
+                    })
+                };
+                return Ok(ColumnTest::Codes(CodeSet::collect(info.high, passes)));
+            }
+            ColumnKind::Dictionary => {
+                let set = strings_set(reader, cache, column, predicate)?;
+                return Ok(ColumnTest::Codes(set));
+            }
+        },
+    };
+    Ok(ColumnTest::Codes(CodeSet::Ranges(ranges)))
+}
+
+/// Whether a value may satisfy a predicate, given how it compares with a literal; what cannot be told
+/// may.
+fn may_satisfy(predicate: &Predicate, compare: impl Fn(&Value) -> Option<Ordering>) -> bool {
+    let holds = |op: &CompareOp, value: &Value| match (op, compare(value)) {
+        (_, None) => true,
+        (CompareOp::Eq, Some(ordering)) => ordering.is_eq(),
+        (CompareOp::NotEq, Some(ordering)) => ordering.is_ne(),
+        (CompareOp::Lt, Some(ordering)) => ordering.is_lt(),
+        (CompareOp::LtEq, Some(ordering)) => ordering.is_le(),
+        (CompareOp::Gt, Some(ordering)) => ordering.is_gt(),
+        (CompareOp::GtEq, Some(ordering)) => ordering.is_ge(),
+    };
+    match predicate {
+        Predicate::Compare { op, value, .. } => holds(op, value),
+        Predicate::In { values, .. } => values.iter().any(|value| holds(&CompareOp::Eq, value)),
+        Predicate::IsNull { .. } => false,
+        Predicate::IsNotNull { .. } => true,
+    }
+}
+
+/// The codes of a frame of reference, whose values ascend with them, that may satisfy a comparison.
+fn ranges_of(
+    predicate: &Predicate,
+    (low, high): (u64, u64),
+    compare: impl Fn(u64, &Value) -> Option<Ordering>,
+) -> Vec<(u64, u64)> {
+    let not_less = |value: &Value| {
+        first_code(low, high, |code| {
+            compare(code, value) != Some(Ordering::Less)
+        })
+    };
+    let greater = |value: &Value| {
+        first_code(low, high, |code| {
+            compare(code, value) == Some(Ordering::Greater)
+        })
+    };
+    let last = |before: Option<u64>| match before {
+        None => Some(high),
+        Some(code) => code.checked_sub(1).filter(|&code| code >= low),
+    };
+    let range = |from: Option<u64>, to: Option<u64>| from.zip(to).filter(|(from, to)| from <= to);
+    let equal = |value: &Value| range(not_less(value), last(greater(value)));
+    // Codes that are neither less nor greater are equal only where the comparison says so.
+    let certain = |value: &Value| {
+        equal(value).is_none_or(|(from, to)| {
+            [from, to]
+                .iter()
+                .all(|&code| compare(code, value) == Some(Ordering::Equal))
+        })
+    };
+    match predicate {
+        Predicate::Compare { op, value, .. } => {
+            let (from, after) = (not_less(value), greater(value));
+            let ranges = match op {
+                CompareOp::Eq => [equal(value), None],
+                CompareOp::Lt if certain(value) => [range(Some(low), last(from)), None],
+                CompareOp::Gt if certain(value) => [range(after, Some(high)), None],
+                CompareOp::NotEq if certain(value) => {
+                    [range(Some(low), last(from)), range(after, Some(high))]
+                }
+                CompareOp::Lt | CompareOp::LtEq => [range(Some(low), last(after)), None],
+                CompareOp::Gt | CompareOp::GtEq => [range(from, Some(high)), None],
+                CompareOp::NotEq => [Some((low, high)), None],
+            };
+            // Without a value that is greater, or not less, both ranges of NotEq may be the same.
+            let mut ranges: Vec<_> = ranges.into_iter().flatten().collect();
+            ranges.dedup();
+            ranges
+        }
+        Predicate::In { values, .. } => {
+            let mut ranges: Vec<_> = values.iter().filter_map(equal).collect();
+            ranges.sort_unstable();
+            ranges.dedup();
+            ranges
+        }
+        _ => vec![(low, high)],
+    }
+}
+
+/// The first code for which `test`, false up to some code, is true.
+fn first_code(low: u64, high: u64, test: impl Fn(u64) -> bool) -> Option<u64> {
+    if !test(high) {
+        return None;
+    }
+    let (mut low, mut high) = (low, high);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if test(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(low)
+}
+
+/// The codes of strings that satisfy a predicate. Equality goes by the stored hashes.
+fn strings_set(
+    reader: &SegmentReader,
+    cache: &ChunkCache,
+    column: usize,
+    predicate: &Predicate,
+) -> Result<CodeSet> {
+    let literals: Option<Vec<&[u8]>> = match predicate {
+        Predicate::Compare {
+            op: CompareOp::Eq,
+            value,
+            ..
+        } => bytes_of(value).map(|v| vec![v]),
+        Predicate::In { values, .. } => values.iter().map(bytes_of).collect(),
+        _ => None,
+    };
+    if let Some(literals) = literals {
+        let mut codes = Vec::new();
+        for literal in literals {
+            let found = reader.find_string(column, cache, literal)?;
+            codes.extend(found.map(|code| (code, code)));
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        return Ok(CodeSet::Ranges(codes));
+    }
+    let test = |entry: &[u8]| may_satisfy(predicate, |literal| compare_bytes(entry, literal));
+    reader.string_set(column, cache, test)
+}
+
+fn bytes_of(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::Str(text) => Some(text.as_bytes()),
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OPS: [CompareOp; 6] = [
+        CompareOp::Eq,
+        CompareOp::NotEq,
+        CompareOp::Lt,
+        CompareOp::LtEq,
+        CompareOp::Gt,
+        CompareOp::GtEq,
+    ];
+
+    proptest! {
+        #[test]
+        fn ranges_are_exactly_the_codes_that_satisfy_an_integer_comparison(
+            base in -10i128..10, step in 1i128..4, high in 0u64..12, literal in -20i128..40, half: bool,
+        ) {
+            let value = if half { Value::Decimal(literal * 10 + 5, 1) } else { Value::Int(literal) };
+            let compare = |code: u64, value: &Value| {
+                compare_int(base + step * i128::from(code), &DataType::Int64, value)
+            };
+            for op in OPS {
+                let predicate = Predicate::Compare { column: 0, op, value: value.clone() };
+                let set = CodeSet::Ranges(ranges_of(&predicate, (0, high), compare));
+                for code in 0..=high {
+                    let expected = may_satisfy(&predicate, |literal| compare(code, literal));
+                    prop_assert_eq!(set.contains(code), expected, "{:?} {}", predicate, code);
+                }
+            }
+        }
+
+        #[test]
+        fn sets_answer_for_ranges_as_for_their_codes(
+            bits in prop::collection::vec(any::<bool>(), 1..200), low in 0u64..200, length in 0u64..100,
+        ) {
+            let high = (low + length).min(bits.len() as u64 - 1);
+            prop_assume!(low <= high);
+            let has = |code: u64| bits.get(code as usize).copied().unwrap_or(false);
+            let set = CodeSet::collect(bits.len() as u64 - 1, has);
+            prop_assert_eq!(set.intersects(low, high), (low..=high).any(has));
+            prop_assert_eq!(set.covers(low, high), (low..=high).all(has));
+            prop_assert_eq!(set.is_empty(), !bits.contains(&true));
+        }
+    }
+}

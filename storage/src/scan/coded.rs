@@ -1,0 +1,302 @@
+//! A scan by codes, for computing in place: what the columns of each segment's codes mean, which rows
+//! remain, the codes of a block in buffers of the caller. No string is decoded unless it is asked for.
+//! What is not in segments yet comes as ordinary batches.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::code_set::CodeSet;
+use super::filter::{FilterBuffers, select};
+use super::prune::SegmentPlan;
+use super::{Morsel, PlannedSegment, Scan, project};
+use crate::segment::{BLOCK_ROWS, ChunkCache, ColumnKind, Lane, SegmentReader, Selection};
+use crate::{Error, Result};
+
+/// A scan cut into its segments.
+#[derive(Debug)]
+pub struct CodedScan {
+    pub segments: Vec<SegmentScan>,
+    /// Rows that are not in segments, as batches of the requested columns; not filtered.
+    pub rest: Vec<Morsel>,
+}
+
+/// One segment of a scan. Cheap to clone; every method may be called on any thread.
+#[derive(Debug, Clone)]
+pub struct SegmentScan {
+    planned: PlannedSegment,
+    table: SchemaRef,
+    cache: Arc<ChunkCache>,
+}
+
+/// What the codes of a column of one segment stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodedColumn {
+    pub meaning: Meaning,
+    /// Code 0 is NULL; entries of dictionaries have one more than their position.
+    pub null_code: bool,
+    /// The greatest code.
+    pub high: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// `origin + code * step`: booleans, integers, dates (days), moments and durations (microseconds),
+    /// decimals (unscaled).
+    Steps { origin: i128, step: u64 },
+    /// An entry of `SegmentScan::numbers`.
+    Number,
+    /// An entry of a dictionary of strings.
+    String,
+}
+
+/// Rows of one block of a segment that the sort key and the blocks' bounds leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockRows {
+    block: usize,
+    /// Positions in the block, which indexes its codes.
+    pub rows: Range<usize>,
+    whole: bool,
+}
+
+/// Rows of a block that passed every test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows<'a> {
+    /// From one position in the block up to another.
+    Range(usize, usize),
+    /// Positions in the block, ascending.
+    Picked(&'a [u32]),
+}
+
+/// Memory that `SegmentScan::select` uses again from block to block.
+#[derive(Debug, Default)]
+pub struct SelectBuffers {
+    filter: FilterBuffers,
+    selection: Option<Selection>,
+}
+
+impl Scan {
+    /// The scan by codes.
+    pub fn into_coded(self) -> CodedScan {
+        let Self {
+            snapshot,
+            columns,
+            schema,
+            segments,
+            chunks,
+            ..
+        } = self;
+        let segment = |planned| SegmentScan {
+            planned,
+            table: Arc::clone(&snapshot.meta().arrow),
+            cache: Arc::clone(&snapshot.cache),
+        };
+        CodedScan {
+            segments: segments.into_iter().map(segment).collect(),
+            rest: super::cut(chunks, (&columns, &schema), &snapshot.cache),
+        }
+    }
+}
+
+impl SegmentScan {
+    /// Rows that may have to be read.
+    pub fn rows(&self) -> u64 {
+        self.blocks().map(|block| block.rows.len() as u64).sum()
+    }
+
+    /// The blocks that may have rows, ascending.
+    pub fn blocks(&self) -> impl ExactSizeIterator<Item = BlockRows> {
+        let rows = self.planned.segment.record.rows as usize;
+        self.planned.plan.block_rows(rows)
+    }
+
+    /// Whether rows of `blocks` are left to be tested one by one, or some of them are deleted.
+    pub fn has_tests(&self) -> bool {
+        !self.planned.plan.tests.is_empty() || self.planned.filter.is_some()
+    }
+
+    /// The rows of this segment as batches of some columns, for what has no codes.
+    pub fn read(&self, columns: &[usize]) -> Result<Morsel> {
+        let schema = Arc::new(project(&self.table, columns)?);
+        let pieces = self.planned.pieces().collect();
+        Ok(Morsel::new(
+            pieces,
+            columns.to_vec(),
+            schema,
+            Arc::clone(&self.cache),
+        ))
+    }
+
+    fn reader(&self) -> Result<&SegmentReader> {
+        self.planned.segment.reader()
+    }
+
+    /// The segment's own number of a column of the table.
+    fn stored(&self, column: usize) -> Result<usize> {
+        let stored = self.planned.segment.stored(column);
+        stored.ok_or_else(|| Error::Invalid("the column has no codes in this segment".into()))
+    }
+
+    /// What the codes of a column mean; `None` when it has none and has to be read as an array.
+    pub fn column(&self, column: usize) -> Result<Option<CodedColumn>> {
+        let Some(column) = self.planned.segment.stored(column) else {
+            return Ok(None);
+        };
+        let info = self.reader()?.codes_info(column)?;
+        Ok(info.map(|info| CodedColumn {
+            meaning: match info.kind {
+                ColumnKind::Frame(frame) => Meaning::Steps {
+                    origin: frame.value(0),
+                    step: frame.step(),
+                },
+                ColumnKind::Numbers => Meaning::Number,
+                ColumnKind::Dictionary => Meaning::String,
+            },
+            null_code: info.null_code,
+            high: info.high,
+        }))
+    }
+
+    /// The rows of a block that pass all tests.
+    pub fn select<'b>(&self, at: &BlockRows, buffers: &'b mut SelectBuffers) -> Result<Rows<'b>> {
+        if !self.has_tests() {
+            return Ok(Rows::Range(at.rows.start, at.rows.end));
+        }
+        let rows = (at.block, at.rows.clone());
+        let tests = &self.planned.plan.tests;
+        let mut selection = select(self.reader()?, rows, tests, &mut buffers.filter)?;
+        if let Some(filter) = &self.planned.filter {
+            selection = filter.keep(at.block * BLOCK_ROWS, selection);
+        }
+        Ok(match buffers.selection.insert(selection) {
+            Selection::Range(range) => Rows::Range(range.start, range.end),
+            Selection::Picked(rows) => Rows::Picked(rows),
+        })
+    }
+
+    /// The codes of all rows of a block, in place of what `out` holds. `T` is one of u8, u16, u32, u64
+    /// and holds the column's greatest code; no code is above that.
+    pub fn codes<T: Lane>(&self, column: usize, at: &BlockRows, out: &mut Vec<T>) -> Result<()> {
+        self.reader()?.codes(self.stored(column)?, at.block, out)
+    }
+
+    /// The codes of a block run by run, with the position each run ends before. `false` when the block
+    /// is not stored in runs.
+    pub fn runs<T: Lane>(
+        &self,
+        column: usize,
+        at: &BlockRows,
+        (codes, ends): (&mut Vec<T>, &mut Vec<u32>),
+    ) -> Result<bool> {
+        let column = self.stored(column)?;
+        self.reader()?.code_runs((column, at.block), codes, ends)
+    }
+
+    /// The least and the greatest code of a block.
+    pub fn code_range(&self, column: usize, at: &BlockRows) -> Result<(u64, u64)> {
+        let entry = self.reader()?.block(self.stored(column)?, at.block)?;
+        Ok(entry.code_range())
+    }
+
+    /// The sum of a block's values and how many are not NULL, without reading them; `None` when it is
+    /// not known, or not all rows of the block are wanted.
+    pub fn sum(&self, column: usize, at: &BlockRows) -> Result<Option<(i128, u64)>> {
+        if !at.whole || self.has_tests() {
+            return Ok(None);
+        }
+        self.reader()?.block_sum(self.stored(column)?, at.block)
+    }
+
+    /// Entries of a dictionary of integers as values, by position.
+    pub fn numbers(&self, column: usize) -> Result<Vec<i128>> {
+        self.reader()?.number_values(self.stored(column)?)
+    }
+
+    /// Hashes of the entries of a dictionary of strings, by position, in place of what `out` holds. Equal
+    /// strings have equal hashes in all segments of a store.
+    pub fn hashes(&self, column: usize, out: &mut Vec<u64>) -> Result<()> {
+        self.reader()?.hashes(self.stored(column)?, out)
+    }
+
+    /// The hash that `hashes` has for a string.
+    pub fn string_hash(&self, string: &[u8]) -> Result<u64> {
+        Ok(self.reader()?.string_hash(string))
+    }
+
+    /// Calls `use_string` with the string of an entry (a position in the dictionary).
+    pub fn string<R>(
+        &self,
+        column: usize,
+        entry: usize,
+        use_string: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R> {
+        let column = self.stored(column)?;
+        let found = self
+            .reader()?
+            .with_string(column, entry, &self.cache, use_string)?;
+        found.ok_or_else(|| Error::Invalid("an entry that is not there".into()))
+    }
+
+    /// The codes of a dictionary of strings whose entries pass `test`, each asked once; NULL does not.
+    pub fn string_set(&self, column: usize, test: impl FnMut(&[u8]) -> bool) -> Result<CodeSet> {
+        let column = self.stored(column)?;
+        self.reader()?.string_set(column, &self.cache, test)
+    }
+
+    /// Adds a test: only rows whose code of `column` is in the set. `None` when none is left.
+    pub fn with_test(mut self, column: usize, set: CodeSet) -> Result<Option<Self>> {
+        let column = self.stored(column)?;
+        let mut blocks = Vec::new();
+        for &block in &self.planned.plan.blocks {
+            let (low, high) = self.reader()?.block(column, block)?.code_range();
+            if set.intersects(low, high) {
+                blocks.push(block);
+            }
+        }
+        let plan = &mut self.planned.plan;
+        plan.blocks = blocks;
+        let tests = plan.tests.iter().cloned().chain([(column, set)]);
+        plan.tests = tests.collect();
+        Ok((!plan.blocks.is_empty()).then_some(self))
+    }
+}
+
+impl SegmentPlan {
+    /// All rows.
+    pub(super) fn everything(reader: &SegmentReader) -> Self {
+        Self {
+            rows: 0..reader.rows(),
+            blocks: (0..reader.blocks()).collect(),
+            tests: Arc::default(),
+        }
+    }
+
+    /// The rows of each block of a segment of `rows` rows.
+    pub(super) fn block_rows(&self, rows: usize) -> impl ExactSizeIterator<Item = BlockRows> {
+        self.blocks.iter().map(move |&block| {
+            let start = block * BLOCK_ROWS;
+            let length = BLOCK_ROWS.min(rows.saturating_sub(start));
+            let from = self.rows.start.max(start) - start;
+            let to = self.rows.end.min(start + length).saturating_sub(start);
+            let whole = (from, to) == (0, length);
+            BlockRows {
+                block,
+                rows: from..to.max(from),
+                whole,
+            }
+        })
+    }
+}
+
+impl BlockRows {
+    pub(super) fn block(&self) -> usize {
+        self.block
+    }
+
+    /// The rows by their numbers in the segment.
+    pub(super) fn in_segment(&self) -> Range<usize> {
+        let first = self.block * BLOCK_ROWS;
+        first + self.rows.start..first + self.rows.end
+    }
+}

@@ -1,0 +1,304 @@
+//! Reading a segment by its codes: what a column's codes mean, the codes of a block, the dictionary
+//! behind them. For predicates and for computing in place; `reader` makes Arrow arrays.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::codes::CodeBlock;
+use super::dictionary::{ChunkCache, ChunkKey};
+use super::integers::Frame;
+use super::layout::{CHUNK_ENTRIES, Content, Encoding};
+use super::packing::Lane;
+use super::reader::SegmentReader;
+use super::string_views::CheckedStrings;
+use super::zone::{Bounds, Zone};
+use crate::format::Malformed;
+use crate::scan::CodeSet;
+use crate::{Error, Result};
+
+/// What codes stand for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ColumnKind {
+    /// Numbers in steps; the order of codes is that of values.
+    Frame(Frame),
+    /// Entries of a dictionary of integers.
+    Numbers,
+    /// Entries of a dictionary of strings.
+    Dictionary,
+}
+
+/// A column with codes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CodesInfo {
+    pub(crate) kind: ColumnKind,
+    /// Code 0 is NULL.
+    pub(crate) null_code: bool,
+    /// The order of codes is that of values, NULL before them.
+    pub(crate) ascending: bool,
+    /// The greatest code.
+    pub(crate) high: u64,
+}
+
+impl SegmentReader {
+    /// What the codes of a column mean; `None` when it has none.
+    pub(crate) fn codes_info(&self, column: usize) -> Result<Option<CodesInfo>> {
+        let entry = self.column(column)?;
+        let kind = match entry.encoding {
+            Encoding::Frame { base, scale } => {
+                ColumnKind::Frame(Frame::new(base, scale, entry.null_code))
+            }
+            Encoding::Numbers { .. } => ColumnKind::Numbers,
+            Encoding::Dictionary => ColumnKind::Dictionary,
+            _ => return Ok(None),
+        };
+        Ok(Some(CodesInfo {
+            kind,
+            null_code: entry.null_code,
+            ascending: entry.ascending || matches!(kind, ColumnKind::Frame(_)),
+            high: entry.high,
+        }))
+    }
+
+    /// What is known of the values of a block; of a dictionary's, only how many are NULL.
+    pub(crate) fn block_zone(&self, column: usize, block: usize) -> Result<Zone> {
+        let rows = self.block_rows(block) as u32;
+        if self.column(column)?.encoding == Encoding::AllNull {
+            let bounds = Bounds::Unknown;
+            return Ok(Zone {
+                rows,
+                nulls: rows,
+                bounds,
+            });
+        }
+        let entry = self.block(column, block)?;
+        let nulls = u32::from(entry.nulls);
+        let bounds = match (self.codes_info(column)?, entry.code_range()) {
+            (Some(info), (low, high)) if nulls < rows => match info.kind {
+                // Where there are NULLs the least value has code 1.
+                ColumnKind::Frame(frame) => {
+                    let low = low.max(info.null_code.into());
+                    Bounds::Int(frame.value(low), frame.value(high))
+                }
+                _ => Bounds::Unknown,
+            },
+            _ => entry.bounds(),
+        };
+        Ok(Zone {
+            rows,
+            nulls,
+            bounds,
+        })
+    }
+
+    /// The codes of a block, decoded by `decode` and only then trusted.
+    fn with_codes<R>(
+        &self,
+        column: usize,
+        block: usize,
+        decode: impl FnOnce(CodeBlock<'_>) -> std::result::Result<R, Malformed>,
+    ) -> Result<R> {
+        let info = self.block(column, block)?;
+        let corrupt = |e| self.corrupt(info.data.offset, e);
+        let codes = self.code_block_of(column, block, &info)?;
+        let codes = codes.ok_or_else(|| corrupt(Malformed("a column without codes")))?;
+        let decoded = decode(codes).map_err(corrupt)?;
+        self.intact(decoded)
+    }
+
+    /// The codes of a block in place of what `out` holds; `T` holds the column's greatest.
+    pub(crate) fn codes<T: Lane>(
+        &self,
+        column: usize,
+        block: usize,
+        out: &mut Vec<T>,
+    ) -> Result<()> {
+        self.with_codes(column, block, |codes| codes.rows(out))
+    }
+
+    /// The codes of a block run by run, with the row each run ends before; `false` when the block is
+    /// not laid out in runs.
+    pub(crate) fn code_runs<T: Lane>(
+        &self,
+        (column, block): (usize, usize),
+        values: &mut Vec<T>,
+        ends: &mut Vec<u32>,
+    ) -> Result<bool> {
+        self.with_codes(column, block, |codes| codes.runs(values, ends))
+    }
+
+    /// The sum of a block's values and how many are not NULL, where it is kept.
+    pub(crate) fn block_sum(&self, column: usize, block: usize) -> Result<Option<(i128, u64)>> {
+        let Encoding::Frame { base, scale } = self.column(column)?.encoding else {
+            return Ok(None);
+        };
+        let entry = self.block(column, block)?;
+        let values = self.block_rows(block).saturating_sub(entry.nulls.into()) as u64;
+        let Content::Codes(_, Some(sum)) = entry.content else {
+            return Ok(None);
+        };
+        let steps = i128::from(sum).checked_mul(scale.into());
+        let origins = base.checked_mul(values.into());
+        let sum = steps.zip(origins).and_then(|(a, b)| a.checked_add(b));
+        Ok(sum.map(|sum| (sum, values)))
+    }
+
+    /// The first row of `rows` of a block whose code passes.
+    pub(crate) fn first_in_block(
+        &self,
+        column: usize,
+        block: usize,
+        rows: Range<usize>,
+        test: impl Fn(u64) -> bool,
+    ) -> Result<Option<usize>> {
+        let (mut codes, mut ends) = (Vec::<u64>::new(), Vec::new());
+        if self.code_runs((column, block), &mut codes, &mut ends)? {
+            let ends = ends.iter().map(|&end| end as usize);
+            let later = codes.iter().zip(ends).filter(|(_, end)| *end > rows.start);
+            let mut start = rows.start;
+            for (&code, end) in later {
+                if start >= rows.end {
+                    break;
+                }
+                if test(code) {
+                    return Ok(Some(start));
+                }
+                start = end;
+            }
+            return Ok(None);
+        }
+        self.codes(column, block, &mut codes)?;
+        let codes = codes.get(rows.clone()).unwrap_or_default();
+        Ok(codes
+            .iter()
+            .position(|&code| test(code))
+            .map(|at| rows.start + at))
+    }
+
+    /// The values of a dictionary of integers, entry by entry.
+    pub(crate) fn number_values(&self, column: usize) -> Result<Vec<i128>> {
+        let Encoding::Numbers { base } = self.column(column)?.encoding else {
+            return Ok(Vec::new());
+        };
+        let numbers = self.numbers(column)?;
+        let values = numbers
+            .iter()
+            .map(|n| base.wrapping_add(n.into()))
+            .collect();
+        self.intact(values)
+    }
+
+    /// The stored hashes of a dictionary of strings, entry by entry, in place of what `out` holds. Equal
+    /// strings have equal hashes in all segments of a database.
+    pub(crate) fn hashes(&self, column: usize, out: &mut Vec<u64>) -> Result<()> {
+        out.clear();
+        let entry = self.column(column)?;
+        if entry.encoding != Encoding::Dictionary {
+            return Ok(());
+        }
+        // So many must be there before memory is asked for.
+        let entries = entry.dictionary_entries as usize;
+        self.bytes(entry.hashes_offset, entries.saturating_mul(8))?;
+        out.reserve(entries);
+        let mut offset = entry.hashes_offset;
+        for number in 0..entry.chunk_count() {
+            let chunk = self.chunk(column, number)?;
+            let length = (chunk.entries as usize).saturating_mul(8);
+            let part = self.hashes_part(column, number);
+            let bytes = self.checked((column, part), offset, length, chunk.hashes_checksum)?;
+            out.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&hash| u64::from_le_bytes(hash)),
+            );
+            offset = offset.saturating_add(length as u64);
+        }
+        if out.len() != entry.dictionary_entries as usize {
+            return Err(self.corrupt(offset, Malformed("a chunk with another number of entries")));
+        }
+        self.intact(())
+    }
+
+    /// A chunk of a dictionary of strings.
+    pub(crate) fn strings_chunk(
+        &self,
+        column: usize,
+        chunk: usize,
+        cache: &ChunkCache,
+    ) -> Result<Arc<CheckedStrings>> {
+        let key = ChunkKey {
+            file: self.file(),
+            column: column as u32,
+            chunk: chunk as u32,
+        };
+        cache.get(key, || self.read_chunk(column, chunk))
+    }
+
+    /// Hands a string of a dictionary to `use_string`; `None` when there is no such entry.
+    pub(crate) fn with_string<R>(
+        &self,
+        column: usize,
+        entry: usize,
+        cache: &ChunkCache,
+        use_string: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>> {
+        let info = self.column(column)?;
+        if info.encoding != Encoding::Dictionary {
+            return Err(no_strings());
+        }
+        if entry >= info.dictionary_entries as usize {
+            return Ok(None);
+        }
+        let strings = self.strings_chunk(column, entry / CHUNK_ENTRIES, cache)?;
+        Ok(strings.get(entry % CHUNK_ENTRIES).map(use_string))
+    }
+
+    /// The code of a string.
+    pub(crate) fn find_string(
+        &self,
+        column: usize,
+        cache: &ChunkCache,
+        string: &[u8],
+    ) -> Result<Option<u64>> {
+        let null = u64::from(self.column(column)?.null_code);
+        let hash = self.string_hash(string);
+        let mut hashes = Vec::new();
+        self.hashes(column, &mut hashes)?;
+        for (entry, _) in hashes.iter().enumerate().filter(|&(_, &h)| h == hash) {
+            let strings = self.strings_chunk(column, entry / CHUNK_ENTRIES, cache)?;
+            if strings.get(entry % CHUNK_ENTRIES) == Some(string) {
+                return Ok(Some(entry as u64 + null));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The codes of the strings that pass `test`; NULL does not.
+    pub(crate) fn string_set(
+        &self,
+        column: usize,
+        cache: &ChunkCache,
+        mut test: impl FnMut(&[u8]) -> bool,
+    ) -> Result<CodeSet> {
+        let entry = self.column(column)?;
+        if entry.encoding != Encoding::Dictionary {
+            return Err(no_strings());
+        }
+        let mut passing = Vec::new();
+        if entry.null_code {
+            passing.push(false);
+        }
+        for chunk in 0..entry.chunk_count() {
+            let strings = self.strings_chunk(column, chunk, cache)?;
+            passing.extend(strings.iter().map(&mut test));
+        }
+        Ok(CodeSet::collect(entry.high, |code| {
+            passing.get(code as usize).copied().unwrap_or(false)
+        }))
+    }
+}
+
+fn no_strings() -> Error {
+    Error::Invalid("the column has no dictionary of strings in this segment".into())
+}
