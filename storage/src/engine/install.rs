@@ -201,6 +201,25 @@ impl Writer {
         Ok(true)
     }
 
+    /// Has all segments of a table with deleted rows rewritten.
+    pub(crate) fn erase_deleted(&mut self, schema: &str, table: &str) -> Result<()> {
+        self.writable()?;
+        let found = self.version.find(schema, table);
+        let found = found.ok_or_else(|| Error::UnknownTable(schema.into(), table.into()))?;
+        let worn = found.segments.iter().filter(|s| !s.deleted.is_empty());
+        let worn: Vec<_> = worn.map(|s| s.record.file).collect();
+        // Of those that were asked for before, some are gone.
+        let tables = self.version.tables.values();
+        let there = |file: &crate::format::FileId| {
+            let mut segments = tables.clone().flat_map(|t| t.segments.iter());
+            segments.any(|s| s.record.file == *file)
+        };
+        self.erasing.retain(there);
+        self.erasing.extend(worn);
+        self.queue_merge();
+        Ok(())
+    }
+
     /// Starts a merge if one is worth it and none is under way.
     pub(super) fn queue_merge(&mut self) {
         if self.merging || self.merge_retry.is_some() || self.stopped.is_some() {
@@ -214,7 +233,9 @@ impl Writer {
                 .filter(|s| s.reader().is_ok() && !self.unmergeable.contains(&s.record.file));
             let good: Vec<LiveSegment> = good.cloned().collect();
             let sizes: Vec<Size> = good.iter().map(size_of).collect();
-            let Some(chosen) = policy::choose(&sizes, segment_rows) else {
+            let erase = |s: &&Size| s.live < s.rows && self.erasing.contains(&s.file);
+            let erase = sizes.iter().find(erase).map(|s| vec![s.file]);
+            let Some(chosen) = erase.or_else(|| policy::choose(&sizes, segment_rows)) else {
                 continue;
             };
             let inputs = good.into_iter().filter(|s| chosen.contains(&s.record.file));
