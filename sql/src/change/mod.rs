@@ -1,10 +1,13 @@
-//! UPDATE and DELETE: which rows, by position in a snapshot, and what they become.
+//! UPDATE and DELETE: which rows, by position in a snapshot, and what they become; and rows of an INSERT
+//! that meet others with the same key.
 //!
 //! `statement` turns the statement into a query that finds the rows, `rows` makes the new ones. Running
 //! the query and committing are the session's part.
 
 mod rows;
 mod statement;
+mod upsert;
 
 pub use rows::{Updated, Updater};
-pub use statement::{Assigned, Change};
+pub use statement::{Assigned, Change, in_sequence, is_default};
+pub use upsert::{Assignments, Met, OnConflict, round, table_of};

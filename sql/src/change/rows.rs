@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{concat_batches, filter, filter_record_batch, or, take};
 use arrow::datatypes::UInt64Type;
@@ -38,8 +38,15 @@ pub struct Updated {
     pub gone: RowSelection,
     /// What they become; as many rows as `gone` has.
     pub rows: RecordBatch,
-    pub warnings: Vec<Warning>,
-    pub warning_count: u64,
+    pub warnings: Warnings,
+}
+
+/// What a statement has to say besides.
+#[derive(Debug, Default)]
+pub struct Warnings {
+    /// At most 1,024 of them.
+    pub list: Vec<Warning>,
+    pub count: u64,
 }
 
 impl Updater {
@@ -98,55 +105,76 @@ impl Updater {
 
     /// Reads the old rows and puts the new values into them.
     pub fn finish(self, table: &TableSnapshot) -> Result<Updated> {
-        // The store reads rows in the order of their positions. A join may have found one twice: then
-        // the first values count.
+        let (order, positions) = self.order();
+        let old = read(table, &positions)?;
+        let (rows, changed, warnings) = self.replace(&old, &order)?;
+        let positions: ArrayRef = Arc::new(UInt64Array::from(positions));
+        let positions = filter(&positions, &changed).map_err(failed)?;
+        let mut gone = table.selection();
+        gone.extend(positions.as_primitive::<UInt64Type>().values())?;
+        Ok(Updated {
+            matched: old.num_rows() as u64,
+            gone,
+            rows,
+            warnings,
+        })
+    }
+
+    /// The same for rows at hand, whose positions are their numbers in `old`: the new rows of those that
+    /// change, and which these are.
+    pub fn finish_with(self, old: &RecordBatch) -> Result<(RecordBatch, BooleanArray, Warnings)> {
+        let (order, _) = self.order();
+        self.replace(old, &order)
+    }
+
+    /// The store reads rows in the order of their positions. A join may have found one twice: then the
+    /// first values count.
+    fn order(&self) -> (UInt32Array, Vec<u64>) {
         let mut order: Vec<u32> = (0..self.positions.len() as u32).collect();
         let at = |i: &u32| self.positions.get(*i as usize).copied().unwrap_or(u64::MAX);
         order.sort_by_key(at);
         order.dedup_by_key(|i| at(i));
-        let positions: Vec<u64> = order.iter().map(at).collect();
-        let old = read(table, &positions)?;
-        if old.num_rows() != positions.len() {
+        let positions = order.iter().map(at).collect();
+        (UInt32Array::from(order), positions)
+    }
+
+    fn replace(
+        self,
+        old: &RecordBatch,
+        order: &UInt32Array,
+    ) -> Result<(RecordBatch, BooleanArray, Warnings)> {
+        if old.num_rows() != order.len() {
             return Err(SqlError::internal("rows to be updated are not there"));
         }
-        let (values, warnings, warning_count) = self.writer.finish_columns()?;
-        let order = UInt32Array::from(order);
+        let (values, warnings, count) = self.writer.finish_columns()?;
         let mut columns = old.columns().to_vec();
-        let mut changed: Option<BooleanArray> = None;
+        let mut changed = BooleanArray::from(vec![false; old.num_rows()]);
         for (i, (column, values)) in self.columns.iter().zip(values).enumerate() {
-            let new = take(&values, &order, None).map_err(failed)?;
+            let new = take(&values, order, None).map_err(failed)?;
             let Some(slot) = columns.get_mut(*column) else {
                 continue;
             };
             if i < self.assigned.len() {
                 let differs = distinct(slot, &new).map_err(failed)?;
-                changed = Some(match changed {
-                    Some(before) => or(&before, &differs).map_err(failed)?,
-                    None => differs,
-                });
+                changed = or(&changed, &differs).map_err(failed)?;
             }
             *slot = new;
         }
         let rows = RecordBatch::try_new(old.schema(), columns).map_err(failed)?;
-        let matched = rows.num_rows() as u64;
-        let changed = changed.unwrap_or_else(|| BooleanArray::from(vec![false; rows.num_rows()]));
         let rows = filter_record_batch(&rows, &changed).map_err(failed)?;
-        let positions: ArrayRef = Arc::new(arrow::array::UInt64Array::from(positions));
-        let positions = filter(&positions, &changed).map_err(failed)?;
-        let mut gone = table.selection();
-        gone.extend(positions.as_primitive::<UInt64Type>().values())?;
-        Ok(Updated {
-            matched,
-            gone,
+        Ok((
             rows,
-            warnings,
-            warning_count,
-        })
+            changed,
+            Warnings {
+                list: warnings,
+                count,
+            },
+        ))
     }
 }
 
 /// The rows at ascending positions, whole.
-fn read(table: &TableSnapshot, positions: &[u64]) -> Result<RecordBatch> {
+pub(super) fn read(table: &TableSnapshot, positions: &[u64]) -> Result<RecordBatch> {
     let mut selection = table.selection();
     selection.extend(positions)?;
     let schema = &table.meta().arrow;
@@ -166,6 +194,6 @@ fn read(table: &TableSnapshot, positions: &[u64]) -> Result<RecordBatch> {
     concat_batches(schema, &batches).map_err(failed)
 }
 
-fn failed(error: ArrowError) -> SqlError {
+pub(super) fn failed(error: ArrowError) -> SqlError {
     SqlError::internal(format!("Internal error: {error}"))
 }

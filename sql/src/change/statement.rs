@@ -60,7 +60,7 @@ impl Change {
         let target = mark(&mut from, position)?;
         let mut columns: Vec<String> = names.iter().map(|parts| last(parts)).collect();
         if single {
-            in_sequence(&target, &columns, &mut values);
+            in_sequence(&target.alias.value, &columns, &mut values);
         }
         keep_last(&mut columns, &mut values);
         let defaults = values.iter_mut().map(|expr| {
@@ -288,18 +288,19 @@ fn assignments(all: Vec<Assignment>) -> Result<(Vec<Vec<String>>, Vec<Expr>)> {
     Ok((names, values))
 }
 
-fn is_default(expr: &Expr) -> bool {
+/// The word DEFAULT.
+pub fn is_default(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(i)
         if i.quote_style.is_none() && i.value.eq_ignore_ascii_case("default"))
 }
 
 /// MySQL assigns from left to right: in `SET a = a + 1, b = a` the second `a` is the new one.
-fn in_sequence(target: &Target, columns: &[String], values: &mut [Expr]) {
+pub fn in_sequence(target: &str, columns: &[String], values: &mut [Expr]) {
     for i in 1..values.len() {
         let (before, rest) = values.split_at_mut(i);
         let known = columns.iter().zip(before.iter());
         let mut assigned = Known {
-            target: &target.alias.value,
+            target,
             // The last assignment to a column counts.
             values: known.rev().collect(),
         };

@@ -5,7 +5,6 @@
 //! takes the way of the syntax tree, with which its results must be identical. It reads bytes,
 //! because a statement with a binary string in it need not be UTF-8.
 
-use super::statement::refuse_replace;
 use super::{InsertBatch, Mode, Reserve, RowWriter, Settings};
 use crate::error::{Result, SqlError};
 use crate::types::TableDefinition;
@@ -71,9 +70,6 @@ impl<'a> LiteralInsert<'a> {
             mode: settings.mode.with_ignore(self.ignore),
             ..settings
         };
-        if refuse_replace(self.replace, table).is_err() {
-            return Ok(None);
-        }
         // What is wrong before the first row is reported in MySQL's order by the other way.
         let Ok(mut writer) = RowWriter::new(table, self.columns.as_deref(), settings) else {
             return Ok(None);

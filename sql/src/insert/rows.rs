@@ -25,6 +25,18 @@ pub struct InsertBatch {
     pub first_insert_id: Option<u64>,
 }
 
+impl InsertBatch {
+    /// No rows, of no table.
+    pub fn nothing() -> Self {
+        Self {
+            batch: RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty())),
+            warnings: Vec::new(),
+            warning_count: 0,
+            first_insert_id: None,
+        }
+    }
+}
+
 /// Takes the next `count` AUTO_INCREMENT values of the table and returns the first.
 pub type Reserve<'a> = &'a mut dyn FnMut(u64) -> Result<u64>;
 

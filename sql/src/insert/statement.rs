@@ -12,6 +12,7 @@ use sqlparser::ast::{
 
 use super::literal::literal;
 use super::{InsertBatch, Reserve, RowWriter, Scalar, Settings};
+use crate::change::{Assigned, Assignments, in_sequence, is_default};
 use crate::error::{Result, SqlError};
 use crate::types::{TableDefinition, same_name};
 
@@ -31,7 +32,9 @@ pub struct InsertPlan {
     /// clipped.
     pub ignore: bool,
     pub replace: bool,
-    /// Placeholders in VALUES or SET.
+    /// ON DUPLICATE KEY UPDATE; placeholders in it are numbered on from those of the rows.
+    pub on_duplicate: Option<Assignments>,
+    /// Placeholders in VALUES or SET, and in ON DUPLICATE KEY UPDATE.
     pub parameters: usize,
 }
 
@@ -74,11 +77,13 @@ impl InsertPlan {
             // DEFAULT VALUES is another database's way to say VALUES ().
             None => (None, Rows::Values(vec![Vec::new()])),
         };
+        let on_duplicate = reader.on_duplicate(insert, columns.as_deref(), &table)?;
         Ok(Self {
             schema,
             table,
             columns,
             rows,
+            on_duplicate,
             ignore: insert.ignore,
             replace: insert.replace_into,
             parameters: reader.parameters,
@@ -124,10 +129,8 @@ impl InsertPlan {
         writer.finish(reserve)
     }
 
-    /// A writer for the plan's columns, for rows that come from elsewhere. 1235 for REPLACE into a
-    /// table with a unique key.
+    /// A writer for the plan's columns, for rows that come from elsewhere.
     pub fn writer(&self, table: &TableDefinition, settings: Settings) -> Result<RowWriter> {
-        refuse_replace(self.replace, table)?;
         let mut columns = self.columns.as_deref();
         if let Rows::Values(rows) = &self.rows {
             let width = columns.map_or(table.columns.len(), <[String]>::len);
@@ -150,26 +153,12 @@ impl InsertPlan {
     }
 }
 
-/// Without a unique key there is nothing to replace, and REPLACE is INSERT.
-pub(super) fn refuse_replace(replace: bool, table: &TableDefinition) -> Result<()> {
-    if replace && !table.meta.spec.unique_keys.is_empty() {
-        return Err(SqlError::not_supported(
-            "REPLACE into a table with a unique key",
-        ));
-    }
-    Ok(())
-}
-
 fn missing_parameter() -> SqlError {
     SqlError::new(1210, "HY000", "Incorrect arguments to EXECUTE")
 }
 
 fn refuse_clauses(insert: &Insert) -> Result<()> {
     let refused = [
-        (
-            matches!(insert.on, Some(OnInsert::DuplicateKeyUpdate(_))),
-            "ON DUPLICATE KEY UPDATE",
-        ),
         (
             matches!(insert.on, Some(OnInsert::OnConflict(_))),
             "ON CONFLICT",
@@ -257,6 +246,50 @@ impl Reader {
             row.push(self.source(value)?);
         }
         Ok((columns, row))
+    }
+
+    fn on_duplicate(
+        &mut self,
+        insert: &Insert,
+        columns: Option<&[String]>,
+        table: &str,
+    ) -> Result<Option<Assignments>> {
+        let Some(OnInsert::DuplicateKeyUpdate(list)) = &insert.on else {
+            return Ok(None);
+        };
+        let mut assignments = Assignments {
+            columns: Vec::with_capacity(list.len()),
+            values: Vec::with_capacity(list.len()),
+            row_alias: None,
+            column_aliases: Vec::new(),
+        };
+        for Assignment { target, value } in list {
+            let AssignmentTarget::ColumnName(name) = target else {
+                return Err(SqlError::not_supported("a row in ON DUPLICATE KEY UPDATE"));
+            };
+            let mut value = value.clone();
+            let default = is_default(&value);
+            // The walk only counts and renames; it never breaks off.
+            let _ = VisitMut::visit(&mut value, self);
+            assignments.columns.push(Assigned {
+                column: column_name(name, table)?,
+                default,
+            });
+            assignments.values.push(value);
+        }
+        let names: Vec<String> = assignments
+            .columns
+            .iter()
+            .map(|a| a.column.clone())
+            .collect();
+        in_sequence(table, &names, &mut assignments.values);
+        if let Some(aliases) = &insert.insert_alias {
+            assignments.row_alias = parts(&aliases.row_alias)?.pop();
+            let named = aliases.col_aliases.iter().flatten();
+            let named = named.map(|alias| alias.value.clone());
+            assignments.column_aliases = named.zip(columns.unwrap_or(&[]).to_vec()).collect();
+        }
+        Ok(Some(assignments))
     }
 
     fn source(&mut self, expr: &Expr) -> Result<Source> {

@@ -75,10 +75,6 @@ fn errors_before_the_first_row_come_in_mysqls_order() {
         ("INSERT INTO t (u.a) VALUES (1)", 1054),
         ("INSERT INTO t (a) VALUES (NULL)", 1048),
         ("INSERT INTO t (a) VALUES (1), (NULL)", 1048),
-        (
-            "INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = 2",
-            1235,
-        ),
     ] {
         assert_eq!(code(&table, sql, STRICT), expected, "{sql}");
     }
@@ -91,9 +87,6 @@ fn errors_before_the_first_row_come_in_mysqls_order() {
 
 #[test]
 fn replace_is_insert_where_no_key_is_unique() {
-    let keyed = table("CREATE TABLE t (a INT PRIMARY KEY)");
-    assert_eq!(code(&keyed, "REPLACE INTO t VALUES (1)", STRICT), 1235);
-    assert!(literal_insert_as(&keyed, b"REPLACE INTO t VALUES (1)", STRICT).is_none());
     let plain = table("CREATE TABLE t (a INT)");
     assert_eq!(texts(&plain, "REPLACE INTO t VALUES (1)", STRICT), [["1"]]);
 }

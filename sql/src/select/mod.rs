@@ -19,11 +19,13 @@ mod rows;
 pub mod run;
 mod scan;
 pub mod sort_keys;
-mod table;
+pub mod table;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
+use datafusion::common::TableReference;
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -103,22 +105,52 @@ pub fn compile_change(
     plan_query(query.clone(), origin, view, state, env).map(|planned| planned.plan)
 }
 
+/// Compiles a query whose table `name` stands for `rows`.
+pub fn compile_over(
+    query: &Query,
+    (name, rows): (TableReference, RecordBatch),
+    view: &View,
+    state: &SessionState,
+    env: &dyn Environment,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let origin = failure::Origin {
+        written: Some(query),
+        database: view.database.as_deref(),
+        ..Default::default()
+    };
+    let planner = Planner::new(view, state.config_options()).with_rows(name, rows);
+    let planner = planner.map_err(|e| failure::client_error(e, origin))?;
+    let scope = QueryScope { view, env };
+    plan_with(planner, query.clone(), origin, &scope, state).map(|planned| planned.plan)
+}
+
 struct Planned {
     logical: LogicalPlan,
     plan: Arc<dyn ExecutionPlan>,
 }
 
 fn plan_query(
-    mut query: Query,
+    query: Query,
     origin: failure::Origin<'_>,
     view: &View,
     state: &SessionState,
     env: &dyn Environment,
 ) -> Result<Planned> {
-    rewrite::rewrite_query(&mut query, &QueryScope { view, env })?;
+    let planner = Planner::new(view, state.config_options());
+    plan_with(planner, query, origin, &QueryScope { view, env }, state)
+}
+
+fn plan_with(
+    planner: Planner<'_>,
+    mut query: Query,
+    origin: failure::Origin<'_>,
+    scope: &QueryScope<'_>,
+    state: &SessionState,
+) -> Result<Planned> {
+    rewrite::rewrite_query(&mut query, scope)?;
     let client_error = |e| failure::client_error(e, origin);
-    let logical = Planner::new(view, state.config_options()).plan(query);
-    let logical = logical
+    let logical = planner
+        .plan(query)
         .and_then(|plan| state.optimize(&plan))
         .map_err(client_error)?;
     // Our planning does not wait for anything, it only has DataFusion's async signature.

@@ -7,11 +7,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::common::TableReference;
 use datafusion::config::ConfigOptions;
+use datafusion::datasource::MemTable;
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{
@@ -95,6 +97,14 @@ impl<'a> Planner<'a> {
             expr_planners,
             sources: RefCell::default(),
         }
+    }
+
+    /// Has a name stand for these rows instead of the catalog's table.
+    pub fn with_rows(self, name: TableReference, rows: RecordBatch) -> DfResult<Self> {
+        let table = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+        let source = provider_as_source(Arc::new(table));
+        self.sources.borrow_mut().insert(name, source);
+        Ok(self)
     }
 
     /// MySQL's conventions: exact decimals, names as the rewriter left them, NULLs first ascending.

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result as DfResult;
@@ -73,6 +74,26 @@ impl SnapshotTable {
             zone,
             zoned,
         })
+    }
+
+    /// Names and types as queries see them.
+    pub fn arrow_schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Stored rows as queries see them: TIMESTAMP columns in the session's zone.
+    pub fn localized(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let mut columns = rows.columns().to_vec();
+        for i in &self.zoned {
+            let Some(column) = columns.get_mut(*i) else {
+                continue;
+            };
+            let utc = column.as_primitive::<TimestampMicrosecondType>();
+            let local = utc.unary::<_, TimestampMicrosecondType>(|t| self.zone.from_utc(t));
+            *column = Arc::new(local);
+        }
+        RecordBatch::try_new(rows.schema(), columns)
+            .map_err(|e| crate::SqlError::internal(e.to_string()))
     }
 
     /// The same rows with their positions as one more column, [`POSITION`].

@@ -131,9 +131,9 @@ impl Session {
             gone,
             rows,
             warnings,
-            warning_count,
         } = updated;
-        self.warn(warnings);
+        self.warn(warnings.list);
+        let warning_count = warnings.count;
         let changed = rows.num_rows() as u64;
         match self.open_transaction() {
             _ if changed == 0 => {}
@@ -155,7 +155,7 @@ impl Session {
         Ok(self.changed(count, info))
     }
 
-    fn found(
+    pub(super) fn found(
         &self,
         plan: Arc<dyn ExecutionPlan>,
     ) -> Result<futures::stream::BoxStream<'static, Result<arrow::array::RecordBatch>>> {
@@ -176,7 +176,7 @@ impl Session {
         }
     }
 
-    fn changed(&mut self, affected_rows: u64, info: String) -> Outcome {
+    pub(super) fn changed(&mut self, affected_rows: u64, info: String) -> Outcome {
         self.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
         Outcome::Done(Done {
             affected_rows,

@@ -2,27 +2,37 @@
 
 use std::sync::Arc;
 
-use storno_storage::{Commit, OnDuplicate, TableSnapshot, WriteBatch};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::StreamExt;
+use storno_storage::{Commit, OnDuplicate, TableId, TableSnapshot, WriteBatch};
 use tokio::sync::oneshot;
 
 use super::Session;
+use super::upsert::{Counts, Upsert};
+use crate::change::{Assignments, OnConflict};
 use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::insert::{
-    InsertBatch, InsertPlan, LiteralInsert, Mode, Rows, Scalar, Settings, duplicate_entry,
+    InsertBatch, InsertPlan, LiteralInsert, Mode, RowWriter, Rows, Scalar, Settings,
+    duplicate_entry,
 };
 use crate::result::{Done, Outcome};
-use crate::select::bind;
 use crate::select::evaluate::Evaluator;
 use crate::select::planner::View;
+use crate::select::{bind, compile_change};
 use crate::types::{TableDefinition, TimeZone};
+
+/// Memory that the rows of one INSERT ... SELECT may take: they are committed as one.
+const QUERY_BYTES_MAX: usize = 1 << 30;
 
 /// Rows ready to be written.
 struct Prepared {
     /// As the transaction sees it.
     snapshot: TableSnapshot,
     table: TableDefinition,
-    ignore: bool,
+    /// What becomes of rows whose key is there; `None`: the statement fails.
+    on_conflict: Option<OnConflict>,
+    assignments: Option<Assignments>,
     /// Several rows: the OK carries "Records: ...".
     multi_row: bool,
     built: InsertBatch,
@@ -61,8 +71,9 @@ impl Session {
             let built = insert.run(&table, settings, &mut reserve)?;
             Ok(built.map(|built| Prepared {
                 snapshot: found,
+                on_conflict: on_conflict(&table, insert.replace, insert.ignore, false),
+                assignments: None,
                 table,
-                ignore: insert.ignore,
                 multi_row: built.batch.num_rows() > 1,
                 built,
             }))
@@ -73,14 +84,29 @@ impl Session {
         }
     }
 
-    /// INSERT through the syntax tree: expressions, parameters, SET.
+    /// INSERT through the syntax tree: expressions, parameters, SET, SELECT.
     pub(super) async fn insert(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (settings, store) = (self.settings(), self.engine.store().clone());
         let work = move || {
-            let plan = insert_plan(&lexed)?;
+            let mut statement = parse_statement(&lexed)?;
+            let mut plan = insert_plan(&statement, &lexed)?;
             let snapshot = view.table(plan.schema.as_deref(), &plan.table)?;
             let table = TableDefinition::read(Arc::clone(snapshot.meta()))?;
+            if matches!(plan.rows, Rows::Query(_)) {
+                bind::parameters(&mut statement, &params)?;
+                plan = insert_plan(&statement, &lexed)?;
+                let writer = plan.writer(&table, settings)?;
+                let Rows::Query(query) = &plan.rows else {
+                    return Err(SqlError::internal("a query became something else"));
+                };
+                let query = compile_change(query, &view, &state, &env)?;
+                if query.schema().fields().len() != writer.width() {
+                    return Err(SqlError::value_count_mismatch(1));
+                }
+                let prepared = prepared(snapshot, table, plan, InsertBatch::nothing());
+                return Ok((prepared, Some((writer, query))));
+            }
             if params.len() != plan.parameters {
                 return Err(SqlError::new(
                     1210,
@@ -97,83 +123,144 @@ impl Session {
             let id = table.meta.id;
             let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
             let built = plan.run(&table, settings, &params, &evaluate, &mut reserve)?;
-            let multi_row = matches!(&plan.rows, Rows::Values(rows) if rows.len() > 1);
-            Ok(Prepared {
-                snapshot,
-                table,
-                ignore: plan.ignore,
-                multi_row,
-                built,
-            })
+            let updates = plan.on_duplicate.iter_mut();
+            for value in updates.flat_map(|a| &mut a.values) {
+                bind::numbered(value, &params)?;
+            }
+            Ok((prepared(snapshot, table, plan, built), None))
         };
-        let prepared = self.engine.planning().run(work).await?;
+        let (mut prepared, query) = self.engine.planning().run(work).await?;
+        if let Some((writer, query)) = query {
+            prepared.built = self.rows_of(writer, query, prepared.table.meta.id).await?;
+        }
         self.write_rows(prepared).await
     }
 
-    /// What PREPARE can tell of an INSERT: that it parses and its table and columns exist.
-    pub(super) async fn check_insert(&mut self, lexed: Lexed) -> Result<()> {
-        let (view, settings) = (self.read_view(), self.settings());
+    /// Runs the query of INSERT ... SELECT.
+    async fn rows_of(
+        &mut self,
+        mut writer: RowWriter,
+        query: Arc<dyn ExecutionPlan>,
+        table: TableId,
+    ) -> Result<InsertBatch> {
+        let mut bytes = 0;
+        let mut batches = self.found(query)?;
+        let mut row: Vec<Scalar> = Vec::new();
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            bytes += batch.get_array_memory_size();
+            if bytes > QUERY_BYTES_MAX {
+                let text = "Out of memory; INSERT ... SELECT may insert 1 GiB of rows at once, \
+                            do it in several steps";
+                return Err(SqlError::new(1041, "HY000", text));
+            }
+            for i in 0..batch.num_rows() {
+                row.clear();
+                for column in batch.columns() {
+                    row.push(Scalar::from_array(column.as_ref(), i)?);
+                }
+                writer.append_row(&row)?;
+            }
+        }
+        let store = self.engine.store().clone();
+        writer.finish(&mut |count| Ok(store.reserve_ids(table, count)?))
+    }
+
+    /// What PREPARE can tell of an INSERT: that it parses, that its table and columns exist, and that
+    /// its query can be planned.
+    pub(super) async fn check_insert(&mut self, lexed: Lexed, params: usize) -> Result<()> {
+        let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
+        let settings = self.settings();
         let work = move || {
-            let plan = insert_plan(&lexed)?;
-            plan.writer(&target(&plan, &view)?, settings).map(drop)
+            let mut statement = parse_statement(&lexed)?;
+            let mut plan = insert_plan(&statement, &lexed)?;
+            plan.writer(&target(&plan, &view)?, settings)?;
+            if matches!(plan.rows, Rows::Query(_)) {
+                bind::parameters(&mut statement, &vec![Scalar::Null; params])?;
+                plan = insert_plan(&statement, &lexed)?;
+            }
+            match &plan.rows {
+                Rows::Query(query) => compile_change(query, &view, &state, &env).map(drop),
+                Rows::Values(_) => Ok(()),
+            }
         };
         self.engine.planning().run(work).await
     }
 
-    async fn write_rows(&mut self, prepared: Prepared) -> Result<Outcome> {
-        let Prepared {
-            snapshot,
-            table,
-            ignore,
-            multi_row,
-            built,
-        } = prepared;
-        let rows = built.batch.num_rows() as u64;
-        let first_id = built.first_insert_id;
-        let warning_count = built.warning_count;
-        self.warn(built.warnings);
-        let mut skipped = 0;
-        match self.open_transaction() {
-            Some(_) if ignore && !table.meta.spec.unique_keys.is_empty() => {
-                let what = "INSERT IGNORE into a table with a unique key in a transaction";
-                return Err(SqlError::not_supported(what));
-            }
-            Some(transaction) => transaction.insert(&snapshot, &built.batch)?,
-            None => {
-                let on_duplicate = if ignore {
-                    OnDuplicate::Skip
-                } else {
-                    OnDuplicate::Fail
-                };
-                let inserts = vec![(table.meta.id, built.batch.clone())];
-                let sync = self.engine.sync_mode();
-                let batch = WriteBatch {
-                    inserts,
-                    deletes: Vec::new(),
-                    on_duplicate,
-                    sync,
-                };
-                let zone = self.time_zone();
-                let committed = self.submit(batch).await?;
-                let commit =
-                    committed.map_err(|e| duplicate_entry(e, &table, &built.batch, zone))?;
-                skipped = commit.rows_skipped;
-            }
+    async fn write_rows(&mut self, mut prepared: Prepared) -> Result<Outcome> {
+        let rows = prepared.built.batch.num_rows() as u64;
+        let first_id = prepared.built.first_insert_id;
+        let mut warning_count = prepared.built.warning_count;
+        let multi_row = prepared.multi_row;
+        self.warn(std::mem::take(&mut prepared.built.warnings));
+        if let Some(transaction) = self.open_transaction() {
+            transaction.check_writable()?;
         }
+        let in_transaction = self.open_transaction().is_some();
+        let counts = match prepared.on_conflict {
+            // Storage leaves the rows out itself, as it knows all keys.
+            Some(OnConflict::Skip) if !in_transaction => self.insert_rows(prepared).await?,
+            Some(on_conflict) => {
+                let upsert = Upsert {
+                    table: prepared.snapshot,
+                    rows: prepared.built.batch,
+                    on_conflict,
+                    assignments: prepared.assignments,
+                };
+                self.upsert(upsert).await?
+            }
+            None => self.insert_rows(prepared).await?,
+        };
+        warning_count += counts.warnings;
         if let Some(id) = first_id {
             self.last_insert_id = id;
         }
-        let affected_rows = rows - skipped;
-        self.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
+        self.row_count = i64::try_from(counts.affected).unwrap_or(i64::MAX);
         let info = match multi_row {
-            true => format!("Records: {rows}  Duplicates: {skipped}  Warnings: {warning_count}"),
+            true => format!(
+                "Records: {rows}  Duplicates: {}  Warnings: {warning_count}",
+                counts.duplicates
+            ),
             false => String::new(),
         };
         Ok(Outcome::Done(Done {
-            affected_rows,
+            affected_rows: counts.affected,
             last_insert_id: first_id.unwrap_or(0),
             info,
         }))
+    }
+
+    async fn insert_rows(&mut self, prepared: Prepared) -> Result<Counts> {
+        let Prepared {
+            snapshot,
+            table,
+            on_conflict,
+            built,
+            ..
+        } = prepared;
+        let rows = built.batch.num_rows() as u64;
+        if let Some(transaction) = self.open_transaction() {
+            transaction.insert(&snapshot, &built.batch)?;
+            return Ok(Counts::inserted(rows));
+        }
+        let on_duplicate = match on_conflict {
+            Some(_) => OnDuplicate::Skip,
+            None => OnDuplicate::Fail,
+        };
+        let batch = WriteBatch {
+            inserts: vec![(table.meta.id, built.batch.clone())],
+            deletes: Vec::new(),
+            on_duplicate,
+            sync: self.engine.sync_mode(),
+        };
+        let zone = self.time_zone();
+        let committed = self.submit(batch).await?;
+        let commit = committed.map_err(|e| duplicate_entry(e, &table, &built.batch, zone))?;
+        Ok(Counts {
+            affected: rows - commit.rows_skipped,
+            duplicates: commit.rows_skipped,
+            warnings: 0,
+        })
     }
 
     /// Commits a transaction's rows.
@@ -209,16 +296,48 @@ impl Session {
     }
 }
 
-fn insert_plan(lexed: &Lexed) -> Result<InsertPlan> {
-    match parse_statement(lexed)? {
-        sqlparser::ast::Statement::Insert(insert) => {
-            let plan = InsertPlan::from_ast(&insert)?;
-            match plan.rows {
-                Rows::Query(_) => Err(SqlError::not_supported("INSERT ... SELECT")),
-                Rows::Values(_) => Ok(plan),
-            }
-        }
+/// What an INSERT does about rows whose key is there. Without a unique key there is none.
+fn on_conflict(
+    table: &TableDefinition,
+    replace: bool,
+    ignore: bool,
+    updates: bool,
+) -> Option<OnConflict> {
+    if table.meta.spec.unique_keys.is_empty() {
+        None
+    } else if updates {
+        Some(OnConflict::Update)
+    } else if replace {
+        Some(OnConflict::Replace)
+    } else {
+        ignore.then_some(OnConflict::Skip)
+    }
+}
+
+fn insert_plan(statement: &sqlparser::ast::Statement, lexed: &Lexed) -> Result<InsertPlan> {
+    match statement {
+        sqlparser::ast::Statement::Insert(insert) => InsertPlan::from_ast(insert),
         _ => Err(lexed.error_at(0)),
+    }
+}
+
+fn prepared(
+    snapshot: TableSnapshot,
+    table: TableDefinition,
+    plan: InsertPlan,
+    built: InsertBatch,
+) -> Prepared {
+    let updates = plan.on_duplicate.is_some();
+    Prepared {
+        snapshot,
+        on_conflict: on_conflict(&table, plan.replace, plan.ignore, updates),
+        assignments: plan.on_duplicate,
+        multi_row: match &plan.rows {
+            Rows::Values(rows) => rows.len() > 1,
+            Rows::Query(_) => true,
+        },
+        table,
+        built,
     }
 }
 

@@ -15,6 +15,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod upsert;
 pub mod variables;
 
 use std::collections::HashMap;

@@ -98,7 +98,7 @@ impl Session {
                 )]
             }
             Command::Insert => {
-                self.check_insert(lexed).await?;
+                self.check_insert(lexed, count).await?;
                 Vec::new()
             }
             Command::Change => {

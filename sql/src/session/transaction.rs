@@ -95,19 +95,27 @@ impl Transaction {
         })
     }
 
+    /// The changes of a table so far, to be changed further and given back to `set_changes`.
+    pub fn changes(&self, table: &TableSnapshot) -> PendingChanges {
+        let known = self.changes.get(&table.meta().id);
+        known.cloned().unwrap_or_else(|| table.pending())
+    }
+
     fn write(
         &mut self,
         table: &TableSnapshot,
         change: impl FnOnce(&mut PendingChanges) -> storno_storage::Result<()>,
     ) -> Result<()> {
         self.check_writable()?;
-        let id = table.meta().id;
         // A value: what fails half-way leaves no trace.
-        let mut pending = match self.changes.get(&id) {
-            Some(pending) => pending.clone(),
-            None => table.pending(),
-        };
+        let mut pending = self.changes(table);
         change(&mut pending)?;
+        self.set_changes(pending)
+    }
+
+    /// 1197 when they are too many.
+    pub fn set_changes(&mut self, pending: PendingChanges) -> Result<()> {
+        let id = pending.table();
         let others = self.changes.iter().filter(|(other, _)| **other != id);
         let bytes = others.map(|(_, c)| c.bytes()).sum::<u64>() + pending.bytes();
         if bytes > PENDING_BYTES_MAX {
