@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::GreedyMemoryPool;
@@ -14,8 +13,10 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
+use crate::functions::warnings::follow_tasks;
 use crate::planning::PlanningPool;
 use crate::select::{coerce, sort_keys};
+use crate::session::process::Processes;
 use crate::session::variables::{self, GlobalVariables};
 use crate::session::{Session, SessionContext};
 
@@ -60,7 +61,7 @@ struct Inner {
     planning: PlanningPool,
     state: SessionState,
     globals: GlobalVariables,
-    sessions: AtomicUsize,
+    processes: Processes,
     started: Instant,
 }
 
@@ -83,6 +84,15 @@ impl Engine {
             let variable = variables::find(name)?;
             globals.set(variable, variables::check(variable, value)?);
         }
+        for (name, value) in variables::persisted(&store)? {
+            // A variable that a later version has no more, or bounds otherwise, is left as it is.
+            if let Ok(variable) = variables::find(&name)
+                && let Ok(value) = variables::check(variable, &value)
+            {
+                globals.set(variable, value);
+            }
+        }
+        follow_tasks();
         let pool = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
             .thread_name("storno-cpu")
@@ -98,7 +108,7 @@ impl Engine {
             planning,
             state,
             globals,
-            sessions: AtomicUsize::new(0),
+            processes: Processes::default(),
             started: Instant::now(),
         };
         Ok(Self {
@@ -130,7 +140,7 @@ impl Engine {
 
     /// Sessions open now.
     pub fn open_sessions(&self) -> usize {
-        self.inner.sessions.load(Ordering::Relaxed)
+        self.inner.processes.count()
     }
 
     /// Time since the engine was set up.
@@ -138,12 +148,8 @@ impl Engine {
         self.inner.started.elapsed()
     }
 
-    pub(crate) fn session_opened(&self) {
-        self.inner.sessions.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn session_closed(&self) {
-        self.inner.sessions.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn processes(&self) -> &Processes {
+        &self.inner.processes
     }
 
     pub(crate) fn globals(&self) -> &GlobalVariables {

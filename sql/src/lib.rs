@@ -11,6 +11,7 @@ mod dialect;
 mod engine;
 pub mod error;
 pub mod functions;
+mod information_schema;
 pub mod insert;
 mod planning;
 mod result;

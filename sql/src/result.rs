@@ -8,6 +8,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::error::Result;
+use crate::functions::warnings::Sink;
+use crate::session::process::Running;
 use crate::types::FieldType;
 
 /// A result of one statement.
@@ -15,6 +17,34 @@ use crate::types::FieldType;
 pub enum Outcome {
     Done(Done),
     Rows(Rows),
+}
+
+impl Outcome {
+    /// ROW_COUNT() after the statement.
+    pub(crate) fn row_count(&self) -> i64 {
+        match self {
+            Self::Done(done) => i64::try_from(done.affected_rows).unwrap_or(i64::MAX),
+            Self::Rows(_) => -1,
+        }
+    }
+
+    /// Keeps the statement shown as running until its last row is on its way; an error on that way is
+    /// the statement's.
+    pub(crate) fn during(self, running: Running, sink: Sink) -> Self {
+        match self {
+            Self::Done(done) => Self::Done(done),
+            Self::Rows(rows) => Self::Rows(Rows {
+                batches: rows
+                    .batches
+                    .map(move |batch| {
+                        let _ = &running;
+                        batch.inspect_err(|error| sink.push_error(error))
+                    })
+                    .boxed(),
+                ..rows
+            }),
+        }
+    }
 }
 
 /// An OK packet's content.

@@ -17,6 +17,8 @@ pub fn trials() -> Vec<Trial> {
             computed_columns_have_mysql_types,
             names_are_the_text_of_the_expression,
             ok_packets_count_what_was_done,
+            rows_end_with_the_number_of_their_warnings,
+            functions_remember_the_statement_before,
             auto_increment_values_are_reported,
             transactions_and_autocommit_show_in_the_status,
         ]
@@ -222,6 +224,58 @@ async fn ok_packets_count_what_was_done(server: &mut Server) -> Outcome {
         &vec!["Note|1051|Unknown table 'meta.nope'".to_owned()],
         &lines,
     )
+}
+
+async fn functions_remember_the_statement_before(server: &mut Server) -> Outcome {
+    let mut session = server.connect_to("meta").await?;
+    session
+        .run("CREATE TABLE v (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT)")
+        .await?;
+    session
+        .run("INSERT INTO v (a) VALUES (10), (20), (30), (40), (50)")
+        .await?;
+    for (sql, expected) in [
+        (
+            "SELECT ROW_COUNT(), LAST_INSERT_ID(), @@last_insert_id",
+            "5|1|1",
+        ),
+        ("SELECT ROW_COUNT()", "-1"),
+        ("SELECT a FROM v WHERE a > 35 ORDER BY a", "40 50"),
+        ("SELECT FOUND_ROWS()", "2"),
+        (
+            "SELECT SQL_CALC_FOUND_ROWS a FROM v WHERE a > 15 ORDER BY a LIMIT 1, 2",
+            "30 40",
+        ),
+        ("SELECT FOUND_ROWS()", "4"),
+        ("SELECT FOUND_ROWS()", "1"),
+        ("SELECT SQL_CALC_FOUND_ROWS a FROM v LIMIT 2 OFFSET 10", ""),
+        ("SELECT FOUND_ROWS()", "5"),
+        ("SELECT LAST_INSERT_ID(77)", "77"),
+        ("SELECT LAST_INSERT_ID()", "77"),
+    ] {
+        let lines = session.lines(sql).await?.join(" ");
+        same(sql, &expected.to_owned(), &lines)?;
+    }
+    Ok(())
+}
+
+async fn rows_end_with_the_number_of_their_warnings(server: &mut Server) -> Outcome {
+    let mut session = session_with_table(server).await?;
+    session.run("CREATE TABLE texts (s VARCHAR(9))").await?;
+    session
+        .run("INSERT INTO texts VALUES ('1'), ('2x'), ('y'), ('4')")
+        .await?;
+    for (sql, warnings) in [
+        ("SELECT 1", 0),
+        ("SELECT 'abc' + 1", 1),
+        ("SELECT s + 0 FROM texts", 2),
+        ("SELECT SUM(s), COUNT(*) / 0 FROM texts GROUP BY s > ''", 3),
+        ("SELECT s FROM texts", 0),
+    ] {
+        let answer = session.run(sql).await?;
+        same(sql, &warnings, &answer.warnings)?;
+    }
+    Ok(())
 }
 
 async fn auto_increment_values_are_reported(server: &mut Server) -> Outcome {

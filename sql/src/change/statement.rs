@@ -220,10 +220,10 @@ fn updated_table(from: &mut [TableWithJoins], names: &[Vec<String>], view: &View
     }
     let all = tables(from);
     let has_column = |factor: &TableFactor, column: &str| match factor {
-        TableFactor::Table { name, .. } => view.table_named(name).is_ok_and(|table| {
-            let columns = &table.meta().spec.columns;
-            columns.iter().any(|c| same_name(&c.name, column))
-        }),
+        TableFactor::Table { name, .. } => {
+            let definition = view.relation_named(name).and_then(|r| r.definition());
+            definition.is_ok_and(|d| d.position(column).is_some())
+        }
         _ => false,
     };
     let mut found = None;

@@ -143,7 +143,7 @@ fn binary_prefix(parser: &mut Parser) -> Result<Expr, ParserError> {
     parser.expect_keyword(Keyword::BINARY)?;
     Ok(Expr::Cast {
         kind: CastKind::Cast,
-        expr: Box::new(parser.parse_prefix()?),
+        expr: Box::new(parser.parse_subexpr(u8::MAX)?),
         data_type: DataType::Binary(None),
         array: false,
         format: None,
@@ -322,6 +322,7 @@ mod tests {
             "(CAST(a AS BINARY) = b)",
             "tighter than ="
         );
+        assert_eq!(tree("BINARY t.a = b"), "(CAST(t.a AS BINARY) = b)");
         assert_eq!(tree("INTERVAL(1, 2) + 3"), "(interval(1, 2) + 3)");
         let composite = tree("d + INTERVAL '1:2' HOUR_MINUTE");
         assert_eq!(composite, "(d + INTERVAL '1:2' HOUR_MINUTE)");

@@ -96,6 +96,14 @@ impl SqlError {
             format!("Table '{schema}.{table}' doesn't exist"),
         )
     }
+    pub fn unknown_information_schema_table(table: &str) -> Self {
+        let text = format!("Unknown table '{table}' in information_schema");
+        Self::new(1109, "42S02", text)
+    }
+    pub fn database_access_denied(user: &str, database: &str) -> Self {
+        let text = format!("Access denied for user '{user}'@'%' to database '{database}'");
+        Self::new(1044, "42000", text)
+    }
     /// `clause` as MySQL words it: "field list", "where clause", "group statement", "order clause"
     /// ...
     pub fn unknown_column(column: &str, clause: &str) -> Self {

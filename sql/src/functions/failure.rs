@@ -1,7 +1,7 @@
 //! The MySQL errors that functions and operators raise while they are planned or run.
 //!
 //! Each leaves as `DataFusionError::External` around an `SqlError`, so that it reaches the client
-//! unchanged. Warnings are not raised yet: [`warn`] is the one place through which they will go.
+//! unchanged. Warnings are not errors: they go through `warnings`.
 
 use datafusion::common::DataFusionError;
 
@@ -49,16 +49,3 @@ pub(crate) fn wrong_arguments(function: &str) -> DataFusionError {
 pub(crate) fn internal(message: impl Into<String>) -> DataFusionError {
     raise(SqlError::internal(message))
 }
-
-/// What MySQL would add to SHOW WARNINGS. There is no sink for it yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Warning {
-    /// 1292: "Truncated incorrect %s value": text of which only a prefix is a number or a date.
-    TruncatedValue,
-    /// 1301: a result longer than `max_allowed_packet`, answered with NULL.
-    ResultTooLong,
-}
-
-/// The one place that a warning passes through. Does nothing until sessions carry a warning list.
-#[inline]
-pub(crate) fn warn(_warning: Warning) {}

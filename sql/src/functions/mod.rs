@@ -13,12 +13,14 @@ pub(crate) mod datetime;
 #[cfg(test)]
 mod facts;
 pub(crate) mod failure;
+mod insert_id;
 mod json;
 mod numeric;
 mod operators;
 mod string;
 #[cfg(test)]
 mod testing;
+pub(crate) mod warnings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -37,6 +39,7 @@ pub use operators::types::DECIMALS_KEY;
 static SCALARS: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
     let tables = [
         aggregates::FUNCTIONS,
+        insert_id::FUNCTIONS,
         json::FUNCTIONS,
         operators::logic::FUNCTIONS,
     ];

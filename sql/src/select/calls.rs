@@ -85,7 +85,15 @@ pub(super) fn function(mut function: Function, env: &dyn Environment) -> Result<
         .unwrap_or_default();
     function.name = ObjectName::from(vec![Ident::new(&name)]);
     if let Some(known) = env.session_function(&name) {
-        return Ok(known);
+        let arguments = match &function.args {
+            FunctionArguments::List(list) => list.args.len(),
+            _ => 0,
+        };
+        return match (name.as_str(), arguments) {
+            (_, 0) => Ok(known),
+            ("last_insert_id", _) => Ok(Expr::Function(function)),
+            _ => Err(wrong_argument_count(&name)),
+        };
     }
     if let Some(now) = clock(&name, &function.args, env)? {
         return Ok(now);
@@ -114,6 +122,12 @@ pub(super) fn function(mut function: Function, env: &dyn Environment) -> Result<
     }
 }
 
+fn wrong_argument_count(name: &str) -> SqlError {
+    let name = name.to_uppercase();
+    let text = format!("Incorrect parameter count in the call to native function '{name}'");
+    SqlError::new(1582, "42000", text)
+}
+
 /// NOW() and its like: one moment for the whole statement, in the session's time zone.
 fn clock(name: &str, args: &FunctionArguments, env: &dyn Environment) -> Result<Option<Expr>> {
     let (date, time) = match name {
@@ -133,11 +147,7 @@ fn clock(name: &str, args: &FunctionArguments, env: &dyn Environment) -> Result<
             _ => 7,
         },
         _ => {
-            return Err(SqlError::new(
-                1582,
-                "42000",
-                format!("Incorrect parameter count in the call to native function '{name}'"),
-            ));
+            return Err(wrong_argument_count(name));
         }
     };
     if fsp > 6 {

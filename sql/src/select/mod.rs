@@ -8,18 +8,20 @@ mod calls;
 mod casts;
 pub mod coerce;
 pub mod evaluate;
+mod exists;
 pub(crate) mod expr;
 pub mod failure;
+pub mod found_rows;
 mod fraction;
 mod names;
 pub mod planner;
-mod prune;
+pub(crate) mod prune;
 pub mod rewrite;
 mod rows;
 pub mod run;
 mod scan;
 pub mod sort_keys;
-pub mod table;
+pub(crate) mod table;
 
 use std::sync::Arc;
 
@@ -30,14 +32,16 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
-use sqlparser::ast::{Expr, Query, SelectItem, SetExpr};
+use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
 
 use crate::dialect::{Lexed, parse_query};
 use crate::error::{Result, SqlError};
 use crate::functions::{DECIMALS_KEY, FSP_KEY};
+use crate::information_schema::INFORMATION_SCHEMA;
 use crate::insert::Scalar;
 use crate::result::ResultColumn;
 use crate::types::{FieldType, TableDefinition, type_byte};
+use found_rows::Window;
 use names::ItemName;
 use planner::{Planner, View};
 use rewrite::Scope;
@@ -50,6 +54,8 @@ pub struct Compiled {
     pub columns: Vec<ResultColumn>,
     pub plan: Arc<dyn ExecutionPlan>,
     pub context: Arc<TaskContext>,
+    /// With SQL_CALC_FOUND_ROWS: which of the plan's rows are sent.
+    pub window: Option<Window>,
     /// The optimised plan as text, for EXPLAIN.
     pub explanation: String,
 }
@@ -70,6 +76,7 @@ pub fn compile(
 ) -> Result<Compiled> {
     let mut query = parse_query(lexed)?;
     bind::parameters(&mut query, params)?;
+    let window = found_rows::take_window(&mut query)?;
     let aliases = output_aliases(&query);
     let origin = failure::Origin {
         lexed: Some(lexed),
@@ -86,6 +93,7 @@ pub fn compile(
         columns,
         plan,
         context: state.task_ctx(),
+        window,
         explanation,
     })
 }
@@ -182,21 +190,25 @@ impl Environment for QueryScope<'_> {
 
 impl Scope for QueryScope<'_> {
     fn columns(&self, table: &sqlparser::ast::ObjectName) -> Option<Vec<String>> {
-        let table = self.view.table_named(table).ok()?;
-        Some(
-            table
-                .meta()
-                .spec
-                .columns
-                .iter()
-                .map(|c| c.name.to_lowercase())
-                .collect(),
-        )
+        let definition = match (&self.view.listing, self.view.relation_named(table)) {
+            (_, Ok(relation)) => relation.definition().ok()?,
+            (Some(listing), Err(_)) => Arc::new(listing.definition().clone()),
+            (None, Err(_)) => return None,
+        };
+        let columns = definition.meta.spec.columns.iter();
+        Some(columns.map(|c| c.name.to_lowercase()).collect())
     }
 }
 
-/// The aliases of the first SELECT as they were written, `None` for items without one.
-fn output_aliases(query: &Query) -> Vec<Option<String>> {
+/// What a select item that is not an expression is called.
+struct OutputName {
+    name: String,
+    /// By an alias, not by the column's name.
+    aliased: bool,
+}
+
+/// The aliases and column names of the first SELECT as they were written, `None` for expressions.
+fn output_aliases(query: &Query) -> Vec<Option<OutputName>> {
     let mut body = query.body.as_ref();
     let select = loop {
         match body {
@@ -206,15 +218,19 @@ fn output_aliases(query: &Query) -> Vec<Option<String>> {
             _ => return Vec::new(),
         }
     };
+    let named = |ident: &Ident, aliased| OutputName {
+        name: ident.value.clone(),
+        aliased,
+    };
     let alias = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::ExprWithAlias { alias, .. } => Some(named(alias, true)),
         SelectItem::UnnamedExpr(Expr::Identifier(i)) if !i.value.starts_with('@') => {
-            Some(i.value.clone())
+            Some(named(i, false))
         }
         SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts))
             if parts.first().is_some_and(|p| !p.value.starts_with('@')) =>
         {
-            parts.last().map(|i| i.value.clone())
+            parts.last().map(|i| named(i, false))
         }
         _ => None,
     };
@@ -222,13 +238,21 @@ fn output_aliases(query: &Query) -> Vec<Option<String>> {
 }
 
 /// One name per output column: items by alias or text, wildcards by their columns.
-fn output_names(plan: &LogicalPlan, aliases: &[Option<String>], texts: &[ItemName]) -> Vec<String> {
+fn output_names(
+    plan: &LogicalPlan,
+    aliases: &[Option<OutputName>],
+    texts: &[ItemName],
+) -> Vec<String> {
     let fields = plan.schema().fields();
     let own = |f: &Field| {
         f.metadata()
             .get(table::META_COLUMN)
             .unwrap_or(f.name())
             .clone()
+    };
+    // MySQL 8 gives the columns of information_schema in capitals, however they were written.
+    let capitals = |f: &Field| {
+        f.metadata().get(table::META_SCHEMA).map(String::as_str) == Some(INFORMATION_SCHEMA)
     };
     let mut all: Vec<String> = fields.iter().map(|f| own(f)).collect();
     let wildcards = texts.iter().filter(|t| **t == ItemName::Wildcard).count();
@@ -244,11 +268,11 @@ fn output_names(plan: &LogicalPlan, aliases: &[Option<String>], texts: &[ItemNam
         match text {
             ItemName::Wildcard => at += width,
             ItemName::Text(text) => {
-                let name = aliases
-                    .get(i)
-                    .cloned()
-                    .flatten()
-                    .unwrap_or_else(|| text.clone());
+                let name = match (aliases.get(i), fields.get(at)) {
+                    (Some(Some(n)), Some(f)) if !n.aliased && capitals(f) => own(f),
+                    (Some(Some(named)), _) => named.name.clone(),
+                    _ => text.clone(),
+                };
                 if let Some(slot) = all.get_mut(at) {
                     *slot = name;
                 }
@@ -292,18 +316,16 @@ fn columns(plan: &LogicalPlan, names: Vec<String>, view: &View) -> Result<Vec<Re
 }
 
 /// The table column that an output field is a plain reference to.
-fn table_column(field: &Field, view: &View) -> Option<(TableDefinition, usize)> {
+fn table_column(field: &Field, view: &View) -> Option<(Arc<TableDefinition>, usize)> {
     let metadata = field.metadata();
     let schema = metadata.get(table::META_SCHEMA)?;
-    let table = view
-        .snapshot
-        .table(schema, metadata.get(table::META_TABLE)?)?;
+    let table = metadata.get(table::META_TABLE)?;
+    let definition = view.relation(Some(schema), table).ok()?.definition().ok()?;
     let name = metadata.get(table::META_COLUMN)?;
-    let columns = &table.meta().spec.columns;
+    let columns = &definition.meta.spec.columns;
     let position = columns.iter().position(|c| c.name == *name)?;
     // An expression may carry a column's metadata along while changing its type.
     let same = columns.get(position)?.data_type == *field.data_type();
-    let definition = TableDefinition::read(Arc::clone(table.meta())).ok()?;
     same.then_some((definition, position))
 }
 

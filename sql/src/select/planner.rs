@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::common::TableReference;
@@ -24,9 +25,25 @@ use sqlparser::ast::{ObjectName, Query, Statement};
 use storno_storage::{Snapshot, TableId, TableSnapshot};
 
 use super::table::SnapshotTable;
+use crate::engine::Engine;
 use crate::error::{Result, SqlError};
 use crate::functions::{self, failure::raise};
-use crate::types::TimeZone;
+use crate::information_schema::{
+    self, Listing, VirtualSource, VirtualTable, is_information_schema,
+};
+use crate::session::SessionContext;
+use crate::session::process::Process;
+use crate::session::variables::SessionVariables;
+use crate::types::{TableDefinition, TimeZone};
+
+/// What of the session a statement may ask for, apart from tables.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    pub engine: Engine,
+    pub context: Arc<SessionContext>,
+    pub process: Arc<Process>,
+    pub variables: SessionVariables,
+}
 
 /// Behind a table's name: its rows are wanted with their positions, as the column [`POSITION`].
 pub const POSITIONS: &str = "\0positions";
@@ -42,18 +59,58 @@ pub struct View {
     pub database: Option<String>,
     /// Zone in which TIMESTAMP columns are read.
     pub time_zone: TimeZone,
+    pub session: SessionView,
+    /// The rows of a SHOW statement, to be filtered by its WHERE.
+    pub listing: Option<Arc<Listing>>,
+}
+
+/// What a name in FROM stands for.
+#[derive(Debug, Clone)]
+pub enum Relation {
+    Stored(TableSnapshot),
+    /// A table of information_schema.
+    Virtual(&'static VirtualTable),
+}
+
+impl Relation {
+    /// Columns, keys and attributes.
+    pub fn definition(&self) -> Result<Arc<TableDefinition>> {
+        match self {
+            Self::Stored(table) => TableDefinition::read(Arc::clone(table.meta())).map(Arc::new),
+            Self::Virtual(table) => table.definition(),
+        }
+    }
 }
 
 impl View {
-    /// Finds a table by the parts of its name; 1046, 1049 or 1146 when there is none.
+    /// The schema that is meant; 1046 when none is given and none is current.
+    pub fn schema<'a>(&'a self, given: Option<&'a str>) -> Result<&'a str> {
+        let schema = given.or(self.database.as_deref());
+        schema.ok_or_else(SqlError::no_database_selected)
+    }
+
+    /// Finds a table to read from; 1046, 1049, 1109 or 1146 when there is none.
+    pub fn relation(&self, schema: Option<&str>, table: &str) -> Result<Relation> {
+        let schema = self.schema(schema)?;
+        // Positions are wanted of what is changed, which these are never.
+        if is_information_schema(schema) && !table.ends_with(POSITIONS) {
+            let found = information_schema::find(table);
+            let missing = || SqlError::unknown_information_schema_table(table);
+            return found.map(Relation::Virtual).ok_or_else(missing);
+        }
+        self.table(Some(schema), table).map(Relation::Stored)
+    }
+
+    /// Finds a stored table by the parts of its name; 1046, 1049 or 1146 when there is none. 1044 in
+    /// information_schema, which nothing is written to.
     pub fn table(&self, schema: Option<&str>, table: &str) -> Result<TableSnapshot> {
-        let schema = match schema {
-            Some(s) => s,
-            None => self
-                .database
-                .as_deref()
-                .ok_or_else(SqlError::no_database_selected)?,
-        };
+        let schema = self.schema(schema)?;
+        if is_information_schema(schema) {
+            return Err(SqlError::database_access_denied(
+                &self.session.context.user,
+                schema,
+            ));
+        }
         let table = table.strip_suffix(POSITIONS).unwrap_or(table);
         match self.snapshot.table(schema, table) {
             Some(found) => Ok(self.changed.get(&found.meta().id).cloned().unwrap_or(found)),
@@ -65,7 +122,7 @@ impl View {
     }
 
     /// The same by a parsed name.
-    pub fn table_named(&self, name: &ObjectName) -> Result<TableSnapshot> {
+    pub fn relation_named(&self, name: &ObjectName) -> Result<Relation> {
         let parts: Vec<&str> = name
             .0
             .iter()
@@ -73,8 +130,8 @@ impl View {
             .map(|i| i.value.as_str())
             .collect();
         match parts.as_slice() {
-            [table] => self.table(None, table),
-            [schema, table] => self.table(Some(schema), table),
+            [table] => self.relation(None, table),
+            [schema, table] => self.relation(Some(schema), table),
             _ => Err(SqlError::syntax(&name.to_string(), 1)),
         }
     }
@@ -123,21 +180,32 @@ impl<'a> Planner<'a> {
     }
 }
 
+impl Planner<'_> {
+    fn provider(&self, name: &TableReference) -> Result<Arc<dyn TableProvider>> {
+        if let (Some(listing), Listing::NAME) = (&self.view.listing, name.table()) {
+            return Ok(listing.provider()?);
+        }
+        let table = match self.view.relation(name.schema(), name.table())? {
+            Relation::Stored(table) => table,
+            Relation::Virtual(table) => {
+                return Ok(Arc::new(VirtualSource::try_new(table, self.view.clone())?));
+            }
+        };
+        let table = SnapshotTable::try_new(table, self.view.time_zone)?;
+        Ok(Arc::new(match name.table().ends_with(POSITIONS) {
+            true => table.with_positions(),
+            false => table,
+        }))
+    }
+}
+
 impl ContextProvider for Planner<'_> {
     fn get_table_source(&self, name: TableReference) -> DfResult<Arc<dyn TableSource>> {
         if let Some(source) = self.sources.borrow().get(&name) {
             return Ok(Arc::clone(source));
         }
-        let table = self
-            .view
-            .table(name.schema(), name.table())
-            .map_err(raise)?;
-        let table = SnapshotTable::try_new(table, self.view.time_zone).map_err(raise)?;
-        let table = match name.table().ends_with(POSITIONS) {
-            true => table.with_positions(),
-            false => table,
-        };
-        let source = provider_as_source(Arc::new(table));
+        let provider = self.provider(&name).map_err(raise)?;
+        let source = provider_as_source(provider);
         self.sources.borrow_mut().insert(name, Arc::clone(&source));
         Ok(source)
     }

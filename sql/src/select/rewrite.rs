@@ -13,6 +13,7 @@ use sqlparser::ast::{
     SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
+use super::exists;
 use super::expr::{self, Environment, binary, number, truth};
 use crate::error::{Result, SqlError};
 
@@ -119,6 +120,7 @@ impl Rewriter<'_> {
             if let SelectItem::ExprWithAlias { alias, .. } = item {
                 *alias = expr::column_ident(alias);
             }
+            exists::as_counts(item)?;
         }
         let aliases = Aliases {
             items: aliases_of(select),
@@ -373,10 +375,7 @@ fn having(select: &mut Select, aliases: &Aliases) {
     let condition = balance(truth(condition));
     let no_groups =
         matches!(&select.group_by, GroupByExpr::Expressions(items, _) if items.is_empty());
-    let projected = select.projection.iter().any(|item| match item {
-        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => has_aggregate(e),
-        _ => false,
-    });
+    let projected = select.projection.iter().any(has_aggregate_item);
     if no_groups && !projected && !has_aggregate(&condition) {
         select.selection = Some(match select.selection.take() {
             Some(selection) => binary(selection, BinaryOperator::And, condition),
@@ -384,6 +383,14 @@ fn having(select: &mut Select, aliases: &Aliases) {
         });
     } else {
         select.having = Some(condition);
+    }
+}
+
+/// Does a select item call an aggregate?
+pub(super) fn has_aggregate_item(item: &SelectItem) -> bool {
+    match item {
+        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => has_aggregate(e),
+        _ => false,
     }
 }
 
@@ -461,7 +468,7 @@ fn ordinal(expr: &Expr) -> Option<usize> {
 
 /// `LIMIT 18446744073709551615` means no limit; the planner counts in i64. A parameter may come as text,
 /// and as NULL, which counts as 0.
-fn limits(clause: &mut LimitClause) -> Result<()> {
+pub(super) fn limits(clause: &mut LimitClause) -> Result<()> {
     let clamp = |e: &mut Expr| {
         let count = match &*e {
             Expr::Value(v) => match &v.value {

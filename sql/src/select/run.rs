@@ -8,6 +8,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::future::FutureExt;
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use super::failure::{Origin, client_error};
 use crate::error::{Result, SqlError};
+use crate::functions::warnings::Sink;
 
 /// Batches in flight between the pool and the session.
 const QUEUE: usize = 2;
@@ -35,15 +37,16 @@ struct Running {
     deadline: Option<Instant>,
 }
 
-/// Starts `plan` on `pool`. `time_limit` is MySQL's max_execution_time.
+/// Starts `plan` on `pool`. `time_limit` is MySQL's max_execution_time; warnings go to `sink`.
 pub fn run(
     pool: &Handle,
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     time_limit: Option<Duration>,
+    sink: &Sink,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let (sender, batches) = mpsc::channel(QUEUE);
-    let task = pool.spawn(async move {
+    let work = async move {
         let error = |e| client_error(e, Origin::default());
         let mut stream = execute_stream(plan, context).map_err(error)?;
         while let Some(batch) = stream.next().await {
@@ -52,7 +55,8 @@ pub fn run(
             }
         }
         Ok(())
-    });
+    };
+    let task = pool.spawn(sink.carry(work.boxed()));
     let deadline = time_limit.map(|limit| Instant::now() + limit);
     let running = Running {
         batches,

@@ -45,37 +45,35 @@ impl SnapshotTable {
         let zoned = definition.columns.iter().enumerate();
         let zoned = zoned.filter(|(_, c)| zone != TimeZone::UTC && is_zoned(c));
         let zoned = zoned.map(|(i, _)| i).collect();
-        let columns = meta.spec.columns.iter().zip(&definition.columns);
-        let fields = meta
-            .arrow
-            .fields()
-            .iter()
-            .zip(columns)
-            .map(|(field, (column, declared))| {
-                let mut metadata = HashMap::from([
-                    (META_COLUMN.to_string(), column.name.clone()),
-                    (META_TABLE.to_string(), meta.spec.name.clone()),
-                    (META_SCHEMA.to_string(), meta.schema.clone()),
-                ]);
-                if let Some(fsp) = declared.mysql_type.fraction() {
-                    metadata.insert(FSP_KEY.to_string(), fsp.to_string());
-                }
-                Field::new(
-                    column.name.to_lowercase(),
-                    field.data_type().clone(),
-                    field.is_nullable(),
-                )
-                .with_metadata(metadata)
-            });
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Self {
+            schema: plan_schema(&definition),
             table,
-            schema,
             zone,
             zoned,
         })
     }
+}
 
+/// A table's columns as plans name them, with what they are called outside.
+pub fn plan_schema(definition: &TableDefinition) -> SchemaRef {
+    let meta = &definition.meta;
+    let columns = meta.spec.columns.iter().zip(&definition.columns);
+    let fields = columns.map(|(column, declared)| {
+        let mut metadata = HashMap::from([
+            (META_COLUMN.to_string(), column.name.clone()),
+            (META_TABLE.to_string(), meta.spec.name.clone()),
+            (META_SCHEMA.to_string(), meta.schema.clone()),
+        ]);
+        if let Some(fsp) = declared.mysql_type.fraction() {
+            metadata.insert(FSP_KEY.to_string(), fsp.to_string());
+        }
+        let name = column.name.to_lowercase();
+        Field::new(name, column.data_type.clone(), column.nullable).with_metadata(metadata)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+impl SnapshotTable {
     /// Names and types as queries see them.
     pub fn arrow_schema(&self) -> &SchemaRef {
         &self.schema

@@ -1,14 +1,25 @@
 //! What SET does: each part takes effect in its order; the first error ends the statement.
 
 use super::accounts_of;
-use super::query::{scalar_text, variable_text};
+use super::query::scalar_text;
 use super::set::{self, Assignment, Target, ValueText};
-use super::variables::{self, Domain, Scope, wrong_scope};
+use super::variables::{self, Scope, bound_warning, wrong_scope};
 use super::{Session, done};
+use storno_storage::Store;
+
 use crate::accounts::{Plugin, set_password};
 use crate::dialect::Lexed;
 use crate::error::{Result, SqlError};
 use crate::result::Outcome;
+
+/// How far an assignment reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Session,
+    Global,
+    /// Global, also after a restart.
+    Persist,
+}
 
 impl Session {
     pub(super) async fn set(&mut self, lexed: &Lexed) -> Result<Outcome> {
@@ -17,13 +28,17 @@ impl Session {
                 Assignment::Variable { target, value } => self.assign(target, value).await?,
                 Assignment::Names { charset, collation } => self.set_names(charset, collation)?,
                 Assignment::Transaction { global, settings } => {
+                    let reach = match global {
+                        true => Reach::Global,
+                        false => Reach::Session,
+                    };
                     for (name, value) in settings {
-                        self.set_variable(global, name, Some(&value)).await?;
+                        self.set_variable(reach, name, Some(&value)).await?;
                     }
                 }
                 Assignment::Password { account, password } => {
                     let user = accounts_of(&self.context, account);
-                    let set = move |store: &storno_storage::Store| {
+                    let set = move |store: &Store| {
                         set_password(store, &user, &password, Plugin::CachingSha2)
                     };
                     self.engine.blocking_sql(set).await?;
@@ -34,7 +49,7 @@ impl Session {
     }
 
     async fn assign(&mut self, target: Target, value: ValueText) -> Result<()> {
-        let (global, name) = match &target {
+        let (reach, name) = match &target {
             Target::User(name) => {
                 let text = match value {
                     ValueText::Word(w) | ValueText::Expression(w) => w,
@@ -45,38 +60,44 @@ impl Session {
                 self.user_variables.insert(name.to_lowercase(), scalar);
                 return Ok(());
             }
-            Target::Session(name) => (false, name),
-            Target::Global(name) => (true, name),
+            Target::Session(name) => (Reach::Session, name),
+            Target::Global(name) => (Reach::Global, name),
+            Target::Persist(name) => (Reach::Persist, name),
         };
         let variable = variables::find(name)?;
         match value {
-            ValueText::Default => self.set_variable(global, name, None).await,
-            ValueText::Word(word) => self.set_variable(global, name, Some(&word)).await,
+            ValueText::Default => self.set_variable(reach, name, None).await,
+            ValueText::Word(word) => self.set_variable(reach, name, Some(&word)).await,
             ValueText::Expression(text) => {
                 let scalar = self.evaluate(vec![text]).await?.pop();
                 let scalar = scalar.ok_or_else(|| SqlError::internal("no value"))?;
-                // character_set_results = NULL means: send as stored.
-                let text = match variable.domain {
-                    Domain::Charset => scalar_text(&scalar),
-                    _ => variable_text(variable.name, &scalar)?,
-                };
-                self.set_variable(global, name, Some(&text)).await
+                variables::check_type(variable, &scalar)?;
+                let text = scalar_text(&scalar);
+                self.set_variable(reach, name, Some(&text)).await
             }
         }
     }
 
-    async fn set_variable(&mut self, global: bool, name: &str, value: Option<&str>) -> Result<()> {
+    async fn set_variable(&mut self, reach: Reach, name: &str, value: Option<&str>) -> Result<()> {
         let variable = variables::find(name)?;
-        if global {
-            if variable.scope == Scope::ReadOnly {
+        if reach != Reach::Session {
+            if matches!(variable.scope, Scope::ReadOnly | Scope::Session) {
                 return Err(wrong_scope(variable));
             }
-            let value = variables::check(variable, value.unwrap_or(variable.default))?;
-            self.variables.globals().set(variable, value);
+            let kept = variables::check(variable, value.unwrap_or(variable.default))?;
+            self.warn(value.and_then(|v| bound_warning(variable, v, &kept)));
+            if reach == Reach::Persist {
+                let kept = kept.clone();
+                let persist = move |store: &Store| variables::persist(store, variable, kept);
+                self.engine.blocking_sql(persist).await?;
+            }
+            self.variables.globals().set(variable, kept);
             return Ok(());
         }
         let committing = variable.name == "autocommit" && !self.variables.is_on("autocommit");
         self.variables.set(variable, value)?;
+        let kept = self.variables.get(variable);
+        self.warn(value.and_then(|v| bound_warning(variable, v, &kept)));
         // Turning autocommit on commits what is open.
         if committing && self.variables.is_on("autocommit") {
             self.commit().await?;

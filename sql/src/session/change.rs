@@ -71,6 +71,8 @@ impl Session {
                 plan,
             })
         };
+        let sink = self.sink.clone();
+        let work = move || sink.within(work);
         self.engine.planning().run(work).await
     }
 
@@ -132,7 +134,9 @@ impl Session {
             rows,
             warnings,
         } = updated;
+        let unkept = warnings.count.saturating_sub(warnings.list.len() as u64);
         self.warn(warnings.list);
+        self.sink.count_more(unkept);
         let warning_count = warnings.count;
         let changed = rows.num_rows() as u64;
         match self.open_transaction() {
@@ -164,7 +168,13 @@ impl Session {
             millis => Some(Duration::from_millis(millis)),
         };
         let context = self.engine.state().task_ctx();
-        Ok(run::run(self.engine.pool()?, plan, context, limit))
+        Ok(run::run(
+            self.engine.pool()?,
+            plan,
+            context,
+            limit,
+            &self.sink,
+        ))
     }
 
     fn batch(&self, rows: RowSelection, if_gone: IfGone) -> WriteBatch {
@@ -177,7 +187,6 @@ impl Session {
     }
 
     pub(super) fn changed(&mut self, affected_rows: u64, info: String) -> Outcome {
-        self.row_count = i64::try_from(affected_rows).unwrap_or(i64::MAX);
         Outcome::Done(Done {
             affected_rows,
             last_insert_id: 0,

@@ -296,7 +296,7 @@ mod tests {
                 .code,
             1235
         );
-        assert_eq!(command("DELETE FROM t").expect_err("missing").code, 1235);
+        assert_eq!(command("CALL p()").expect_err("missing").code, 1235);
         assert_eq!(
             command("ALTER TABLE t ADD c INT")
                 .expect_err("missing")

@@ -58,7 +58,8 @@ impl Session {
         if LiteralInsert::parse(sql, settings.mode).is_none() {
             return Ok(None);
         }
-        self.warnings.clear();
+        self.counts = None;
+        self.forget_warnings();
         let (view, store, sql) = (self.read_view(), self.engine.store().clone(), sql.to_vec());
         let work = move || {
             let Some(insert) = LiteralInsert::parse(&sql, settings.mode) else {
@@ -129,6 +130,8 @@ impl Session {
             }
             Ok((prepared(snapshot, table, plan, built), None))
         };
+        let sink = self.sink.clone();
+        let work = move || sink.within(work);
         let (mut prepared, query) = self.engine.planning().run(work).await?;
         if let Some((writer, query)) = query {
             prepared.built = self.rows_of(writer, query, prepared.table.meta.id).await?;
@@ -192,7 +195,10 @@ impl Session {
         let first_id = prepared.built.first_insert_id;
         let mut warning_count = prepared.built.warning_count;
         let multi_row = prepared.multi_row;
-        self.warn(std::mem::take(&mut prepared.built.warnings));
+        let warnings = std::mem::take(&mut prepared.built.warnings);
+        let unkept = warning_count.saturating_sub(warnings.len() as u64);
+        self.warn(warnings);
+        self.sink.count_more(unkept);
         if let Some(transaction) = self.open_transaction() {
             transaction.check_writable()?;
         }
@@ -215,7 +221,6 @@ impl Session {
         if let Some(id) = first_id {
             self.last_insert_id = id;
         }
-        self.row_count = i64::try_from(counts.affected).unwrap_or(i64::MAX);
         let info = match multi_row {
             true => format!(
                 "Records: {rows}  Duplicates: {}  Warnings: {warning_count}",

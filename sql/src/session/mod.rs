@@ -6,8 +6,10 @@ mod account;
 mod assign;
 mod change;
 mod command;
+mod diagnostics;
 mod insert;
 mod prepared;
+pub mod process;
 mod query;
 mod schema;
 mod set;
@@ -17,25 +19,27 @@ mod tests;
 mod transaction;
 mod upsert;
 pub mod variables;
+mod view;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
-use crate::error::{Level, Result, SqlError, Warning};
+use crate::error::{Result, SqlError};
+use crate::functions::warnings::Sink;
+use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
-use crate::select::planner::View;
 use command::{Command, account_name};
+use diagnostics::asks_for_counts;
 use prepared::Statements;
+use process::Process;
 use transaction::Transaction;
 use variables::SessionVariables;
 
 pub use prepared::Prepared;
-
-/// Warnings kept of one statement (max_error_count).
-const WARNINGS_MAX: usize = 1_024;
 
 /// Who the session belongs to.
 #[derive(Debug, Clone)]
@@ -70,47 +74,45 @@ pub struct Timeouts {
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
-    context: SessionContext,
+    context: Arc<SessionContext>,
+    /// What others see of this session.
+    process: Arc<Process>,
     database: Option<String>,
     variables: SessionVariables,
     user_variables: HashMap<String, Scalar>,
     statements: Statements,
     transaction: Option<Transaction>,
-    warnings: Vec<Warning>,
+    /// Warnings of the last statement, and of the one that runs.
+    sink: Sink,
+    /// Warnings and errors of the statement before the queries for their counts.
+    counts: Option<(u64, u64)>,
     last_insert_id: u64,
     row_count: i64,
+    /// Rows of the last query, counted while they are sent.
+    found_rows: Arc<AtomicU64>,
 }
 
 impl Session {
     pub(crate) fn new(engine: Engine, context: SessionContext) -> Self {
-        engine.session_opened();
+        let process = engine.processes().open(&context);
         let variables = SessionVariables::new(engine.globals().clone());
         Self {
             database: context.database.clone(),
             engine,
-            context,
+            context: Arc::new(context),
+            process,
             variables,
             user_variables: HashMap::new(),
             statements: Statements::default(),
             transaction: None,
-            warnings: Vec::new(),
+            sink: Sink::default(),
+            counts: None,
             last_insert_id: 0,
             row_count: -1,
+            found_rows: Arc::default(),
         }
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-    pub(crate) fn variables(&self) -> &SessionVariables {
-        &self.variables
-    }
-    pub(crate) fn context(&self) -> &SessionContext {
-        &self.context
-    }
-    pub(crate) fn warnings(&self) -> &[Warning] {
-        &self.warnings
-    }
     /// DATABASE()
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
@@ -124,7 +126,7 @@ impl Session {
                 .as_ref()
                 .is_some_and(Transaction::has_begun),
             read_only: self.transaction.as_ref().is_some_and(|t| t.read_only),
-            warnings: u16::try_from(self.warnings.len()).unwrap_or(u16::MAX),
+            warnings: u16::try_from(self.sink.total()).unwrap_or(u16::MAX),
         }
     }
 
@@ -139,23 +141,33 @@ impl Session {
 
     /// Runs one statement. The text is UTF-8 or an error 1300.
     pub async fn query(&mut self, sql: &[u8]) -> Result<Outcome> {
+        let running = self.process.begin("Query", sql);
         let result = self.dispatch(sql, None).await;
-        self.finished(result)
+        let sink = self.sink.clone();
+        let outcome = self.finished(result)?;
+        self.row_count = outcome.row_count();
+        Ok(outcome.during(running, sink))
     }
 
     /// Prepares a statement: its placeholders and the columns EXECUTE will give.
     pub async fn prepare(&mut self, sql: &[u8]) -> Result<Prepared> {
+        let _running = self.process.begin("Prepare", sql);
         let result = self.prepare_statement(sql).await;
         self.finished(result)
     }
 
     /// Runs a prepared statement with one value per placeholder.
     pub async fn execute(&mut self, id: u32, params: Vec<Scalar>) -> Result<Outcome> {
-        let result = match self.statements.text(id, params.len()) {
-            Ok(text) => self.dispatch(&text, Some(params)).await,
-            Err(e) => Err(e),
+        let text = match self.statements.text(id, params.len()) {
+            Ok(text) => text,
+            Err(e) => return self.finished(Err(e)),
         };
-        self.finished(result)
+        let running = self.process.begin("Execute", &text);
+        let result = self.dispatch(&text, Some(params)).await;
+        let sink = self.sink.clone();
+        let outcome = self.finished(result)?;
+        self.row_count = outcome.row_count();
+        Ok(outcome.during(running, sink))
     }
 
     pub fn close_statement(&mut self, id: u32) {
@@ -164,11 +176,18 @@ impl Session {
 
     /// COM_INIT_DB and USE.
     pub async fn use_database(&mut self, name: &str) -> Result<()> {
-        if self.engine.store().snapshot().tables(name).is_none() {
-            return Err(SqlError::unknown_database(name));
-        }
-        self.database = Some(name.to_string());
+        let name = match is_information_schema(name) {
+            true => INFORMATION_SCHEMA,
+            false if self.engine.store().snapshot().tables(name).is_some() => name,
+            false => return Err(SqlError::unknown_database(name)),
+        };
+        self.set_database(Some(name.to_string()));
         Ok(())
+    }
+
+    fn set_database(&mut self, database: Option<String>) {
+        self.process.set_database(database.as_deref());
+        self.database = database;
     }
 
     /// COM_RESET_CONNECTION: everything but the login and the database.
@@ -177,27 +196,18 @@ impl Session {
         self.user_variables.clear();
         self.statements = Statements::default();
         self.transaction = None;
-        self.warnings.clear();
+        self.forget_warnings();
         self.last_insert_id = 0;
+        self.found_rows = Arc::default();
         self.row_count = -1;
     }
 
     fn finished<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.row_count = -1;
-            let message = error.message.clone();
-            self.warnings.push(Warning {
-                level: Level::Error,
-                code: error.code,
-                message,
-            });
+            self.sink.push_error(error);
         }
         result
-    }
-
-    pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
-        let room = WARNINGS_MAX.saturating_sub(self.warnings.len());
-        self.warnings.extend(warnings.into_iter().take(room));
     }
 
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
@@ -208,9 +218,17 @@ impl Session {
         }
         let lexed = lex(utf8(sql)?)?;
         let command = command::classify(&lexed)?;
-        // SHOW WARNINGS shows those of the statement before it.
-        if !matches!(command, Command::Show) {
-            self.warnings.clear();
+        // SHOW WARNINGS shows those of the statement before it, and so does @@warning_count.
+        match command {
+            Command::Show if show::is_diagnostic(&lexed) => {}
+            Command::Query if asks_for_counts(&lexed) => {
+                self.counts = Some(self.diagnostics());
+                self.forget_warnings();
+            }
+            _ => {
+                self.counts = None;
+                self.forget_warnings();
+            }
         }
         if params.is_none() && command::placeholders(&lexed) > 0 {
             return Err(placeholder_error(&lexed));
@@ -232,14 +250,8 @@ impl Session {
             Command::Change => self.change(lexed, params).await,
             Command::Define => self.define(lexed).await,
             Command::Set => self.set(&lexed).await,
-            Command::Show => {
-                let rows = show::show(self, &lexed, &self.catalog_view());
-                if !lexed.is(1, "WARNINGS") && !lexed.is(1, "ERRORS") && !lexed.is(1, "COUNT") {
-                    self.warnings.clear();
-                }
-                rows.map(Outcome::Rows)
-            }
-            Command::Describe => show::describe(&lexed, &self.catalog_view()).map(Outcome::Rows),
+            Command::Show => self.show(lexed, params).await,
+            Command::Describe => self.describe(&lexed),
             Command::Use(name) => self.use_database(&name).await.map(|()| done(0)),
             Command::Begin { read_only } => {
                 self.commit().await?;
@@ -267,32 +279,6 @@ impl Session {
             Command::AlterUser => self.alter_user(&lexed).await,
             Command::Nothing => Ok(done(0)),
             Command::Do => self.do_expressions(&lexed).await,
-        }
-    }
-
-    /// The newest catalog, for statements that read no rows.
-    fn catalog_view(&self) -> View {
-        View {
-            snapshot: self.engine.store().snapshot(),
-            changed: Arc::default(),
-            database: self.database.clone(),
-            time_zone: self.time_zone(),
-        }
-    }
-
-    /// What a query sees now: the transaction's snapshot and rows, or the newest state.
-    fn read_view(&mut self) -> View {
-        let store = self.engine.store().clone();
-        let (database, time_zone) = (self.database.clone(), self.time_zone());
-        let (snapshot, changed) = match self.open_transaction() {
-            Some(t) => (t.snapshot(|| store.snapshot()), t.changed()),
-            None => (store.snapshot(), Arc::default()),
-        };
-        View {
-            snapshot,
-            changed,
-            database,
-            time_zone,
         }
     }
 
@@ -325,7 +311,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.engine.session_closed();
+        self.engine.processes().close(&self.process);
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::command::{self, Command};
-use super::{Session, show, utf8};
+use super::{Session, utf8};
 use arrow::datatypes::DataType;
 
 use crate::dialect::lex;
@@ -76,7 +76,7 @@ impl Statements {
 
 impl Session {
     pub(super) async fn prepare_statement(&mut self, sql: &[u8]) -> Result<Prepared> {
-        self.warnings.clear();
+        self.forget_warnings();
         let lexed = lex(utf8(sql)?)?;
         let count = command::placeholders(&lexed);
         if count > PLACEHOLDERS_MAX {
@@ -89,8 +89,7 @@ impl Session {
                 let nulls = vec![Scalar::Null; count];
                 self.compile(lexed, nulls).await?.columns
             }
-            Command::Show => show::show(self, &lexed, &self.catalog_view())?.columns,
-            Command::Describe => show::describe(&lexed, &self.catalog_view())?.columns,
+            Command::Show | Command::Describe => self.shown_columns(&lexed)?,
             Command::Explain { .. } => {
                 vec![ResultColumn::computed(
                     "EXPLAIN",

@@ -1,6 +1,8 @@
 //! Queries of a session: SELECT, EXPLAIN, DO, and the values SET asks for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlparser::ast::Expr;
@@ -9,11 +11,12 @@ use super::insert::now_utc;
 use super::variables::{self, SessionVariables, VariableValue};
 use super::{Session, done};
 use crate::dialect::{Lexed, lex, parse_expression};
-use crate::error::{Result, SqlError};
+use crate::error::Result;
 use crate::insert::Scalar;
 use crate::result::{Outcome, Rows};
 use crate::select::evaluate::Evaluator;
 use crate::select::expr::{number, text};
+use crate::select::found_rows::counted;
 use crate::select::{Compiled, Environment, bind, compile, run};
 use crate::types::TimeZone;
 
@@ -24,6 +27,8 @@ pub(super) struct SessionEnvironment {
     user_variables: HashMap<String, Scalar>,
     functions: Vec<(&'static str, Expr)>,
     warning_count: u64,
+    error_count: u64,
+    last_insert_id: u64,
     time_zone: TimeZone,
     /// The statement's time, microseconds since 1970 in UTC.
     now_utc: i64,
@@ -36,13 +41,14 @@ impl Environment for SessionEnvironment {
             return Ok(bind::literal(known.unwrap_or(&Scalar::Null)));
         }
         let (scope, name) = name.split_once('.').unwrap_or(("", name));
-        if matches!(
-            name.to_lowercase().as_str(),
-            "warning_count" | "error_count"
-        ) {
-            return Ok(number(self.warning_count));
+        match name.to_lowercase().as_str() {
+            "warning_count" => return Ok(number(self.warning_count)),
+            "error_count" => return Ok(number(self.error_count)),
+            "last_insert_id" | "identity" => return Ok(number(self.last_insert_id)),
+            _ => {}
         }
         let variable = variables::find(name)?;
+        variables::check_scope(variable, scope)?;
         let value = match scope.to_lowercase().as_str() {
             "global" => self.variables.globals().get(variable),
             _ => self.variables.get(variable),
@@ -94,6 +100,7 @@ impl Session {
         let current = format!("{}@%", self.context.user);
         let database = self.database.clone().map_or(Scalar::Null, Scalar::Text);
         let database = bind::literal(&database);
+        let (warning_count, error_count) = self.diagnostics();
         SessionEnvironment {
             variables: self.variables.clone(),
             user_variables: self.user_variables.clone(),
@@ -106,13 +113,19 @@ impl Session {
                 ("current_user", text(current)),
                 ("version", text(self.engine.version())),
                 ("connection_id", number(self.context.connection_id)),
+                (
+                    "found_rows",
+                    number(self.found_rows.load(Ordering::Relaxed)),
+                ),
                 ("last_insert_id", number(self.last_insert_id)),
                 (
                     "row_count",
                     bind::literal(&Scalar::Int(self.row_count.into())),
                 ),
             ],
-            warning_count: self.warnings.len() as u64,
+            warning_count,
+            error_count,
+            last_insert_id: self.last_insert_id,
             time_zone: self.time_zone(),
             now_utc: now_utc(),
         }
@@ -122,23 +135,27 @@ impl Session {
     pub(super) async fn compile(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Compiled> {
         let (view, env) = (self.read_view(), self.environment());
         let state = self.engine.state();
-        let work = move || compile(&lexed, &params, &view, &state, &env);
+        let sink = self.sink.clone();
+        let work = move || sink.within(|| compile(&lexed, &params, &view, &state, &env));
         self.engine.planning().run(work).await
     }
 
     pub(super) async fn select(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
         let compiled = self.compile(lexed, params).await?;
-        self.row_count = -1;
         Ok(Outcome::Rows(self.start(compiled)?))
     }
 
-    fn start(&self, compiled: Compiled) -> Result<Rows> {
+    /// Starts a query. FOUND_ROWS() will be the number of its rows.
+    pub(super) fn start(&mut self, compiled: Compiled) -> Result<Rows> {
         let limit = match self.variables.integer("max_execution_time") {
             0 => None,
             millis => Some(Duration::from_millis(millis)),
         };
         let schema = compiled.schema();
-        let batches = run::run(self.engine.pool()?, compiled.plan, compiled.context, limit);
+        let pool = self.engine.pool()?;
+        let batches = run::run(pool, compiled.plan, compiled.context, limit, &self.sink);
+        self.found_rows = Arc::default();
+        let batches = counted(batches, compiled.window, Arc::clone(&self.found_rows));
         Ok(Rows {
             columns: compiled.columns,
             schema,
@@ -170,6 +187,8 @@ impl Session {
             };
             texts.iter().map(one).collect()
         };
+        let sink = self.sink.clone();
+        let work = move || sink.within(work);
         self.engine.planning().run(work).await
     }
 
@@ -196,16 +215,5 @@ fn strip_select(text: &str) -> &str {
     match inner.get(..7) {
         Some(head) if head.eq_ignore_ascii_case("select ") => inner.get(7..).unwrap_or(text),
         _ => text,
-    }
-}
-
-/// A scalar as a system variable takes it; NULL is refused with 1231.
-pub(super) fn variable_text(name: &str, scalar: &Scalar) -> Result<String> {
-    match scalar {
-        Scalar::Null => {
-            let text = format!("Variable '{name}' can't be set to the value of 'NULL'");
-            Err(SqlError::new(1231, "42000", text))
-        }
-        other => Ok(scalar_text(other)),
     }
 }

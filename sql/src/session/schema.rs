@@ -9,6 +9,7 @@ use crate::ddl::{
 };
 use crate::dialect::Lexed;
 use crate::error::{Result, SqlError, Warning};
+use crate::information_schema::is_information_schema;
 use crate::result::Outcome;
 
 impl Session {
@@ -47,9 +48,18 @@ impl Session {
     }
 
     fn schema_of(&self, schema: Option<String>) -> Result<String> {
-        schema
-            .or_else(|| self.database.clone())
-            .ok_or_else(SqlError::no_database_selected)
+        let schema = schema.or_else(|| self.database.clone());
+        let schema = schema.ok_or_else(SqlError::no_database_selected)?;
+        self.check_writable(&schema)?;
+        Ok(schema)
+    }
+
+    /// 1044 for information_schema, in which nothing is defined.
+    fn check_writable(&self, schema: &str) -> Result<()> {
+        match is_information_schema(schema) {
+            true => Err(SqlError::database_access_denied(&self.context.user, schema)),
+            false => Ok(()),
+        }
     }
 
     async fn create_table(&mut self, create: CreateTable) -> Result<Outcome> {
@@ -134,8 +144,7 @@ impl Session {
             warnings,
         } = create;
         if is_reserved(&name) {
-            let text = format!("Access denied for user 'root'@'%' to database '{name}'");
-            return Err(SqlError::new(1044, "42000", text));
+            return Err(SqlError::database_access_denied(&self.context.user, &name));
         }
         let (json, created) = (attributes.to_json(), name.clone());
         let result = self
@@ -154,6 +163,7 @@ impl Session {
 
     async fn drop_database(&mut self, drop: DropDatabase) -> Result<Outcome> {
         let name = drop.name.clone();
+        self.check_writable(&name)?;
         let snapshot = self.engine.store().snapshot();
         let tables = snapshot.tables(&name).map_or(0, |t| t.len() as u64);
         let dropped = name.clone();
@@ -173,7 +183,7 @@ impl Session {
             other => other?,
         }
         if self.database.as_deref() == Some(name.as_str()) {
-            self.database = None;
+            self.set_database(None);
         }
         Ok(done(tables))
     }

@@ -8,6 +8,8 @@ use crate::error::Result;
 pub enum Target {
     Session(String),
     Global(String),
+    /// SET PERSIST: global, and kept over restarts.
+    Persist(String),
     User(String),
 }
 
@@ -94,15 +96,19 @@ impl Parser<'_> {
         if self.accept(&["PASSWORD"]) {
             return self.password();
         }
-        let global = self.accept(&["GLOBAL"]) || self.accept(&["PERSIST"]);
-        let session = !global && (self.accept(&["SESSION"]) || self.accept(&["LOCAL"]));
+        let persist = self.accept(&["PERSIST"]);
+        let global = !persist && self.accept(&["GLOBAL"]);
+        let session = !global && !persist && (self.accept(&["SESSION"]) || self.accept(&["LOCAL"]));
         if self.accept(&["TRANSACTION"]) {
             return Ok(Assignment::Transaction {
                 global,
                 settings: self.transaction()?,
             });
         }
-        let target = self.target(global, session)?;
+        let target = match persist {
+            true => Target::Persist(self.name()?),
+            false => self.target(global, session)?,
+        };
         if !(self.accept(&["="]) || self.accept(&[":="])) {
             return Err(self.lexed.error_at(self.at));
         }
@@ -144,7 +150,8 @@ impl Parser<'_> {
                 "session".into()
             };
             return Ok(match scope.as_str() {
-                "global" | "persist" => Target::Global(name),
+                "global" => Target::Global(name),
+                "persist" => Target::Persist(name),
                 "session" | "local" => Target::Session(name),
                 _ => return Err(self.lexed.error_at(self.at)),
             });

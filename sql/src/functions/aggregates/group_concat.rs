@@ -18,7 +18,8 @@ use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Signature, Volatil
 
 use super::input::state_column;
 use crate::functions::convert::arrays;
-use crate::functions::failure::{Warning, not_supported, warn, wrong_argument_count};
+use crate::functions::failure::{not_supported, wrong_argument_count};
+use crate::functions::warnings::{Notice, warn};
 
 /// `group_concat_max_len` unless the session sets it: MySQL's default, in bytes.
 pub(crate) const LENGTH_MAX: usize = 1024;
@@ -179,7 +180,7 @@ impl Accumulator for GroupConcatAccumulator {
             first = false;
             result.push_str(text);
             if result.len() > self.length_max {
-                warn(Warning::TruncatedValue);
+                warn(Notice::GroupConcatCut);
                 let end = (0..=self.length_max)
                     .rev()
                     .find(|end| result.is_char_boundary(*end));

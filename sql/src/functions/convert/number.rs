@@ -2,7 +2,7 @@
 //!
 //! Also the roundings between the numeric kinds. Knows nothing of Arrow.
 
-use crate::functions::failure::{Warning, warn};
+use crate::functions::warnings::{Notice, warn};
 
 /// Largest value of a decimal with 38 digits, the widest that an i128 holds.
 pub(crate) const DECIMAL_MAX: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
@@ -19,6 +19,18 @@ struct Prefix<'a> {
     exponent: i32,
     /// Everything up to and including the exponent.
     whole: &'a str,
+    /// Something follows that is no part of a number, or nothing is one.
+    truncated: bool,
+}
+
+impl Prefix<'_> {
+    /// Warns, as MySQL does, of a text that is not as a whole a number.
+    fn or_warn(self, kind: &'static str, value: &str) -> Self {
+        if self.truncated {
+            warn(Notice::Truncated { kind, value });
+        }
+        self
+    }
 }
 
 fn numeric_prefix(text: &str) -> Prefix<'_> {
@@ -61,19 +73,17 @@ fn numeric_prefix(text: &str) -> Prefix<'_> {
             };
         }
     }
-    if whole_end < text.trim_end().len() || end == 0 {
-        warn(Warning::TruncatedValue);
-    }
     Prefix {
         mantissa,
         exponent,
         whole: &text[..whole_end],
+        truncated: whole_end < text.trim_end().len() || end == 0,
     }
 }
 
 /// `'12.5abc'` is 12.5, `'abc'` is 0, out of range saturates at the largest double.
 pub(crate) fn text_to_double(text: &str) -> f64 {
-    let prefix = numeric_prefix(text);
+    let prefix = numeric_prefix(text).or_warn("DOUBLE", text);
     let value = prefix.whole.parse::<f64>().unwrap_or(0.0);
     if value.is_infinite() {
         f64::MAX.copysign(value)
@@ -84,7 +94,7 @@ pub(crate) fn text_to_double(text: &str) -> f64 {
 
 /// The integer prefix, saturating: `'12.9'` is 12 and `'1e3'` is 1.
 pub(crate) fn text_to_integer(text: &str) -> i128 {
-    let prefix = numeric_prefix(text);
+    let prefix = numeric_prefix(text).or_warn("INTEGER", text);
     let mut value = 0_i128;
     for byte in prefix
         .mantissa
@@ -105,7 +115,7 @@ pub(crate) fn text_to_integer(text: &str) -> i128 {
 
 /// Text to a decimal of `scale` digits, rounded half away from zero; `None` beyond 38 digits.
 pub(crate) fn text_to_decimal(text: &str, scale: i8) -> Option<i128> {
-    let prefix = numeric_prefix(text);
+    let prefix = numeric_prefix(text).or_warn("DECIMAL", text);
     let negative = prefix.mantissa.first() == Some(&b'-');
     let mut value = 0_i128;
     let mut fraction: Option<i32> = None;

@@ -22,6 +22,7 @@ use crate::functions::builtin::constant_or_unordered;
 use crate::functions::convert::arrays::{self, Source, source};
 use crate::functions::convert::number::double_to_decimal;
 use crate::functions::failure::{out_of_range, wrong_argument_count};
+use crate::functions::warnings::division_by_zero;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 
 /// An arithmetic operator between two expressions.
@@ -240,7 +241,7 @@ fn integer_quotient<'a>(
             return Ok(None);
         };
         if y == 0.0 {
-            return Ok(None);
+            return Ok(division_by_zero());
         }
         // MySQL divides decimals here: 0.3 DIV 0.1 is 3, which doubles would miss.
         let scales = Scales {
@@ -273,7 +274,7 @@ fn double_result(op: Op, x: f64, y: f64) -> Result<Option<f64>> {
         Op::Add => x + y,
         Op::Sub => x - y,
         Op::Mul => x * y,
-        Op::Div | Op::IntDiv | Op::Mod if y == 0.0 => return Ok(None),
+        Op::Div | Op::IntDiv | Op::Mod if y == 0.0 => return Ok(division_by_zero()),
         Op::Div | Op::IntDiv => x / y,
         Op::Mod => x % y,
     };

@@ -4,6 +4,7 @@ use arrow::datatypes::i256;
 
 use super::types::Op;
 use crate::functions::convert::number::{DECIMAL_MAX, divide_half_up, pow10, rescale};
+use crate::functions::warnings::division_by_zero;
 
 /// Scales of the operands and of the result.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +48,9 @@ pub(crate) fn calculate(
                 fit(narrow(product, left + right - result))
             }
         },
-        Op::Div if y == 0 => Ok(None),
+        Op::Div if y == 0 => Ok(division_by_zero()),
         Op::Div => fit(divide(x, y, scales)),
-        Op::IntDiv if y == 0 => Ok(None),
+        Op::IntDiv if y == 0 => Ok(division_by_zero()),
         Op::IntDiv => {
             let scales = Scales {
                 result: 0,
@@ -58,7 +59,7 @@ pub(crate) fn calculate(
             };
             fit(divide(x, y, scales))
         }
-        Op::Mod if y == 0 => Ok(None),
+        Op::Mod if y == 0 => Ok(division_by_zero()),
         Op::Mod => {
             let scale = left.max(right);
             // Moving up to a common scale can need more than 38 digits only for absurd operands.

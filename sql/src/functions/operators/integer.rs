@@ -7,6 +7,7 @@ use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, Int64Type, UInt64Type};
 
 use super::types::Op;
+use crate::functions::warnings::division_by_zero;
 
 /// One integer operand: an array of the rows, or one value for all of them.
 pub(crate) enum Operand {
@@ -155,6 +156,7 @@ fn calculate(op: Op, x: i128, y: i128) -> Result<Option<i128>, Overflow> {
         Op::Add => Some(x + y),
         Op::Sub => Some(x - y),
         Op::Mul => Some(x.checked_mul(y).ok_or(Overflow)?),
+        Op::Div | Op::IntDiv | Op::Mod if y == 0 => division_by_zero(),
         Op::Div | Op::IntDiv => x.checked_div(y),
         Op::Mod => x.checked_rem(y),
     })

@@ -8,17 +8,18 @@ use datafusion::common::Result;
 
 use crate::error::SqlError;
 use crate::functions::argument::Call;
-use crate::functions::failure::{Warning, raise, warn};
+use crate::functions::failure::raise;
+use crate::functions::warnings::{Notice, warn};
 
 /// MySQL's default `max_allowed_packet`, in bytes.
 pub(crate) const VALUE_MAX: usize = 64 << 20;
 /// Most bytes that one call returns for one batch.
 const BATCH_MAX: usize = 1 << 30;
 
-/// Whether a value of that many bytes may be made.
-pub(crate) fn fits(bytes: usize) -> bool {
+/// Whether `function` may make a value of that many bytes.
+pub(crate) fn fits(function: &'static str, bytes: usize) -> bool {
     if bytes > VALUE_MAX {
-        warn(Warning::ResultTooLong);
+        warn(Notice::ResultTooLong { function });
     }
     bytes <= VALUE_MAX
 }
@@ -39,7 +40,7 @@ impl Call<'_> {
         let mut total = 0_usize;
         for row in 0..self.rows {
             text.clear();
-            if push(row, &mut text) && fits(text.len()) {
+            if push(row, &mut text) && fits(self.name, text.len()) {
                 total += text.len();
                 if total > BATCH_MAX {
                     return Err(too_much(self.name));
@@ -62,7 +63,7 @@ impl Call<'_> {
         let mut total = 0_usize;
         for row in 0..self.rows {
             bytes.clear();
-            if push(row, &mut bytes) && fits(bytes.len()) {
+            if push(row, &mut bytes) && fits(self.name, bytes.len()) {
                 total += bytes.len();
                 if total > BATCH_MAX {
                     return Err(too_much(self.name));

@@ -63,7 +63,7 @@ fn repeat(call: &Call<'_>) -> Result<ArrayRef> {
             return false;
         };
         let count = usize::try_from(count).unwrap_or(0);
-        if !fits(text.len().saturating_mul(count)) {
+        if !fits(call.name, text.len().saturating_mul(count)) {
             return false;
         }
         out.extend(std::iter::repeat_n(
@@ -81,7 +81,7 @@ fn space(call: &Call<'_>) -> Result<ArrayRef> {
             return false;
         };
         let count = usize::try_from(count).unwrap_or(0);
-        if !fits(count) {
+        if !fits(call.name, count) {
             return false;
         }
         out.extend(std::iter::repeat_n(' ', count));
@@ -107,7 +107,12 @@ fn pad(call: &Call<'_>, leading: bool) -> Result<ArrayRef> {
             return true;
         }
         // Four bytes per character at most; MySQL too refuses by that measure.
-        if pad.is_empty() || !fits(width.saturating_mul(4).min(VALUE_MAX.saturating_mul(4)) / 4) {
+        if pad.is_empty()
+            || !fits(
+                call.name,
+                width.saturating_mul(4).min(VALUE_MAX.saturating_mul(4)) / 4,
+            )
+        {
             return false;
         }
         if !leading {
@@ -138,7 +143,7 @@ fn replace(call: &Call<'_>) -> Result<ArrayRef> {
             out.push_str(to);
             rest = at + found.len();
             if out.len() > VALUE_MAX {
-                return fits(out.len());
+                return fits(call.name, out.len());
             }
         }
         out.push_str(&text[rest..]);

@@ -1,0 +1,41 @@
+//! The warnings of a session's last statement: counted, kept, forgotten.
+
+use super::Session;
+use crate::dialect::Lexed;
+use crate::error::{Level, Warning};
+use crate::functions::warnings::Sink;
+
+impl Session {
+    /// @@warning_count and @@error_count.
+    pub(super) fn diagnostics(&self) -> (u64, u64) {
+        let now = (self.sink.total(), self.sink.errors());
+        self.counts.filter(|_| now.0 == 0).unwrap_or(now)
+    }
+
+    /// Begins the list of a new statement.
+    pub(super) fn forget_warnings(&mut self) {
+        self.last_insert_id = self.sink.insert_id().unwrap_or(self.last_insert_id);
+        let kept = usize::try_from(self.variables.integer("max_error_count")).unwrap_or(0);
+        let modes = self.variables.text("sql_mode");
+        let mut modes = modes.split(',');
+        let by_zero = modes.any(|mode| mode == "ERROR_FOR_DIVISION_BY_ZERO");
+        self.sink = Sink::new(kept, by_zero);
+    }
+
+    pub(super) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        let notes = self.variables.is_on("sql_notes");
+        let wanted = |w: &Warning| notes || w.level != Level::Note;
+        for warning in warnings.into_iter().filter(wanted) {
+            self.sink.push(warning);
+        }
+    }
+}
+
+/// Does a query ask for @@warning_count or @@error_count?
+pub(super) fn asks_for_counts(lexed: &Lexed) -> bool {
+    let is_count = |word: &str| {
+        let word = word.trim_start_matches('@');
+        word.eq_ignore_ascii_case("warning_count") || word.eq_ignore_ascii_case("error_count")
+    };
+    (0..lexed.tokens.len()).any(|i| is_count(lexed.word(i)))
+}

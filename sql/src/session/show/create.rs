@@ -1,0 +1,91 @@
+//! SHOW CREATE: definitions as statements.
+
+use super::Shown;
+use super::form::{Form, Target};
+use crate::ddl::SchemaAttributes;
+use crate::error::{Result, SqlError};
+use crate::information_schema::{mediumtext, name, row, varchar};
+use crate::select::planner::{Relation, View};
+use crate::show::create_table_text;
+use crate::types::QuotedName;
+use crate::types::charset::{BINARY, stored_charset};
+
+/// `None`: the form is none of these.
+pub(super) fn show(form: &Form, view: &View) -> Result<Option<Shown>> {
+    match form {
+        Form::CreateTable(target) => create_table(target, view),
+        Form::CreateView(target) => create_view(target, view),
+        Form::CreateDatabase {
+            name,
+            if_not_exists,
+        } => create_database(name, *if_not_exists, view),
+        Form::CreateUser(user, host) => create_user(user, host),
+        Form::CreateObject { kind, name } => Err(unknown_object(kind, name)),
+        _ => return Ok(None),
+    }
+    .map(Some)
+}
+
+fn create_table(target: &Target, view: &View) -> Result<Shown> {
+    let relation = view.relation(target.schema.as_deref(), &target.table)?;
+    let definition = relation.definition()?;
+    let mut text = create_table_text(&definition, None);
+    if let Relation::Virtual(_) = relation {
+        text = text.replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
+    }
+    let columns = [name("Table"), mediumtext("Create Table")];
+    let rows = vec![row![&definition.meta.spec.name, text]];
+    Ok(Shown::new("TABLES", &columns, rows))
+}
+
+/// 1347: whatever exists is a table.
+fn create_view(target: &Target, view: &View) -> Result<Shown> {
+    let relation = view.relation(target.schema.as_deref(), &target.table)?;
+    let meta = &relation.definition()?.meta;
+    let text = format!("'{}.{}' is not VIEW", meta.schema, meta.spec.name);
+    Err(SqlError::new(1347, "HY000", text))
+}
+
+fn create_database(database: &str, if_not_exists: bool, view: &View) -> Result<Shown> {
+    let schemas = view.snapshot.schemas().into_iter();
+    let found = schemas
+        .into_iter()
+        .find(|(name, _)| name == database)
+        .ok_or_else(|| SqlError::unknown_database(database))?;
+    let collation = SchemaAttributes::from_json(&found.1)?.collation;
+    let mut charset = stored_charset(&collation).to_string();
+    if collation != BINARY {
+        charset = format!("{charset} COLLATE {collation}");
+    }
+    let condition = match if_not_exists {
+        true => "/*!32312 IF NOT EXISTS*/ ",
+        false => "",
+    };
+    let text = format!(
+        "CREATE DATABASE {condition}{} /*!40100 DEFAULT CHARACTER SET {charset} */ \
+         /*!80016 DEFAULT ENCRYPTION='N' */",
+        QuotedName(database)
+    );
+    let columns = [name("Database"), varchar("Create Database", 1024)];
+    let rows = vec![row![database.to_string(), text]];
+    Ok(Shown::new("SCHEMATA", &columns, rows))
+}
+
+fn create_user(user: &str, host: &str) -> Result<Shown> {
+    if user != "root" {
+        let text = format!("Authorization ID '{user}'@'{host}' does not exist");
+        return Err(SqlError::new(3162, "HY000", text));
+    }
+    let text = "CREATE USER `root`@`%` IDENTIFIED WITH 'caching_sha2_password' REQUIRE NONE \
+                PASSWORD EXPIRE DEFAULT ACCOUNT UNLOCK";
+    let columns = [varchar("CREATE USER for root@%", 1024)];
+    Ok(Shown::new("", &columns, vec![row![text]]))
+}
+
+fn unknown_object(kind: &str, name: &str) -> SqlError {
+    match kind {
+        "TRIGGER" => SqlError::new(1360, "HY000", "Trigger does not exist"),
+        "EVENT" => SqlError::new(1539, "HY000", format!("Unknown event '{name}'")),
+        _ => SqlError::new(1305, "42000", format!("{kind} {name} does not exist")),
+    }
+}
