@@ -16,6 +16,7 @@ mod column_type;
 mod commit;
 mod engine;
 mod error;
+mod expire;
 mod format;
 pub mod fs;
 #[cfg(any(test, feature = "fuzzing"))]

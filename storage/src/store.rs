@@ -158,6 +158,16 @@ impl Store {
         self.wait(&receiver)
     }
 
+    /// Has every segment of a table that has deleted rows rewritten, however few they are, so that nothing
+    /// of them stays on the disk: after `flush`, when `TableSnapshot::deleted_rows` is 0, it is done, but
+    /// for files that snapshots still hold. Returns when the rewrites are queued.
+    pub fn erase_deleted(&self, schema: &str, table: &str) -> Result<()> {
+        // Rows in memory are still in the log: a flush leaves deleted ones out and drops it.
+        self.flush()?;
+        let (schema, table) = (schema.to_owned(), table.to_owned());
+        self.ask(move |writer| writer.erase_deleted(&schema, &table))
+    }
+
     /// Has the writer do something and waits for the answer.
     fn ask<T: Send + 'static>(
         &self,

@@ -203,6 +203,25 @@ impl Writer {
         Ok(true)
     }
 
+    /// Has all segments of a table with deleted rows rewritten.
+    pub(crate) fn erase_deleted(&mut self, schema: &str, table: &str) -> Result<()> {
+        self.writable()?;
+        let found = self.version.find(schema, table);
+        let found = found.ok_or_else(|| Error::UnknownTable(schema.into(), table.into()))?;
+        let worn = found.segments.iter().filter(|s| !s.deleted.is_empty());
+        let worn: Vec<_> = worn.map(|s| s.record.file).collect();
+        // Of those that were asked for before, some are gone.
+        let tables = self.version.tables.values();
+        let there = |file: &crate::format::FileId| {
+            let mut segments = tables.clone().flat_map(|t| t.segments.iter());
+            segments.any(|s| s.record.file == *file)
+        };
+        self.erasing.retain(there);
+        self.erasing.extend(worn);
+        self.queue_merge();
+        Ok(())
+    }
+
     /// Starts a merge if one is worth it and none is under way.
     pub(super) fn queue_merge(&mut self) {
         if self.merging || self.merge_retry.is_some() || self.stopped.is_some() {
@@ -220,8 +239,11 @@ impl Writer {
                 let group = groups.entry(placement_of(segment)).or_default();
                 group.push(size_of(segment));
             }
+            let erase = |s: &&Size| s.live < s.rows && self.erasing.contains(&s.file);
+            let erase = groups.values().flatten().find(erase).map(|s| vec![s.file]);
             let mut groups = groups.values();
-            let Some(chosen) = groups.find_map(|group| policy::choose(group, segment_rows)) else {
+            let chosen = || groups.find_map(|group| policy::choose(group, segment_rows));
+            let Some(chosen) = erase.or_else(chosen) else {
                 continue;
             };
             let inputs = good.into_iter().filter(|s| chosen.contains(&s.record.file));

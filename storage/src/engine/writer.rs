@@ -46,6 +46,8 @@ pub(crate) struct Writer {
     pub(crate) merging: bool,
     /// Segments that could not be read for a merge.
     pub(crate) unmergeable: HashSet<FileId>,
+    /// Segments to be rewritten for every deleted row.
+    pub(crate) erasing: HashSet<FileId>,
     /// Why writing has stopped, once it has.
     pub(crate) stopped: Option<String>,
 }
@@ -81,6 +83,7 @@ impl Writer {
             merge_retry: None,
             merging: false,
             unmergeable: HashSet::new(),
+            erasing: HashSet::new(),
             stopped: None,
         }
     }

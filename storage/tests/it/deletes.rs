@@ -291,3 +291,90 @@ fn deleted_rows_give_their_space_back() {
     let all = scan(&table(&store), ScanRequest::default()).unwrap();
     assert_eq!(all.iter().map(|b| b.num_rows()).sum::<usize>(), 2000);
 }
+
+#[test]
+fn expired_rows_go_and_all_others_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir, spec("t"));
+    store
+        .commit(change(&table(&store), None, &rows(0..20_000)))
+        .unwrap();
+    store.flush().unwrap();
+    store
+        .commit(change(&table(&store), None, &rows(20_000..20_050)))
+        .unwrap();
+    let bound = row(6).at;
+    let old = |id: &u64| row(*id).at < bound;
+    let expected = (0..20_050).filter(old).count() as u64;
+    assert_eq!(store.expire(SCHEMA, "t", 2, bound).unwrap(), expected);
+    assert_eq!(store.expire(SCHEMA, "t", 2, bound).unwrap(), 0);
+    assert_eq!(
+        read(&table(&store)).unwrap(),
+        rows((0..20_050).filter(|id| !old(id)))
+    );
+    // A NULL is not below anything.
+    let nulls = (0..20_050)
+        .filter(|id| !old(id) && row(*id).amount.is_none())
+        .count() as u64;
+    store.expire(SCHEMA, "t", 4, i64::MAX).unwrap();
+    assert_eq!(table(&store).rows(), nulls);
+    assert!(
+        store.expire(SCHEMA, "t", 3, 0).is_err(),
+        "text has no bound"
+    );
+    assert!(matches!(
+        store.expire(SCHEMA, "none", 3, 0),
+        Err(Error::UnknownTable(..))
+    ));
+}
+
+#[test]
+fn a_few_deleted_rows_are_erased_from_every_file_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir, spec("t"));
+    let secret = |id: u64| Row {
+        path: Some(format!("/a/secret/of/visitor/{id}")),
+        ..row(id)
+    };
+    let new: Vec<Row> = (0..9000)
+        .map(|id| if id % 1000 == 7 { secret(id) } else { row(id) })
+        .collect();
+    store.commit(change(&table(&store), None, &new)).unwrap();
+    store.flush().unwrap();
+    store
+        .commit(change(&table(&store), None, &[secret(10_007)]))
+        .unwrap();
+    let (chosen, _) = choose(&table(&store), |id| id % 1000 == 7);
+    store
+        .commit(change(&table(&store), Some(chosen), &[]))
+        .unwrap();
+    let found = || {
+        let files = walk(&dir.path().join("data"));
+        let has = |path: &std::path::PathBuf| {
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(17).any(|w| w == b"/a/secret/of/visi")
+        };
+        files.iter().filter(|path| has(path)).count()
+    };
+    assert!(found() > 0);
+    store.erase_deleted(SCHEMA, "t").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while table(&store).deleted_rows() > 0 {
+        assert!(Instant::now() < deadline, "the segments were not rewritten");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    store.flush().unwrap();
+    let kept: Vec<Row> = new.into_iter().filter(|r| r.id % 1000 != 7).collect();
+    assert_eq!(read(&table(&store)).unwrap(), kept);
+    assert_eq!(found(), 0, "a secret is still on the disk");
+}
+
+/// Files below a directory.
+fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    let below = |path: std::path::PathBuf| match path.is_dir() {
+        true => walk(&path),
+        false => vec![path],
+    };
+    entries.flat_map(below).collect()
+}

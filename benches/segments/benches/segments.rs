@@ -1,4 +1,4 @@
-//! Encoding, decoding and filtering of segments: `cargo bench -p storno-storage --bench segments`.
+//! Encoding, decoding and filtering of segments: `cargo bench --manifest-path benches/segments/Cargo.toml`.
 
 use std::hint::black_box;
 use std::sync::Arc;
