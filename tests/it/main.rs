@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod clients;
+mod contention;
 mod dashboard;
 mod data;
 mod demo;
@@ -34,6 +35,7 @@ fn main() {
         hostile::trials(),
         slt::trials(),
         clients::trials(),
+        contention::trials(),
         dashboard::trials(),
         differential::trials(),
         kill::trials(),

@@ -60,6 +60,12 @@ impl Change {
         let target = mark(&mut from, position)?;
         let mut columns: Vec<String> = names.iter().map(|parts| last(parts)).collect();
         if single {
+            for parts in &names {
+                let table = parts.len().checked_sub(2).and_then(|i| parts.get(i));
+                if table.is_some_and(|t| !same_name(t, &target.alias.value)) {
+                    return Err(SqlError::unknown_column(&parts.join("."), "field list"));
+                }
+            }
             in_sequence(&target.alias.value, &columns, &mut values);
         }
         keep_last(&mut columns, &mut values);

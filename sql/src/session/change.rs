@@ -13,6 +13,7 @@ use futures::StreamExt;
 use storno_storage::{Delete, IfGone, OnDuplicate, RowSelection, TableSnapshot, WriteBatch};
 
 use super::Session;
+use super::patience::Patience;
 use crate::change::{Assigned, Change, Updated, Updater};
 use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
@@ -20,9 +21,6 @@ use crate::insert::{Scalar, Settings, duplicate_entry};
 use crate::result::{Done, Outcome};
 use crate::select::{bind, compile_change, run};
 use crate::types::TableDefinition;
-
-/// How often a statement is run before it gives up against other writers.
-const ATTEMPTS: usize = 10;
 
 /// A statement ready to run.
 struct Prepared {
@@ -37,14 +35,15 @@ impl Session {
             transaction.check_writable()?;
             return self.change_once(lexed, params).await;
         }
-        for _ in 0..ATTEMPTS {
+        let mut patience = Patience::new(self.context.connection_id);
+        loop {
             match self.change_once(lexed.clone(), params.clone()).await {
                 Err(e) if e.code == 1213 => {}
                 other => return other,
             }
+            patience.wait().await?;
+            self.forget_warnings();
         }
-        let text = "Lock wait timeout exceeded; try restarting transaction";
-        Err(SqlError::new(1205, "HY000", text))
     }
 
     /// What PREPARE can tell: that the statement can be planned.
@@ -100,12 +99,13 @@ impl Session {
             let positions = batch.column(0).as_primitive::<UInt64Type>();
             gone.extend(positions.values())?;
         }
+        self.check_division()?;
         let mut count = gone.len();
         match self.open_transaction() {
             Some(transaction) => transaction.replace(&table, &gone, None)?,
             None if gone.is_empty() => {}
             None => {
-                let batch = self.batch(gone, IfGone::Ignore);
+                let batch = self.batch(gone);
                 count = self.submit(batch).await??.rows_deleted;
             }
         }
@@ -122,7 +122,9 @@ impl Session {
         let mut updater = Updater::new(&definition, assignments, self.settings())?;
         let mut batches = self.found(plan)?;
         while let Some(batch) = batches.next().await {
-            updater.push(&batch?)?;
+            let batch = batch?;
+            self.check_division()?;
+            updater.push(&batch)?;
         }
         let snapshot = table.clone();
         let work = move || updater.finish(&snapshot);
@@ -143,7 +145,7 @@ impl Session {
             _ if changed == 0 => {}
             Some(transaction) => transaction.replace(&table, &gone, Some(&rows))?,
             None => {
-                let mut batch = self.batch(gone, IfGone::Conflict);
+                let mut batch = self.batch(gone);
                 batch.inserts.push((table.meta().id, rows.clone()));
                 let zone = self.time_zone();
                 let committed = self.submit(batch).await?;
@@ -177,7 +179,9 @@ impl Session {
         ))
     }
 
-    fn batch(&self, rows: RowSelection, if_gone: IfGone) -> WriteBatch {
+    /// A row that somebody else has changed is not simply gone: it may still match, under another position.
+    fn batch(&self, rows: RowSelection) -> WriteBatch {
+        let if_gone = IfGone::Conflict;
         WriteBatch {
             inserts: Vec::new(),
             deletes: vec![Delete { rows, if_gone }],

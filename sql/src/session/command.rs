@@ -55,6 +55,14 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
     let command = match first.as_str() {
         "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => Command::Query,
         "INSERT" | "REPLACE" => Command::Insert,
+        "UPDATE" | "DELETE"
+            if ["IGNORE", "LOW_PRIORITY", "QUICK"]
+                .iter()
+                .any(|w| lexed.is(1, w)) =>
+        {
+            let what = format!("{first} {}", lexed.word(1).to_uppercase());
+            return Err(SqlError::not_supported(&what));
+        }
         "UPDATE" | "DELETE" => Command::Change,
         "SET" => Command::Set,
         "SHOW" => Command::Show,

@@ -8,10 +8,11 @@ use storno_storage::{Commit, OnDuplicate, TableId, TableSnapshot, WriteBatch};
 use tokio::sync::oneshot;
 
 use super::Session;
+use super::patience::Patience;
 use super::upsert::{Counts, Upsert};
 use crate::change::{Assignments, OnConflict};
 use crate::dialect::{Lexed, parse_statement};
-use crate::error::{Result, SqlError};
+use crate::error::{Result, SqlError, Warning};
 use crate::insert::{
     InsertBatch, InsertPlan, LiteralInsert, Mode, RowWriter, Rows, Scalar, Settings,
     duplicate_entry,
@@ -33,6 +34,8 @@ struct Prepared {
     /// What becomes of rows whose key is there; `None`: the statement fails.
     on_conflict: Option<OnConflict>,
     assignments: Option<Assignments>,
+    /// The rows come from a query.
+    from_query: bool,
     /// Several rows: the OK carries "Records: ...".
     multi_row: bool,
     built: InsertBatch,
@@ -74,6 +77,7 @@ impl Session {
                 snapshot: found,
                 on_conflict: on_conflict(&table, insert.replace, insert.ignore, false),
                 assignments: None,
+                from_query: false,
                 table,
                 multi_row: built.batch.num_rows() > 1,
                 built,
@@ -85,8 +89,22 @@ impl Session {
         }
     }
 
-    /// INSERT through the syntax tree: expressions, parameters, SET, SELECT.
+    /// INSERT through the syntax tree: expressions, parameters, SET, SELECT. Run again when rows of a
+    /// query met rows that somebody else had changed meanwhile.
     pub(super) async fn insert(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
+        let mut patience = Patience::new(self.context.connection_id);
+        loop {
+            let in_transaction = self.open_transaction().is_some();
+            match self.insert_once(lexed.clone(), params.clone()).await {
+                Err(e) if e.code == 1213 && !in_transaction => {}
+                other => return other,
+            }
+            patience.wait().await?;
+            self.forget_warnings();
+        }
+    }
+
+    async fn insert_once(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (settings, store) = (self.settings(), self.engine.store().clone());
         let work = move || {
@@ -135,6 +153,7 @@ impl Session {
         let (mut prepared, query) = self.engine.planning().run(work).await?;
         if let Some((writer, query)) = query {
             prepared.built = self.rows_of(writer, query, prepared.table.meta.id).await?;
+            prepared.from_query = true;
         }
         self.write_rows(prepared).await
     }
@@ -190,7 +209,20 @@ impl Session {
         self.engine.planning().run(work).await
     }
 
+    /// In strict mode a division by zero is an error of a statement that writes, no warning.
+    pub(super) fn check_division(&self) -> Result<()> {
+        let strict = self.settings().mode.strict;
+        let divided = |w: &Warning| w.code == 1365;
+        match strict && self.sink.kept().iter().any(divided) {
+            true => Err(SqlError::new(1365, "22012", "Division by 0")),
+            false => Ok(()),
+        }
+    }
+
     async fn write_rows(&mut self, mut prepared: Prepared) -> Result<Outcome> {
+        if prepared.on_conflict != Some(OnConflict::Skip) {
+            self.check_division()?;
+        }
         let rows = prepared.built.batch.num_rows() as u64;
         let first_id = prepared.built.first_insert_id;
         let mut warning_count = prepared.built.warning_count;
@@ -212,12 +244,15 @@ impl Session {
                     rows: prepared.built.batch,
                     on_conflict,
                     assignments: prepared.assignments,
+                    from_query: prepared.from_query,
                 };
                 self.upsert(upsert).await?
             }
             None => self.insert_rows(prepared).await?,
         };
         warning_count += counts.warnings;
+        // A number that no row got is nobody's business.
+        let first_id = first_id.filter(|_| counts.inserted > 0);
         if let Some(id) = first_id {
             self.last_insert_id = id;
         }
@@ -230,7 +265,7 @@ impl Session {
         };
         Ok(Outcome::Done(Done {
             affected_rows: counts.affected,
-            last_insert_id: first_id.unwrap_or(0),
+            last_insert_id: first_id.or(self.sink.insert_id()).unwrap_or(0),
             info,
         }))
     }
@@ -263,6 +298,7 @@ impl Session {
         let commit = committed.map_err(|e| duplicate_entry(e, &table, &built.batch, zone))?;
         Ok(Counts {
             affected: rows - commit.rows_skipped,
+            inserted: rows - commit.rows_skipped,
             duplicates: commit.rows_skipped,
             warnings: 0,
         })
@@ -337,6 +373,7 @@ fn prepared(
         snapshot,
         on_conflict: on_conflict(&table, plan.replace, plan.ignore, updates),
         assignments: plan.on_duplicate,
+        from_query: false,
         multi_row: match &plan.rows {
             Rows::Values(rows) => rows.len() > 1,
             Rows::Query(_) => true,

@@ -8,6 +8,7 @@ mod change;
 mod command;
 mod diagnostics;
 mod insert;
+mod patience;
 mod prepared;
 pub mod process;
 mod query;

@@ -85,12 +85,8 @@ impl Transaction {
         gone: &RowSelection,
         rows: Option<&RecordBatch>,
     ) -> Result<()> {
-        let if_gone = match rows {
-            Some(_) => IfGone::Conflict,
-            None => IfGone::Ignore,
-        };
         self.write(table, |pending| {
-            pending.delete(gone, if_gone)?;
+            pending.delete(gone, IfGone::Conflict)?;
             rows.map_or(Ok(()), |rows| pending.insert(rows))
         })
     }

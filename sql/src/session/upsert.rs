@@ -8,17 +8,20 @@ use arrow::compute::filter;
 use arrow::datatypes::UInt64Type;
 use datafusion::common::TableReference;
 use futures::StreamExt;
-use storno_storage::{IfGone, OnDuplicate, PendingChanges, TableSnapshot, WriteBatch};
+use storno_storage::Error as Storage;
+use storno_storage::{IfGone, OnDuplicate, PendingChanges, TableId, TableSnapshot, WriteBatch};
 
 use super::Session;
+use super::patience::Patience;
 use crate::change::{Assignments, Met, OnConflict, Updater, round, table_of};
 use crate::error::{Result, SqlError};
+use crate::insert::duplicate_entry;
 use crate::select::compile_over;
 use crate::select::table::SnapshotTable;
 use crate::types::TableDefinition;
 
-/// How often a statement is run before it gives up against other writers.
-const ATTEMPTS: usize = 10;
+/// How often a key may be found taken at the commit before it counts as the statement's own fault.
+const REPEATED_MAX: u32 = 3;
 
 /// Rows to be inserted into a table with unique keys.
 #[derive(Clone)]
@@ -28,12 +31,16 @@ pub(super) struct Upsert {
     pub rows: RecordBatch,
     pub on_conflict: OnConflict,
     pub assignments: Option<Assignments>,
+    /// The rows come from a query.
+    pub from_query: bool,
 }
 
 /// What the client is told.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Counts {
     pub affected: u64,
+    /// Of the affected ones.
+    pub inserted: u64,
     pub duplicates: u64,
     pub warnings: u64,
 }
@@ -42,6 +49,7 @@ impl Counts {
     pub fn inserted(rows: u64) -> Self {
         Self {
             affected: rows,
+            inserted: rows,
             ..Self::default()
         }
     }
@@ -57,8 +65,9 @@ impl Session {
             }
             return Ok(counts);
         }
-        let mut upsert = upsert;
-        for _ in 0..ATTEMPTS {
+        let (mut upsert, mut repeated) = (upsert, 0);
+        let mut patience = Patience::new(self.context.connection_id);
+        loop {
             let (pending, counts) = self.rounds(&upsert, upsert.table.pending()).await?;
             let mut batch = WriteBatch {
                 inserts: Vec::new(),
@@ -70,20 +79,45 @@ impl Session {
             if batch.inserts.is_empty() && batch.deletes.is_empty() {
                 return Ok(counts);
             }
-            use storno_storage::Error as Storage;
+            let inserts = batch.inserts.clone();
             match self.submit(batch).await? {
                 Ok(_) => return Ok(counts),
-                // Somebody else was faster: look again.
-                Err(Storage::Conflict { .. } | Storage::DuplicateKey { .. }) => {
-                    let meta = upsert.table.meta();
-                    let view = self.catalog_view();
-                    upsert.table = view.table(Some(&meta.schema), &meta.spec.name)?;
+                // Somebody else was faster.
+                Err(Storage::Conflict { .. }) => {}
+                Err(error @ Storage::DuplicateKey { .. }) => {
+                    repeated += 1;
+                    // Not another writer, but the statement's own assignments.
+                    if repeated > REPEATED_MAX {
+                        return Err(self.repeated_key(error, &inserts));
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
+            if upsert.from_query {
+                // Its rows are of an old snapshot, too: the caller begins anew.
+                let text = "Deadlock found when trying to get lock; try restarting transaction";
+                return Err(SqlError::new(1213, "40001", text));
+            }
+            patience.wait().await?;
+            self.forget_warnings();
+            let meta = upsert.table.meta();
+            let view = self.catalog_view();
+            upsert.table = view.table(Some(&meta.schema), &meta.spec.name)?;
         }
-        let text = "Lock wait timeout exceeded; try restarting transaction";
-        Err(SqlError::new(1205, "HY000", text))
+    }
+
+    fn repeated_key(&self, error: Storage, inserts: &[(TableId, RecordBatch)]) -> SqlError {
+        let Storage::DuplicateKey { table, batch, .. } = &error else {
+            return error.into();
+        };
+        let found = self.catalog_view().table(Some(&table.schema), &table.table);
+        let definition = found.and_then(|t| TableDefinition::read(Arc::clone(t.meta())));
+        match (definition, inserts.get(*batch)) {
+            (Ok(definition), Some((_, rows))) => {
+                duplicate_entry(error, &definition, rows, self.time_zone())
+            }
+            _ => error.into(),
+        }
     }
 
     async fn rounds(
@@ -98,6 +132,7 @@ impl Session {
             let work = move || round(pending, &rows, mode);
             let done = self.engine.pool()?.spawn_blocking(work).await;
             let done = done.map_err(|e| SqlError::internal(e.to_string()))??;
+            counts.inserted += done.inserted;
             counts.affected += done.inserted + done.replaced;
             counts.duplicates += done.replaced + done.skipped;
             (pending, rest) = (done.pending, done.rest);
@@ -144,7 +179,9 @@ impl Session {
         let plan = self.engine.planning().run(work).await?;
         let mut batches = self.found(plan)?;
         while let Some(batch) = batches.next().await {
-            updater.push(&batch?)?;
+            let batch = batch?;
+            self.check_division()?;
+            updater.push(&batch)?;
         }
         let (rows, changed, warnings) = updater.finish_with(&met.old)?;
         self.warn(warnings.list);
