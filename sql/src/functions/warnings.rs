@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -30,6 +30,8 @@ struct Inner {
     kept_max: usize,
     /// Is a division by zero worth a warning (sql_mode ERROR_FOR_DIVISION_BY_ZERO)?
     division_by_zero: bool,
+    /// Did one happen that is?
+    divided: AtomicBool,
     warnings: AtomicU64,
     errors: AtomicU64,
     kept: Mutex<Vec<Warning>>,
@@ -60,6 +62,14 @@ impl Sink {
     pub fn kept(&self) -> Vec<Warning> {
         let kept = self.0.kept.lock();
         kept.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// 1365 for a statement that writes in strict mode, where a division by zero is no mere warning.
+    pub fn check_division(&self, strict: bool) -> crate::Result<()> {
+        match strict && self.0.divided.load(Ordering::Relaxed) {
+            true => Err(SqlError::new(1365, "22012", "Division by 0")),
+            false => Ok(()),
+        }
     }
 
     /// What the statement gave to LAST_INSERT_ID(expr), if it did.
@@ -198,8 +208,11 @@ pub(crate) fn warn(notice: Notice<'_>) {
         let Some(sink) = current.as_ref() else {
             return;
         };
-        if notice == Notice::DivisionByZero && !sink.0.division_by_zero {
-            return;
+        if notice == Notice::DivisionByZero {
+            if !sink.0.division_by_zero {
+                return;
+            }
+            sink.0.divided.store(true, Ordering::Relaxed);
         }
         sink.push_with(|| warning(notice));
     });

@@ -12,7 +12,7 @@ use super::patience::Patience;
 use super::upsert::{Counts, Upsert};
 use crate::change::{Assignments, OnConflict};
 use crate::dialect::{Lexed, parse_statement};
-use crate::error::{Result, SqlError, Warning};
+use crate::error::{Result, SqlError};
 use crate::insert::{
     InsertBatch, InsertPlan, LiteralInsert, Mode, RowWriter, Rows, Scalar, Settings,
     duplicate_entry,
@@ -107,6 +107,7 @@ impl Session {
     async fn insert_once(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (settings, store) = (self.settings(), self.engine.store().clone());
+        let divisions = self.sink.clone();
         let work = move || {
             let mut statement = parse_statement(&lexed)?;
             let mut plan = insert_plan(&statement, &lexed)?;
@@ -134,10 +135,14 @@ impl Session {
                 ));
             }
             let evaluator = Evaluator::new(&view, &state, &env);
+            let ignore = plan.ignore;
             let evaluate = |expr: &sqlparser::ast::Expr| {
                 let mut expr = expr.clone();
                 bind::numbered(&mut expr, &params)?;
-                evaluator.evaluate(&expr)
+                let value = evaluator.evaluate(&expr)?;
+                // Before the NULL that it gives meets a NOT NULL column.
+                divisions.check_division(settings.mode.strict && !ignore)?;
+                Ok(value)
             };
             let id = table.meta.id;
             let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
@@ -211,12 +216,7 @@ impl Session {
 
     /// In strict mode a division by zero is an error of a statement that writes, no warning.
     pub(super) fn check_division(&self) -> Result<()> {
-        let strict = self.settings().mode.strict;
-        let divided = |w: &Warning| w.code == 1365;
-        match strict && self.sink.kept().iter().any(divided) {
-            true => Err(SqlError::new(1365, "22012", "Division by 0")),
-            false => Ok(()),
-        }
+        self.sink.check_division(self.settings().mode.strict)
     }
 
     async fn write_rows(&mut self, mut prepared: Prepared) -> Result<Outcome> {

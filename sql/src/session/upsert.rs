@@ -176,6 +176,8 @@ impl Session {
         let name = TableReference::partial(meta.schema.clone(), meta.spec.name.clone());
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let work = move || compile_over(&query, (name, rows), &view, &state, &env);
+        let sink = self.sink.clone();
+        let work = move || sink.within(work);
         let plan = self.engine.planning().run(work).await?;
         let mut batches = self.found(plan)?;
         while let Some(batch) = batches.next().await {
