@@ -8,7 +8,9 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 
+use crate::engine::Bulk;
 use crate::format::FileId;
+use crate::history::History;
 use crate::home::Home;
 use crate::keys::{KeyColumns, KeyHash, Range, find_in_segment, key_columns, range};
 use crate::rows::compact;
@@ -71,10 +73,16 @@ pub struct Commit {
 #[derive(Debug)]
 pub(crate) struct PreparedInsert {
     pub(crate) meta: Arc<TableMeta>,
+    pub(crate) history: Arc<History>,
     /// Number of the shape of the rows.
     pub(crate) shape: usize,
+    /// How many rows there are.
+    pub(crate) count: usize,
+    /// The largest value of the counted column.
+    pub(crate) largest: Option<u64>,
+    /// The rows; none when they have been written into segments.
     pub(crate) rows: RecordBatch,
-    /// The rows as the WAL holds them.
+    /// The rows as the WAL holds them; empty of a large commit.
     pub(crate) body: Vec<u8>,
     /// Per unique key, per row.
     pub(crate) keys: Vec<Vec<Option<KeyHash>>>,
@@ -96,10 +104,13 @@ pub(crate) struct PreparedCommit {
     pub(crate) deletes: Vec<Delete>,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) sync: SyncMode,
+    /// Of a large commit: the segments its rows have been written into.
+    pub(crate) bulk: Option<Bulk>,
 }
 
 impl PreparedCommit {
-    pub(crate) fn new(snapshot: &Snapshot, batch: WriteBatch) -> Result<Self> {
+    /// Prepares a commit for the log, or, when `is_bulk`, without what the log would hold of its rows.
+    pub(crate) fn new(snapshot: &Snapshot, batch: WriteBatch, is_bulk: bool) -> Result<Self> {
         let prepare = |(table, rows): (TableId, RecordBatch)| {
             let table = snapshot.version.table(table)?;
             let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
@@ -107,9 +118,15 @@ impl PreparedCommit {
             let keys = snapshot.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
             let probe = Probe::new(snapshot, table, &rows, &keys)?;
             Ok(PreparedInsert {
-                body: encode_batch(&rows),
-                meta,
+                body: match is_bulk {
+                    true => Vec::new(),
+                    false => encode_batch(&rows),
+                },
+                history: Arc::clone(&table.history),
                 shape,
+                count: rows.num_rows(),
+                largest: largest_counted(&meta, &rows),
+                meta,
                 rows,
                 keys,
                 probe,
@@ -129,6 +146,7 @@ impl PreparedCommit {
             deletes: batch.deletes,
             on_duplicate: batch.on_duplicate,
             sync: batch.sync,
+            bulk: None,
         };
         if prepared.bytes() > COMMIT_BYTES_MAX {
             return Err(Error::Invalid(format!(

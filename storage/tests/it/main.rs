@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, through its public face only.
 
 mod alter;
+mod bulk;
 mod check;
 mod contract;
 mod crash;
@@ -10,5 +11,6 @@ mod faults;
 mod fixture;
 mod model;
 mod pending;
+mod rest;
 mod scan;
 mod world;
