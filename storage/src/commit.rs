@@ -13,7 +13,7 @@ use crate::format::FileId;
 use crate::history::History;
 use crate::home::Home;
 use crate::keys::{KeyColumns, KeyHash, Range, find_in_segment, key_columns, range};
-use crate::rows::compact;
+use crate::rows::compact_sized;
 use crate::version::TableVersion;
 use crate::wal::encode_batch;
 use crate::{Error, Result, RowSelection, Snapshot, SyncMode, TableId, TableMeta};
@@ -76,8 +76,9 @@ pub(crate) struct PreparedInsert {
     pub(crate) history: Arc<History>,
     /// Number of the shape of the rows.
     pub(crate) shape: usize,
-    /// How many rows there are.
+    /// How many rows there are, and their bytes in memory.
     pub(crate) count: usize,
+    pub(crate) bytes: u64,
     /// The largest value of the counted column.
     pub(crate) largest: Option<u64>,
     /// The rows; none when they have been written into segments.
@@ -114,7 +115,7 @@ impl PreparedCommit {
         let prepare = |(table, rows): (TableId, RecordBatch)| {
             let table = snapshot.version.table(table)?;
             let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
-            let rows = compact(&meta.arrow, fit(&meta, &rows)?)?;
+            let (rows, bytes) = compact_sized(&meta.arrow, fit(&meta, &rows)?)?;
             let keys = snapshot.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
             let probe = Probe::new(snapshot, table, &rows, &keys)?;
             Ok(PreparedInsert {
@@ -125,6 +126,7 @@ impl PreparedCommit {
                 history: Arc::clone(&table.history),
                 shape,
                 count: rows.num_rows(),
+                bytes,
                 largest: largest_counted(&meta, &rows),
                 meta,
                 rows,

@@ -65,16 +65,6 @@ struct Batches<'a> {
     bytes: u64,
 }
 
-impl<'a> Batches<'a> {
-    fn new(batches: Vec<&'a RecordBatch>) -> Self {
-        Self {
-            rows: batches.iter().map(|b| b.num_rows()).sum(),
-            bytes: batches.iter().map(|b| batch_bytes(b)).sum(),
-            batches,
-        }
-    }
-}
-
 impl RowSource for Batches<'_> {
     fn rows(&self) -> usize {
         self.rows
@@ -123,8 +113,12 @@ impl Shared {
             if bulk.tables.contains_key(&id) {
                 continue;
             }
-            let same = commit.inserts.iter().filter(|i| i.meta.id == id);
-            let source = Batches::new(same.map(|i| &i.rows).collect());
+            let same = || commit.inserts.iter().filter(|i| i.meta.id == id);
+            let source = Batches {
+                batches: same().map(|i| &i.rows).collect(),
+                rows: same().map(|i| i.count).sum(),
+                bytes: same().map(|i| i.bytes).sum(),
+            };
             let table = (&*insert.meta, &*insert.history);
             let write = || self.write_segments(table, &source, threads);
             let written = self.counted(&self.counters.bulk, write)?;
