@@ -296,6 +296,11 @@ impl SegmentReader {
         self.intact(array.map_err(corrupt)?)
     }
 
+    /// Chunks of a dictionary.
+    pub(crate) fn dictionary_chunks(&self, column: usize) -> Result<usize> {
+        Ok(self.column(column)?.chunk_count())
+    }
+
     /// A chunk of a dictionary of strings.
     pub(crate) fn strings_chunk(
         &self,
