@@ -26,6 +26,7 @@ pub mod fuzzing;
 mod history;
 mod home;
 mod keys;
+mod load;
 mod manifest;
 mod memtable;
 mod options;
@@ -53,7 +54,9 @@ pub use aggregate::{
 pub use alter::{Alteration, ColumnOrigin};
 pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
+pub use engine::{Activity, StepActivity};
 pub use error::{Error, Result, TableName};
+pub use load::Load;
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use pending::PendingChanges;
 pub use predicate::{CompareOp, Predicate, Value};

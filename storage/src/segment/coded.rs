@@ -228,6 +228,7 @@ impl SegmentReader {
         self.intact(())
     }
 
+<<<<<<< HEAD
     /// The hashes of some entries of a dictionary of strings; only their chunks are touched.
     pub(crate) fn hashes_of(
         &self,
@@ -294,6 +295,11 @@ impl SegmentReader {
             _ => Err(Malformed("a column without codes")),
         };
         self.intact(array.map_err(corrupt)?)
+=======
+    /// Chunks of a dictionary.
+    pub(crate) fn dictionary_chunks(&self, column: usize) -> Result<usize> {
+        Ok(self.column(column)?.chunk_count())
+>>>>>>> bulk
     }
 
     /// A chunk of a dictionary of strings.

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod alter;
+mod bulk;
 mod check;
 mod contract;
 mod crash;
@@ -11,5 +12,6 @@ mod faults;
 mod fixture;
 mod model;
 mod pending;
+mod rest;
 mod scan;
 mod world;
