@@ -1,12 +1,12 @@
 //! Loads page views from Parquet files (`gen_pageviews.py` of the yardstick, or any of the same columns)
 //! and reports the rate, the bytes a row takes column by column, and peak memory.
 //!
-//! `cargo run --release -p storno-storage --example load_page_views -- <parquet directory> <data directory>`
+//! `cargo run --release -p storno-storage --example load_page_views -- <parquet directory> <data directory> [rows of a commit]`
 
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
@@ -18,8 +18,10 @@ use storno_storage::{
     WriteBatch,
 };
 
-/// Rows of a commit.
+/// Rows of a batch, as they are read.
 const BATCH_ROWS: usize = 65_536;
+/// Rows of a commit unless it is said otherwise.
+const COMMIT_ROWS: usize = 1_000_000;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -41,7 +43,7 @@ fn stored_type(data_type: &DataType) -> DataType {
 
 /// The columns as they come, sorted and placed by site and time.
 fn spec(schema: &SchemaRef) -> Result<TableSpec> {
-    let column = |field: &std::sync::Arc<arrow::datatypes::Field>| ColumnSpec {
+    let column = |field: &Arc<arrow::datatypes::Field>| ColumnSpec {
         name: field.name().clone(),
         data_type: stored_type(field.data_type()),
         nullable: field.is_nullable(),
@@ -59,44 +61,33 @@ fn spec(schema: &SchemaRef) -> Result<TableSpec> {
     })
 }
 
-/// One file's rows under the table's schema.
-fn read(path: &Path, meta: &TableMeta) -> Result<Vec<RecordBatch>> {
+/// The rows of a file under the table's schema, batch by batch.
+fn read(path: &Path, meta: &Arc<TableMeta>) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
     let reader = reader.with_batch_size(BATCH_ROWS).build()?;
-    let batch = |batch: std::result::Result<RecordBatch, _>| {
+    let meta = Arc::clone(meta);
+    Ok(reader.map(move |batch| {
         let batch: RecordBatch = batch?;
         let fields = meta.arrow.fields().iter();
         let columns = batch.columns().iter().zip(fields);
         let columns = columns.map(|(column, field)| cast(column, field.data_type()));
         let columns = columns.collect::<std::result::Result<_, _>>()?;
         Ok(RecordBatch::try_new(meta.arrow.clone(), columns)?)
-    };
-    reader.map(batch).collect()
+    }))
 }
 
-/// Commits batches from two threads; how long that took.
-fn commit(store: &Store, table: &TableSnapshot, batches: Vec<RecordBatch>) -> Duration {
-    let queue = Mutex::new(batches.into_iter());
+/// Commits some batches together; how long that took.
+fn commit(store: &Store, table: &TableSnapshot, batches: Vec<RecordBatch>) -> Result<Duration> {
+    let id = table.meta().id;
+    let batch = WriteBatch {
+        inserts: batches.into_iter().map(|batch| (id, batch)).collect(),
+        deletes: vec![],
+        on_duplicate: OnDuplicate::Fail,
+        sync: SyncMode::Durable,
+    };
     let started = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let Some(batch) = queue.lock().expect("no thread panics").next() else {
-                        return;
-                    };
-                    let batch = WriteBatch {
-                        inserts: vec![(table.meta().id, batch)],
-                        deletes: vec![],
-                        on_duplicate: OnDuplicate::Fail,
-                        sync: SyncMode::Durable,
-                    };
-                    store.commit(batch).expect("a commit");
-                }
-            });
-        }
-    });
-    started.elapsed()
+    store.commit(batch)?;
+    Ok(started.elapsed())
 }
 
 fn table(store: &Store) -> Result<TableSnapshot> {
@@ -124,6 +115,25 @@ fn peak_memory() -> Option<String> {
     Some(line.trim_start_matches("VmHWM:").trim().into())
 }
 
+fn report_steps(store: &Store) {
+    let activity = store.activity();
+    let steps = [
+        ("large commits", activity.bulk),
+        ("flushes", activity.flush),
+        ("merges", activity.merge),
+    ];
+    for (what, step) in steps {
+        let (rows, time) = (step.rows, step.time.as_secs_f64());
+        println!(
+            "{what:<14} {:>5} runs {rows:>10} rows {:>6.0} MB {time:>7.2} s {:>9.0} rows/s",
+            step.runs,
+            step.bytes as f64 / 1e6,
+            rows as f64 / time.max(1e-9)
+        );
+    }
+    println!("stalled {} times, {:?}", activity.stalls, activity.stalled);
+}
+
 fn report(store: &Store) -> Result<()> {
     let table = table(store)?;
     let rows = table.rows() as f64;
@@ -147,8 +157,12 @@ fn report(store: &Store) -> Result<()> {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [from, to] = arguments.as_slice() else {
-        return Err("expected: <parquet directory> <data directory>".into());
+    let (from, to, rows_max) = match arguments.as_slice() {
+        [from, to] => (from, to, COMMIT_ROWS),
+        [from, to, rows] => (from, to, rows.parse()?),
+        _ => {
+            return Err("expected: <parquet directory> <data directory> [rows of a commit]".into());
+        }
     };
     let files = parquet_files(Path::new(from))?;
     let first = files.first().ok_or("no Parquet files there")?;
@@ -158,21 +172,35 @@ fn main() -> Result<()> {
     store.create_table("bench", spec(schema.schema())?)?;
     let table = table(&store)?;
     let (mut rows, mut elapsed) = (0, Duration::ZERO);
+    let (mut batches, mut count, started) = (Vec::new(), 0, Instant::now());
     for file in &files {
-        let batches = read(file, table.meta())?;
-        rows += batches.iter().map(RecordBatch::num_rows).sum::<usize>();
-        elapsed += commit(&store, &table, batches);
+        for batch in read(file, table.meta())? {
+            let batch = batch?;
+            count += batch.num_rows();
+            batches.push(batch);
+            if count >= rows_max {
+                elapsed += commit(&store, &table, std::mem::take(&mut batches))?;
+                rows += std::mem::take(&mut count);
+            }
+        }
     }
-    let started = Instant::now();
+    elapsed += commit(&store, &table, batches)?;
+    rows += count;
+    let flushing = Instant::now();
     store.flush()?;
-    elapsed += started.elapsed();
+    elapsed += flushing.elapsed();
     let rate = rows as f64 / elapsed.as_secs_f64();
     println!(
-        "loaded {rows} rows in {:.2} s: {rate:.0} rows/s",
-        elapsed.as_secs_f64()
+        "loaded {rows} rows in {:.2} s of commits: {rate:.0} rows/s ({:.2} s with reading)",
+        elapsed.as_secs_f64(),
+        started.elapsed().as_secs_f64()
     );
+    println!("peak memory so far: {}", peak_memory().unwrap_or_default());
+    report_steps(&store);
     report(&store)?;
-    println!("merged for another {:.2} s", settle(&store)?.as_secs_f64());
+    let merged = settle(&store)?;
+    println!("merged for another {:.2} s", merged.as_secs_f64());
+    report_steps(&store);
     report(&store)?;
     println!(
         "peak memory (with the input): {}",

@@ -8,10 +8,12 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 
+use crate::engine::Bulk;
 use crate::format::FileId;
+use crate::history::History;
 use crate::home::Home;
 use crate::keys::{KeyColumns, KeyHash, Range, find_in_segment, key_columns, range};
-use crate::rows::compact;
+use crate::rows::compact_sized;
 use crate::version::TableVersion;
 use crate::wal::encode_batch;
 use crate::{Error, Result, RowSelection, Snapshot, SyncMode, TableId, TableMeta};
@@ -71,10 +73,17 @@ pub struct Commit {
 #[derive(Debug)]
 pub(crate) struct PreparedInsert {
     pub(crate) meta: Arc<TableMeta>,
+    pub(crate) history: Arc<History>,
     /// Number of the shape of the rows.
     pub(crate) shape: usize,
+    /// How many rows there are, and their bytes in memory.
+    pub(crate) count: usize,
+    pub(crate) bytes: u64,
+    /// The largest value of the counted column.
+    pub(crate) largest: Option<u64>,
+    /// The rows; none when they have been written into segments.
     pub(crate) rows: RecordBatch,
-    /// The rows as the WAL holds them.
+    /// The rows as the WAL holds them; empty of a large commit.
     pub(crate) body: Vec<u8>,
     /// Per unique key, per row.
     pub(crate) keys: Vec<Vec<Option<KeyHash>>>,
@@ -96,20 +105,30 @@ pub(crate) struct PreparedCommit {
     pub(crate) deletes: Vec<Delete>,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) sync: SyncMode,
+    /// Of a large commit: the segments its rows have been written into.
+    pub(crate) bulk: Option<Bulk>,
 }
 
 impl PreparedCommit {
-    pub(crate) fn new(snapshot: &Snapshot, batch: WriteBatch) -> Result<Self> {
+    /// Prepares a commit for the log, or, when `is_bulk`, without what the log would hold of its rows.
+    pub(crate) fn new(snapshot: &Snapshot, batch: WriteBatch, is_bulk: bool) -> Result<Self> {
         let prepare = |(table, rows): (TableId, RecordBatch)| {
             let table = snapshot.version.table(table)?;
             let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
-            let rows = compact(&meta.arrow, fit(&meta, &rows)?)?;
+            let (rows, bytes) = compact_sized(&meta.arrow, fit(&meta, &rows)?)?;
             let keys = snapshot.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
             let probe = Probe::new(snapshot, table, &rows, &keys)?;
             Ok(PreparedInsert {
-                body: encode_batch(&rows),
-                meta,
+                body: match is_bulk {
+                    true => Vec::new(),
+                    false => encode_batch(&rows),
+                },
+                history: Arc::clone(&table.history),
                 shape,
+                count: rows.num_rows(),
+                bytes,
+                largest: largest_counted(&meta, &rows),
+                meta,
                 rows,
                 keys,
                 probe,
@@ -129,6 +148,7 @@ impl PreparedCommit {
             deletes: batch.deletes,
             on_duplicate: batch.on_duplicate,
             sync: batch.sync,
+            bulk: None,
         };
         if prepared.bytes() > COMMIT_BYTES_MAX {
             return Err(Error::Invalid(format!(

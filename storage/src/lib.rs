@@ -10,6 +10,7 @@
     unsafe_code
 )]
 
+mod aggregate;
 mod alter;
 mod check;
 mod column_type;
@@ -25,6 +26,7 @@ pub mod fuzzing;
 mod history;
 mod home;
 mod keys;
+mod load;
 mod manifest;
 mod memtable;
 mod options;
@@ -45,10 +47,16 @@ mod version;
 mod view;
 mod wal;
 
+pub use aggregate::{
+    AggregateError, AggregateRequest, Aggregation, BoxError, Condition, GroupKey, Groups, Having,
+    KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker, integer_array,
+};
 pub use alter::{Alteration, ColumnOrigin};
 pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
+pub use engine::{Activity, StepActivity};
 pub use error::{Error, Result, TableName};
+pub use load::Load;
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use pending::PendingChanges;
 pub use predicate::{CompareOp, Predicate, Value};

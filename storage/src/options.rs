@@ -28,6 +28,9 @@ pub struct Options {
     /// Memtable bytes that trigger a flush. About four times as much is held in memory before commits
     /// are made to wait.
     pub memtable_bytes: usize,
+    /// A commit with so many bytes of rows is written into segments on the thread that commits it, and
+    /// the logs only name them: memory and the log then do not grow with it.
+    pub bulk_bytes: usize,
     /// Rows of a full segment.
     pub segment_rows: usize,
     /// Shards that the rows of a table with a shard key are parted into once there are enough of them.
@@ -42,6 +45,7 @@ impl Options {
         Self {
             dir: dir.into(),
             memtable_bytes: 64 << 20,
+            bulk_bytes: 64 << 20,
             segment_rows: 1 << 20,
             shards: 8,
             dictionary_cache_bytes: 256 << 20,

@@ -1,13 +1,13 @@
 //! Which shard a row belongs to: by hash of the leading column of its table's shard key, so that the rows
 //! of one site lie in few segments, and equal keys of tables with equal shard keys in equal shards.
-//! Periods need no rule of their own: within a shard, segments fill up in order of arrival.
+//! Periods have no fixed borders: within a shard, segments near in time are merged until they are full.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::Value;
 use crate::column_type::{IntegerType, with_integer_type};
+use crate::{TableSpec, Value};
 
 /// Where the rows of a segment belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,16 @@ pub(crate) enum Placement {
     Mixed,
     /// Rows of shard `shard` of `shards`.
     Shard { shard: u32, shards: u32 },
+}
+
+/// The column that tells the period of a row, where the keys have one after a leading column.
+pub(crate) fn period_column(spec: &TableSpec) -> Option<usize> {
+    let later = [&spec.sort_key, &spec.shard_key].map(|key| key.get(1..).unwrap_or_default());
+    let is_time = |column: &usize| {
+        let column = spec.columns.get(*column);
+        column.is_some_and(|c| matches!(c.data_type, DataType::Timestamp(..) | DataType::Date32))
+    };
+    later.into_iter().flatten().copied().find(is_time)
 }
 
 /// NULL is in the shard of this.

@@ -50,20 +50,24 @@ pub(crate) fn batch_bytes(batch: &RecordBatch) -> u64 {
 /// The batch under the table's schema, without memory it does not use: a slice of something larger
 /// is copied.
 pub(crate) fn compact(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
-    let columns = batch
-        .columns()
-        .iter()
-        .map(compact_column)
-        .collect::<Result<Vec<_>>>()?;
-    make_batch(schema, columns, batch.num_rows())
+    compact_sized(schema, batch).map(|(batch, _)| batch)
 }
 
-fn compact_column(column: &ArrayRef) -> Result<ArrayRef> {
-    let held = column.get_buffer_memory_size() as u64;
-    if held <= 2 * column_bytes(column) + 1024 {
-        return Ok(Arc::clone(column));
-    }
-    concat_columns(&[column.as_ref()])
+/// `compact`, and the bytes of the rows.
+pub(crate) fn compact_sized(schema: &SchemaRef, batch: &RecordBatch) -> Result<(RecordBatch, u64)> {
+    let mut bytes = 0;
+    let mut compact = |column: &ArrayRef| {
+        let used = column_bytes(column);
+        bytes += used;
+        let held = column.get_buffer_memory_size() as u64;
+        match held <= 2 * used + 1024 {
+            true => Ok(Arc::clone(column)),
+            false => concat_columns(&[column.as_ref()]),
+        }
+    };
+    let columns = batch.columns().iter().map(&mut compact);
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok((make_batch(schema, columns, batch.num_rows())?, bytes))
 }
 
 /// One batch of all of `batches`, which have the schema.

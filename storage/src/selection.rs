@@ -49,6 +49,13 @@ impl RowSelection {
         self.rows.iter().all(RoaringBitmap::is_empty)
     }
 
+    /// Whether rows of memtables are among them.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        let memtables = self.rows.get(self.snapshot.table.segments.len()..);
+        let memtables = memtables.unwrap_or_default();
+        memtables.iter().any(|rows| !rows.is_empty())
+    }
+
     /// Adds rows by the positions that a scan of the same `TableSnapshot`, or of a clone of it, gave.
     /// Cheapest in ascending order.
     pub fn extend(&mut self, positions: &[u64]) -> Result<()> {

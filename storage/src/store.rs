@@ -5,8 +5,9 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 use parking_lot::Mutex;
 
-use crate::commit::{Commit, PreparedCommit, WriteBatch};
-use crate::engine::{Done, Engine, Threads, Writer};
+use crate::commit::{Commit, Delete, OnDuplicate, PreparedCommit, WriteBatch};
+use crate::engine::{Activity, Done, Engine, Threads, Writer};
+use crate::load::Load;
 use crate::options::{Environment, Options, Schedule};
 use crate::snapshot::Snapshot;
 use crate::{Alteration, Error, Result, TableId, TableSpec};
@@ -136,11 +137,60 @@ impl Store {
     /// Queues a commit; `done` is called once from the WAL thread when it is durable and visible, or has
     /// failed. Checking and encoding happen here, so a batch that does not fit its table fails at once,
     /// on the calling thread. Under memory pressure `done` is called later; `submit` does not block.
+    ///
+    /// A commit of `Options::bulk_bytes` or more is written into segments here, which takes as long as
+    /// that takes; if it deletes rows that are still in memory, everything is flushed first.
     pub fn submit(&self, batch: WriteBatch, done: Box<dyn FnOnce(Result<Commit>) + Send>) {
-        match PreparedCommit::new(&self.snapshot(), batch) {
+        match self.prepare(batch) {
             Ok(commit) => self.engine().submit(commit, Done::new(done)),
             Err(error) => done(Err(error)),
         }
+    }
+
+    /// Whether `submit` writes this batch into segments, and may take as long as that takes.
+    pub fn is_large(&self, batch: &WriteBatch) -> bool {
+        self.engine().shared.is_bulk(batch)
+    }
+
+    fn prepare(&self, batch: WriteBatch) -> Result<PreparedCommit> {
+        let is_bulk = self.is_large(&batch);
+        let in_memory = |delete: &Delete| delete.rows.is_in_memory();
+        if is_bulk && batch.deletes.iter().any(in_memory) {
+            self.flush()?;
+        }
+        let mut commit = PreparedCommit::new(&self.snapshot(), batch, is_bulk)?;
+        if is_bulk {
+            self.engine().write_bulk(&mut commit)?;
+        }
+        Ok(commit)
+    }
+
+    /// Writes the rows of a large commit into segments.
+    pub(crate) fn write_bulk(&self, commit: &mut PreparedCommit) -> Result<()> {
+        self.engine().write_bulk(commit)
+    }
+
+    /// Queues a commit that has been prepared and waits for it.
+    pub(crate) fn commit_prepared(&self, commit: PreparedCommit) -> Result<Commit> {
+        let (sender, receiver) = channel();
+        let done = Done::new(Box::new(move |result| drop(sender.send(result))));
+        self.engine().submit(commit, done);
+        self.wait(&receiver)
+    }
+
+    /// Begins to load rows into a table, in bounded memory and one commit.
+    pub fn load(&self, table: TableId, on_duplicate: OnDuplicate) -> Result<Load> {
+        Load::new(self.clone(), table, on_duplicate)
+    }
+
+    /// Rows of a full segment.
+    pub(crate) fn segment_rows(&self) -> u64 {
+        self.engine().shared.options.segment_rows as u64
+    }
+
+    /// What has been done in the background since the store was opened, and what is waiting.
+    pub fn activity(&self) -> Activity {
+        self.engine().activity()
     }
 
     /// `submit` and wait.

@@ -26,13 +26,13 @@ fn guarded<T>(job: impl FnOnce() -> Result<T>) -> Result<T> {
 
 impl Shared {
     fn run_flush(&self, job: FlushJob) {
-        let result = guarded(|| job.run(self));
+        let result = self.counted(&self.counters.flush, || guarded(|| job.run(self)));
         self.queue
             .push(Message::JobDone(JobResult::Flush(job, result)));
     }
 
     fn run_merge(&self, job: MergeJob) {
-        let result = guarded(|| job.run(self));
+        let result = self.counted(&self.counters.merge, || guarded(|| job.run(self)));
         self.queue
             .push(Message::JobDone(JobResult::Merge(job, result)));
     }

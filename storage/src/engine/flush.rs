@@ -25,6 +25,10 @@ impl RowSource for Memtable {
         self.rows() as usize
     }
 
+    fn raw_bytes(&self) -> u64 {
+        self.bytes()
+    }
+
     fn column(&self, column: usize) -> Result<Vec<ArrayRef>> {
         Ok(self
             .chunks()
@@ -45,6 +49,6 @@ impl RowSource for Memtable {
 
 impl FlushJob {
     pub(super) fn run(&self, shared: &Shared) -> Result<Written> {
-        shared.write_segments(&self.meta, &self.history, &*self.memtable)
+        shared.write_segments((&self.meta, &self.history), &*self.memtable, 1)
     }
 }

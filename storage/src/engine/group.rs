@@ -27,13 +27,13 @@ const BUFFER_BYTES_MAX: usize = 4 << 20;
 
 /// Payload of a frame, rows to apply and keys to take back, as commits are staged one by one.
 #[derive(Default)]
-struct Stage {
-    payload: Vec<u8>,
-    commits: u32,
-    rows: BTreeMap<TableId, Vec<(RecordBatch, Keys)>>,
-    deleted: StagedDeletes,
-    keys: StagedKeys,
-    sync: Option<SyncMode>,
+pub(super) struct Stage {
+    pub(super) payload: Vec<u8>,
+    pub(super) commits: u32,
+    pub(super) rows: BTreeMap<TableId, Vec<(RecordBatch, Keys)>>,
+    pub(super) deleted: StagedDeletes,
+    pub(super) keys: StagedKeys,
+    pub(super) sync: Option<SyncMode>,
 }
 
 /// Per unique key, per row.
@@ -41,13 +41,13 @@ type Keys = Vec<Vec<Option<KeyHash>>>;
 
 /// What a commit does after all checks.
 #[derive(Default)]
-struct Changes {
+pub(super) struct Changes {
     accepted: Vec<Accepted>,
     /// Key values it brings.
     added: Added,
     /// Its deletes, as its own inserts see them.
     own: StagedDeletes,
-    deletes: Vec<(TableId, Parts)>,
+    pub(super) deletes: Vec<(TableId, Parts)>,
 }
 
 /// One insert of a commit after the unique keys had their say.
@@ -63,7 +63,17 @@ impl Writer {
     pub(super) fn commit_group(&mut self) {
         let mut stage = Stage::default();
         let mut answers: Vec<(Done, Result<Commit>)> = Vec::new();
-        while let Some(Waiting { commit, done }) = self.waiting.pop_front() {
+        while let Some(Waiting { mut commit, done }) = self.waiting.pop_front() {
+            if let Some(bulk) = commit.bulk.take() {
+                if answers.is_empty() {
+                    let result = self.commit_bulk(&commit, bulk);
+                    return done.call(result);
+                }
+                // Its turn is after this group.
+                commit.bulk = Some(bulk);
+                self.waiting.push_front(Waiting { commit, done });
+                break;
+            }
             let result = self.stage(&mut stage, commit);
             answers.push((done, result));
             if stage.payload.len() >= GROUP_BYTES {
@@ -98,11 +108,7 @@ impl Writer {
             stage.keys.take_back(&added);
             return Err(error);
         }
-        let given: u64 = commit
-            .inserts
-            .iter()
-            .map(|i| i.rows.num_rows() as u64)
-            .sum();
+        let given: u64 = commit.inserts.iter().map(|i| i.count as u64).sum();
         let rows_inserted = accepted.iter().map(|a| a.rows.num_rows() as u64).sum();
         let rows = deletes.iter().flat_map(|(_, parts)| parts);
         let rows_deleted = rows.map(|(_, rows)| rows.len()).sum();
@@ -126,15 +132,26 @@ impl Writer {
         commit: &PreparedCommit,
         changes: &mut Changes,
     ) -> Result<()> {
+        self.find_deletes(stage, commit, changes)?;
+        for (index, insert) in commit.inserts.iter().enumerate() {
+            let accepted = self.accept(stage, changes, (index, insert), commit.on_duplicate)?;
+            changes.accepted.push(accepted);
+        }
+        Ok(())
+    }
+
+    /// Finds the rows to delete.
+    pub(super) fn find_deletes(
+        &self,
+        stage: &Stage,
+        commit: &PreparedCommit,
+        changes: &mut Changes,
+    ) -> Result<()> {
         for delete in &commit.deletes {
             let parts = self.find_rows(&stage.deleted, delete)?;
             let table = delete.rows.table();
             changes.own.add(table, &parts);
             changes.deletes.push((table, parts));
-        }
-        for (index, insert) in commit.inserts.iter().enumerate() {
-            let accepted = self.accept(stage, changes, (index, insert), commit.on_duplicate)?;
-            changes.accepted.push(accepted);
         }
         Ok(())
     }
@@ -167,18 +184,18 @@ impl Writer {
         stage.commits += 1;
     }
 
-    /// Checks the rows of one insert against the unique keys and reserves theirs.
-    fn accept(
+    /// Checks the rows of one insert against the unique keys and reserves theirs; which rows to keep.
+    pub(super) fn keep(
         &self,
         stage: &mut Stage,
         changes: &mut Changes,
         (index, insert): (usize, &PreparedInsert),
         on_duplicate: OnDuplicate,
-    ) -> Result<Accepted> {
+    ) -> Result<Vec<bool>> {
         let id = insert.meta.id;
         self.check_unchanged(insert)?;
         let taken = self.taken(insert, [&stage.deleted, &changes.own])?;
-        let mut keep = vec![true; insert.rows.num_rows()];
+        let mut keep = vec![true; insert.count];
         for (row, keep) in keep.iter_mut().enumerate() {
             let hash_of = |key: &Vec<Option<KeyHash>>| key.get(row).copied().flatten();
             let is_repeated = |(key, hash): (usize, Option<KeyHash>)| {
@@ -200,9 +217,22 @@ impl Writer {
                 }
             }
         }
+        Ok(keep)
+    }
+
+    /// Checks the rows of one insert; those that are left of it.
+    fn accept(
+        &self,
+        stage: &mut Stage,
+        changes: &mut Changes,
+        (index, insert): (usize, &PreparedInsert),
+        on_duplicate: OnDuplicate,
+    ) -> Result<Accepted> {
+        let table = insert.meta.id;
+        let keep = self.keep(stage, changes, (index, insert), on_duplicate)?;
         if keep.iter().all(|&k| k) {
             return Ok(Accepted {
-                table: id,
+                table,
                 rows: insert.rows.clone(),
                 body: insert.body.clone(),
                 keys: insert.keys.clone(),
@@ -211,7 +241,7 @@ impl Writer {
         let keys = insert.kept_keys(&keep);
         let (rows, body) = insert.filter(keep)?;
         Ok(Accepted {
-            table: id,
+            table,
             rows,
             body,
             keys,
@@ -233,7 +263,7 @@ impl Writer {
     }
 
     /// Logs the frame and makes it as durable as the strictest of its commits asks.
-    fn log(&mut self, stage: &Stage) -> Result<()> {
+    pub(super) fn log(&mut self, stage: &Stage) -> Result<()> {
         let mark = self.wal.pending_bytes();
         if stage.commits > 0 {
             let first = self.version.sequence + 1;

@@ -16,13 +16,16 @@ use super::writer::Writer;
 use crate::history::History;
 use crate::home::Part;
 use crate::manifest::Edit;
-use crate::placement::Placement;
-use crate::segment::PublishedSegment;
+use crate::placement::{Placement, period_column};
+use crate::segment::{Bounds, PublishedSegment};
 use crate::version::{LiveSegment, TableVersion};
 use crate::{Error, Result};
 
 /// Pause before a job that found the disk full is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When nothing new has come for so long, segments too few for a full one are merged, too.
+const REST_AFTER: Duration = Duration::from_secs(5);
 
 /// Gives up new files that are certain not to be named by the manifest. After any other error the
 /// record that names them may or may not be on the disk, and the files must stay.
@@ -129,6 +132,7 @@ impl Writer {
         edits.extend(wal.iter().map(|&file| Edit::WalRemoved { file }));
         self.log_edits(&edits)?;
         job.memtable.home().move_away(0, &moved);
+        self.note_arrival();
         self.version = next;
         self.publish();
         self.remove_wal(&wal);
@@ -222,45 +226,62 @@ impl Writer {
         Ok(())
     }
 
-    /// Starts a merge if one is worth it and none is under way.
+    /// Starts a merge if one is worth it and none is under way. Tables take turns.
     pub(super) fn queue_merge(&mut self) {
         if self.merging || self.merge_retry.is_some() || self.stopped.is_some() {
             return;
         }
-        let segment_rows = self.shared.options.segment_rows as u64;
-        for table in self.version.tables.values() {
-            let good = table
-                .segments
-                .iter()
-                .filter(|s| s.reader().is_ok() && !self.unmergeable.contains(&s.record.file));
-            let good: Vec<LiveSegment> = good.cloned().collect();
-            let mut groups: BTreeMap<Placement, Vec<Size>> = BTreeMap::new();
-            for segment in &good {
-                let group = groups.entry(placement_of(segment)).or_default();
-                group.push(size_of(segment));
-            }
-            let erase = |s: &&Size| s.live < s.rows && self.erasing.contains(&s.file);
-            let erase = groups.values().flatten().find(erase).map(|s| vec![s.file]);
-            let mut groups = groups.values();
-            let chosen = || groups.find_map(|group| policy::choose(group, segment_rows));
-            let Some(chosen) = erase.or_else(chosen) else {
-                continue;
-            };
-            let inputs = good.into_iter().filter(|s| chosen.contains(&s.record.file));
-            let inputs = inputs.collect();
-            self.merging = true;
-            self.shared.merges.push(MergeJob {
-                meta: Arc::clone(&table.meta),
-                history: Arc::clone(&table.history),
-                inputs,
-            });
+        let after = self.merged_last.map_or(0, |last| {
+            let older = self.version.tables.range(..=last);
+            older.count()
+        });
+        let tables = self.version.tables.values();
+        let turns = tables.clone().skip(after).chain(tables.take(after));
+        let Some((table, inputs)) = turns.into_iter().find_map(|t| Some((t, self.inputs(t)?)))
+        else {
             return;
+        };
+        let job = MergeJob {
+            meta: Arc::clone(&table.meta),
+            history: Arc::clone(&table.history),
+            inputs,
+        };
+        self.merging = true;
+        self.merged_last = Some(job.meta.id);
+        self.shared.merges.push(job);
+    }
+
+    /// What to merge next of a table.
+    fn inputs(&self, table: &TableVersion) -> Option<Vec<LiveSegment>> {
+        let segment_rows = self.shared.options.segment_rows as u64;
+        let period = period_column(&table.meta.spec);
+        let good =
+            |s: &&LiveSegment| s.reader().is_ok() && !self.unmergeable.contains(&s.record.file);
+        let mut groups: BTreeMap<Placement, Vec<Size>> = BTreeMap::new();
+        for segment in table.segments.iter().filter(good) {
+            let group = groups.entry(placement_of(segment)).or_default();
+            group.push(size_of(segment, period));
         }
+        let erase = |s: &&Size| s.live < s.rows && self.erasing.contains(&s.file);
+        let erase = groups.values().flatten().find(erase).map(|s| vec![s.file]);
+        let mut groups = groups.values();
+        let at_rest = self.resting;
+        let choose = || groups.find_map(|group| policy::choose(group, segment_rows, at_rest));
+        let chosen = erase.or_else(choose)?;
+        let inputs = table.segments.iter();
+        let inputs = inputs.filter(|s| chosen.contains(&s.record.file));
+        Some(inputs.cloned().collect())
+    }
+
+    /// Notes that rows have come, so that merging waits for more of them.
+    pub(super) fn note_arrival(&mut self) {
+        self.resting = false;
+        self.rest_due = Some(self.shared.environment.clock.now() + REST_AFTER);
     }
 }
 
 /// New segments of which some rows, given by home, have been deleted while they were written.
-fn live_segments(
+pub(super) fn live_segments(
     written: &Written,
     history: &History,
     late: Vec<Part>,
@@ -276,7 +297,7 @@ fn live_segments(
 }
 
 /// Edits that tell of the deleted rows of new segments, which are in `table` already.
-fn deleted_edits(table: &TableVersion, written: &Written) -> Vec<Edit> {
+pub(super) fn deleted_edits(table: &TableVersion, written: &Written) -> Vec<Edit> {
     let is_new = |s: &&LiveSegment| {
         written
             .segments
@@ -293,7 +314,12 @@ fn deleted_edits(table: &TableVersion, written: &Written) -> Vec<Edit> {
         .collect()
 }
 
-fn size_of(segment: &LiveSegment) -> Size {
+fn size_of(segment: &LiveSegment, period: Option<usize>) -> Size {
+    let zone = period.and_then(|column| segment.zone(column).ok().flatten());
+    let period = zone.and_then(|zone| match zone.bounds {
+        Bounds::Int(first, last) => Some((first, last)),
+        _ => None,
+    });
     let (rows, live) = (segment.record.rows, segment.live_rows());
     let raw_bytes = u128::from(segment.record.raw_bytes) * u128::from(live);
     Size {
@@ -301,5 +327,6 @@ fn size_of(segment: &LiveSegment) -> Size {
         rows,
         live,
         raw_bytes: (raw_bytes / u128::from(rows.max(1))) as u64,
+        period,
     }
 }

@@ -6,10 +6,10 @@ use arrow::array::ArrayRef;
 use roaring::RoaringBitmap;
 
 use super::Shared;
-use super::segments::{RowSource, Written};
-use crate::history::History;
+use super::segments::{RowSource, Strings, Written};
+use crate::history::{History, Source};
 use crate::placement::Placement;
-use crate::segment::{ChunkCache, ColumnCursor};
+use crate::segment::{ChunkCache, ColumnCursor, ColumnKind};
 use crate::version::LiveSegment;
 use crate::{Result, TableMeta};
 
@@ -38,13 +38,21 @@ impl RowSource for Inputs<'_> {
         self.segments.iter().map(|s| s.record.rows as usize).sum()
     }
 
+    fn raw_bytes(&self) -> u64 {
+        self.segments.iter().map(|s| s.record.raw_bytes).sum()
+    }
+
     fn column(&self, column: usize) -> Result<Vec<ArrayRef>> {
+        let parts = self.segments.iter().map(|s| self.blocks(s, column));
+        Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    fn strings(&self, column: usize) -> Result<Vec<Strings>> {
         let mut parts = Vec::new();
         for segment in self.segments {
-            let reader = segment.reader()?;
-            let mut cursor = ColumnCursor::default();
-            for block in 0..reader.blocks() {
-                parts.push(segment.read(column, block, &self.cache, &mut cursor)?);
+            match self.codes(segment, column)? {
+                Some(codes) => parts.push(codes),
+                None => parts.extend(self.blocks(segment, column)?.into_iter().map(Strings::Rows)),
             }
         }
         Ok(parts)
@@ -70,12 +78,53 @@ impl RowSource for Inputs<'_> {
     }
 }
 
+impl Inputs<'_> {
+    /// A column of a segment, block by block.
+    fn blocks(&self, segment: &LiveSegment, column: usize) -> Result<Vec<ArrayRef>> {
+        let mut cursor = ColumnCursor::default();
+        let blocks = 0..segment.reader()?.blocks();
+        let read = |block| segment.read(column, block, &self.cache, &mut cursor);
+        blocks.map(read).collect()
+    }
+
+    /// A column of strings by its codes; `None` when the segment has no dictionary of it.
+    fn codes(&self, segment: &LiveSegment, column: usize) -> Result<Option<Strings>> {
+        let reader = segment.reader()?;
+        let Source::Stored(column) = segment.source(column) else {
+            return Ok(None);
+        };
+        let Some(info) = reader.codes_info(column)? else {
+            return Ok(None);
+        };
+        if !matches!(info.kind, ColumnKind::Dictionary) {
+            return Ok(None);
+        }
+        let mut codes = Vec::with_capacity(reader.rows());
+        let mut block_codes: Vec<u32> = Vec::new();
+        for block in 0..reader.blocks() {
+            reader.codes(column, block, &mut block_codes)?;
+            codes.extend_from_slice(&block_codes);
+        }
+        let chunks = 0..reader.dictionary_chunks(column)?;
+        let entries = chunks.map(|chunk| reader.strings_chunk(column, chunk, &self.cache));
+        let entries = entries.collect::<Result<_>>()?;
+        let mut hashes = Vec::new();
+        reader.hashes(column, &mut hashes)?;
+        Ok(Some(Strings::Codes {
+            codes,
+            null_code: info.null_code,
+            entries,
+            hashes,
+        }))
+    }
+}
+
 impl MergeJob {
     pub(super) fn run(&self, shared: &Shared) -> Result<Written> {
         let inputs = Inputs {
             segments: &self.inputs,
             cache: ChunkCache::new(16 << 20),
         };
-        shared.write_segments(&self.meta, &self.history, &inputs)
+        shared.write_segments((&self.meta, &self.history), &inputs, 1)
     }
 }

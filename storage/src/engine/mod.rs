@@ -3,18 +3,23 @@
 //!
 //! Way of a commit: `Store::submit` prepares it, `queue` holds it, `group` stages, logs, syncs, applies
 //! and acknowledges it together with its neighbours. `rotation` seals memtables and starts WAL files,
-//! `install` takes over what jobs wrote, `catalog` does DDL, `recovery` builds all of it at open.
+//! `install` takes over what jobs wrote, `catalog` does DDL, `recovery` builds all of it at open. A large
+//! commit becomes segments before it is queued: `bulk`.
 //!
 //! Lock order: writer, then published version or a queue; never two of the latter at once.
 
+mod activity;
 mod alter;
 mod background;
+mod bulk;
 mod catalog;
+mod cutting;
 mod delete;
 mod flush;
 mod group;
 mod install;
 mod merge;
+mod parallel;
 mod policy;
 mod queue;
 mod recovery;
@@ -36,8 +41,11 @@ use crate::segment::ChunkCache;
 use crate::version::Version;
 use crate::{Environment, Error, Options, Result};
 
+use activity::Counters;
+pub use activity::{Activity, StepActivity};
 use background::JobResult;
 pub(crate) use background::Threads;
+pub(crate) use bulk::Bulk;
 use flush::FlushJob;
 use merge::MergeJob;
 use queue::Queue;
@@ -54,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) hasher: KeyHasher,
     pub(crate) cache: Arc<ChunkCache>,
     pub(crate) file_ids: FileIds,
+    counters: Counters,
     published: RwLock<Arc<Version>>,
     queue: Queue<Message>,
     flushes: Queue<FlushJob>,

@@ -10,6 +10,7 @@ use arrow::compute::concat;
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
+use super::activity::Counters;
 use super::queue::Queue;
 use super::writer::Writer;
 use super::{Engine, Shared};
@@ -68,6 +69,7 @@ impl Engine {
             hasher,
             cache,
             file_ids,
+            counters: Counters::default(),
             published: RwLock::default(),
             queue: Queue::default(),
             flushes: Queue::default(),

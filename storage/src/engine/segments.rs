@@ -1,42 +1,65 @@
 //! Writing sorted rows into new segment files, wherever the rows come from.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{concat, take};
 use arrow::datatypes::DataType;
+use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 
 use super::Shared;
+use super::cutting::{Output, cut};
+use super::parallel::in_order;
 use crate::format::{FileId, Seal};
 use crate::history::History;
 use crate::home::Move;
 use crate::keys::{KeyColumns, KeyIndex, key_columns, key_path, write_index};
-use crate::placement::{Placement, shards_of};
-use crate::segment::{PublishedSegment, SegmentWriter, segment_path};
+use crate::placement::Placement;
+use crate::segment::{
+    CheckedStrings, CodedStrings, EncodedColumn, PublishedSegment, SegmentWriter, StringCoder,
+    segment_path,
+};
 use crate::sort::sorted_order;
 use crate::{Error, Result, TableMeta};
 
-/// Decoded bytes a segment may reach. Bounds blocks, and the memory of a later merge.
-pub(super) const SEGMENT_RAW_BYTES_MAX: u64 = 1 << 30;
-
-/// Rows are parted into shards once they come to this part of a full segment for each.
-const SHARD_FRACTION: usize = 64;
-
-/// Rows to be written: a sealed memtable, or the segments of a merge.
-pub(super) trait RowSource {
+/// Rows to be written: a sealed memtable, a large commit, or the segments of a merge.
+pub(super) trait RowSource: Sync {
     fn rows(&self) -> usize;
+
+    /// About how many bytes they take in memory.
+    fn raw_bytes(&self) -> u64;
 
     /// A column of all rows, in parts.
     fn column(&self, column: usize) -> Result<Vec<ArrayRef>>;
+
+    /// A column of text or bytes of all rows, in parts.
+    fn strings(&self, column: usize) -> Result<Vec<Strings>> {
+        Ok(self
+            .column(column)?
+            .into_iter()
+            .map(Strings::Rows)
+            .collect())
+    }
 
     /// Numbers of the rows that are not to be written.
     fn deleted(&self) -> RoaringBitmap;
 
     /// Where all of them belong.
     fn placement(&self) -> Placement;
+}
+
+/// Some rows of a column of text or bytes.
+pub(super) enum Strings {
+    Rows(ArrayRef),
+    /// Codes of a dictionary with these entries, cut into chunks, and their hashes.
+    Codes {
+        codes: Vec<u32>,
+        null_code: bool,
+        entries: Vec<Arc<CheckedStrings>>,
+        hashes: Vec<u64>,
+    },
 }
 
 /// What a flush or a merge wrote.
@@ -57,32 +80,25 @@ impl Written {
 }
 
 impl Shared {
-    /// Writes the rows in order of the sort key into as many segments as they need. The files are
-    /// durable and unnamed: they count only once the manifest names them.
+    /// Writes the rows in order of the sort key into as many segments as they need, on so many threads.
+    /// The files are durable and unnamed: they count only once the manifest names them.
     pub(super) fn write_segments(
         &self,
-        meta: &TableMeta,
-        history: &History,
+        (meta, history): (&TableMeta, &History),
         source: &dyn RowSource,
+        threads: usize,
     ) -> Result<Written> {
         let unique = key_columns(history, &meta.spec.unique_keys);
         let keys = meta.spec.sort_key.iter().map(|&c| whole_column(source, c));
         let order = sorted_order(&keys.collect::<Result<Vec<_>>>()?)?;
         let order = match order {
-            Some(order) => order.values().to_vec(),
+            Some(order) => order,
             None => (0..source.rows() as u32).collect(),
         };
         let order = without(order, &source.deleted());
-        let parts = self.parted(meta, source, order)?;
-        let sizes = row_bytes(meta, source)?;
-        let cut = |(placement, rows): &(Placement, UInt32Array)| {
-            let cuts = self.cuts(&sizes, rows).into_iter();
-            let rows = cuts.map(|cut| (*placement, rows.slice(cut.start, cut.len())));
-            rows.collect::<Vec<_>>()
-        };
-        let outputs: Vec<_> = parts.iter().flat_map(cut).collect();
+        let outputs = cut(&self.options, meta, source, order)?;
         let mut paths = Vec::new();
-        let written = self.write_columns((meta, &unique), source, &outputs, &mut paths);
+        let written = self.write_files((meta, &unique), (source, &outputs), threads, &mut paths);
         let synced = written.and_then(|segments| {
             let synced = self.fs.sync_dir(&self.dir);
             synced.map_err(|e| Error::io("sync", &self.dir, &e))?;
@@ -99,13 +115,12 @@ impl Shared {
         })
     }
 
-    /// Writes segments side by side, column by column: each column is gathered once. `paths` receives
-    /// the files that were begun.
-    fn write_columns(
+    /// Writes segments side by side, column by column. `paths` receives the files that were begun.
+    fn write_files(
         &self,
         (meta, unique): (&TableMeta, &[KeyColumns]),
-        source: &dyn RowSource,
-        outputs: &[(Placement, UInt32Array)],
+        (source, outputs): (&dyn RowSource, &[Output]),
+        threads: usize,
         paths: &mut Vec<PathBuf>,
     ) -> Result<Vec<Arc<PublishedSegment>>> {
         let mut writers = Vec::with_capacity(outputs.len());
@@ -124,14 +139,21 @@ impl Shared {
             writer.place(*placement);
             writers.push((writer, (seal.file, rows)));
         }
-        for column in 0..meta.spec.columns.len() {
-            let whole = whole_column(source, column)?;
-            for (writer, (_, rows)) in &mut writers {
-                let sorted = take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))?;
-                writer.column(&sorted)?;
-            }
-        }
-        let open = |(writer, (file, rows)): (SegmentWriter, (FileId, &UInt32Array))| {
+        let columns = &meta.spec.columns;
+        let encode = |number: usize| match columns.get(number) {
+            Some(column) => self.encode(source, (number, &column.data_type), outputs),
+            None => Ok(Vec::new()),
+        };
+        in_order(threads, columns.len(), encode, |encoded| {
+            let mut columns = writers.iter_mut().zip(encoded);
+            columns.try_for_each(|((writer, _), column)| writer.append(column))
+        })?;
+        let writers: Vec<_> = writers.into_iter().map(|w| Mutex::new(Some(w))).collect();
+        let finish = |number: usize| {
+            let writer = writers.get(number).and_then(|w| w.lock().take());
+            let Some((writer, (file, rows))) = writer else {
+                return Err(Error::Invalid("a segment is finished once".into()));
+            };
             let (fs, dir, table) = (&self.fs, &self.dir, (meta.id, &meta.arrow));
             let record = writer.finish()?;
             self.write_keys(file, unique, |column| sorted_column(source, column, rows))?;
@@ -142,7 +164,34 @@ impl Shared {
                 _ => segment.with_keys(Ok(self.open_keys(file, unique)?)),
             }))
         };
-        writers.into_iter().map(open).collect()
+        let mut segments = Vec::with_capacity(writers.len());
+        in_order(threads, writers.len(), finish, |segment| {
+            segments.push(segment);
+            Ok(())
+        })?;
+        Ok(segments)
+    }
+
+    /// A column as each of the segments will have it. It is gathered once.
+    fn encode(
+        &self,
+        source: &dyn RowSource,
+        (column, data_type): (usize, &DataType),
+        outputs: &[Output],
+    ) -> Result<Vec<EncodedColumn>> {
+        if !matches!(data_type, DataType::Utf8View | DataType::BinaryView) {
+            let whole = whole_column(source, column)?;
+            let encode = |(_, rows): &Output| {
+                let sorted = take(&whole, rows, None).map_err(|e| Error::Invalid(e.to_string()))?;
+                Ok(EncodedColumn::of_array(&sorted, self.database))
+            };
+            return outputs.iter().map(encode).collect();
+        }
+        let parts = source.strings(column)?;
+        let strings = coded(&parts, source.rows(), self.database)?;
+        let encode =
+            |(_, rows): &Output| EncodedColumn::of_strings(data_type, &strings, rows.values());
+        Ok(outputs.iter().map(encode).collect())
     }
 
     /// Writes the key file of a segment, whose columns are given by position.
@@ -183,53 +232,6 @@ impl Shared {
         }
         Ok(index)
     }
-
-    /// Where to cut the sorted rows so that no segment has too many rows or bytes.
-    fn cuts(&self, sizes: &[u64], order: &UInt32Array) -> Vec<Range<usize>> {
-        let rows_max = self.options.segment_rows;
-        let (mut cuts, mut start, mut bytes) = (Vec::new(), 0, 0);
-        for (at, &row) in order.values().iter().enumerate() {
-            let size = sizes.get(row as usize).copied().unwrap_or(0);
-            let full = at - start >= rows_max || bytes + size > SEGMENT_RAW_BYTES_MAX;
-            if full && at > start {
-                cuts.push(start..at);
-                (start, bytes) = (at, 0);
-            }
-            bytes += size;
-        }
-        if start < order.len() {
-            cuts.push(start..order.len());
-        }
-        cuts
-    }
-
-    /// Parts sorted rows by shard, in each of which they stay sorted, if there are enough of them.
-    fn parted(
-        &self,
-        meta: &TableMeta,
-        source: &dyn RowSource,
-        order: Vec<u32>,
-    ) -> Result<Vec<(Placement, UInt32Array)>> {
-        let shards = self.options.shards;
-        let rows_min = (self.options.segment_rows / SHARD_FRACTION).max(1) * shards as usize;
-        let leading = meta.spec.shard_key.first();
-        let leading = leading.filter(|_| shards > 1 && order.len() >= rows_min);
-        let (Placement::Mixed, Some(&leading)) = (source.placement(), leading) else {
-            return Ok(vec![(source.placement(), order.into())]);
-        };
-        let places = shards_of(&whole_column(source, leading)?, shards);
-        let mut by_shard = vec![Vec::new(); shards as usize];
-        for row in order {
-            let shard = places.get(row as usize).copied().unwrap_or(0);
-            if let Some(rows) = by_shard.get_mut(shard as usize) {
-                rows.push(row);
-            }
-        }
-        let place = |(shard, rows): (u32, Vec<u32>)| {
-            (Placement::Shard { shard, shards }, UInt32Array::from(rows))
-        };
-        Ok((0..).zip(by_shard).map(place).collect())
-    }
 }
 
 fn sorted_column(source: &dyn RowSource, column: usize, rows: &UInt32Array) -> Result<ArrayRef> {
@@ -244,33 +246,32 @@ fn without(mut order: Vec<u32>, deleted: &RoaringBitmap) -> Vec<u32> {
     order
 }
 
-fn whole_column(source: &dyn RowSource, column: usize) -> Result<ArrayRef> {
+/// The strings of all parts, each once. `seed` is that of their hashes.
+fn coded(parts: &[Strings], rows: usize, seed: u64) -> Result<CodedStrings<'_>> {
+    let mut coder = StringCoder::new(rows, seed);
+    for part in parts {
+        match part {
+            Strings::Rows(array) => coder.add_array(array),
+            Strings::Codes {
+                codes,
+                null_code,
+                entries,
+                hashes,
+            } => {
+                let entries = entries.iter().flat_map(|chunk| chunk.iter());
+                let entries = entries.zip(hashes.iter().copied());
+                if !coder.add_codes(codes, *null_code, entries) {
+                    return Err(Error::Invalid("a code is beyond its dictionary".into()));
+                }
+            }
+        }
+    }
+    Ok(coder.finish())
+}
+
+pub(super) fn whole_column(source: &dyn RowSource, column: usize) -> Result<ArrayRef> {
     let parts = source.column(column)?;
     let parts: Vec<&dyn Array> = parts.iter().map(|p| p.as_ref()).collect();
     // Views keep pointing into the buffers of the parts: no string is copied here.
     concat(&parts).map_err(|e| Error::Invalid(e.to_string()))
-}
-
-/// About how many bytes each row takes when decoded.
-fn row_bytes(meta: &TableMeta, source: &dyn RowSource) -> Result<Vec<u64>> {
-    let fixed = 8 * meta.spec.columns.len() as u64;
-    let mut sizes = vec![fixed; source.rows()];
-    for (number, column) in meta.spec.columns.iter().enumerate() {
-        if !matches!(column.data_type, DataType::Utf8View | DataType::BinaryView) {
-            continue;
-        }
-        let mut rows = sizes.iter_mut();
-        for part in source.column(number)? {
-            let views = match part.data_type() {
-                DataType::Utf8View => part.as_string_view().views().clone(),
-                _ => part.as_binary_view().views().clone(),
-            };
-            // The low 32 bits of a view are the length of its string.
-            let lengths = views.iter().map(|&view| u64::from(view as u32));
-            rows.by_ref()
-                .zip(lengths)
-                .for_each(|(size, length)| *size += 16 + length);
-        }
-    }
-    Ok(sizes)
 }

@@ -11,12 +11,15 @@ use crate::commit::PreparedCommit;
 use crate::format::FileId;
 use crate::manifest::{Edit, ManifestLog};
 use crate::memtable::Memtable;
-use crate::version::Version;
+use crate::version::{TableVersion, Version};
 use crate::wal::WalLog;
-use crate::{Error, Result};
+use crate::{Error, Result, TableId};
 
 /// How long written but unsynced commits may stay so.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Small segments of a table beyond which commits wait for merges.
+const SMALL_SEGMENTS_MAX: usize = 1000;
 
 /// A caller of `Store::flush`, waiting until none of the memtables is left.
 #[derive(Debug)]
@@ -44,8 +47,16 @@ pub(crate) struct Writer {
     /// The same for merges.
     pub(crate) merge_retry: Option<Duration>,
     pub(crate) merging: bool,
+    /// The table of the last merge.
+    pub(crate) merged_last: Option<TableId>,
+    /// When nothing will have come for long enough to merge what is left.
+    pub(crate) rest_due: Option<Duration>,
+    /// Whether that is so.
+    pub(crate) resting: bool,
     /// Segments that could not be read for a merge.
     pub(crate) unmergeable: HashSet<FileId>,
+    /// Since when commits have had to wait for flushes or merges.
+    pub(crate) stalled_since: Option<Duration>,
     /// Segments to be rewritten for every deleted row.
     pub(crate) erasing: HashSet<FileId>,
     /// Why writing has stopped, once it has.
@@ -82,6 +93,10 @@ impl Writer {
             flush_retry: None,
             merge_retry: None,
             merging: false,
+            merged_last: None,
+            rest_due: None,
+            resting: false,
+            stalled_since: None,
             unmergeable: HashSet::new(),
             erasing: HashSet::new(),
             stopped: None,
@@ -91,6 +106,7 @@ impl Writer {
     /// Starts what recovery found to be due.
     pub(crate) fn catch_up(&mut self) {
         self.seal_full();
+        self.note_arrival();
         self.queue_merge();
     }
 
@@ -125,11 +141,23 @@ impl Writer {
                     .drain(..)
                     .for_each(|w| w.done.call(Err(error.clone())));
             } else if self.has_room() {
+                self.note_room();
                 self.commit_group();
                 self.seal_full();
             } else {
+                let now = self.now();
+                self.stalled_since.get_or_insert(now);
                 return;
             }
+        }
+        self.note_room();
+    }
+
+    /// Notes that commits have to wait no longer.
+    fn note_room(&mut self) {
+        if let Some(since) = self.stalled_since.take() {
+            let time = self.now().saturating_sub(since);
+            self.shared.counters.note_stall(time);
         }
     }
 
@@ -149,11 +177,21 @@ impl Writer {
         }
     }
 
-    /// Whether memtables waiting to be flushed leave room for more.
+    /// Whether memtables waiting to be flushed, and segments to be merged, leave room for more.
     fn has_room(&self) -> bool {
         let sealed = self.version.tables.values().flat_map(|t| &t.sealed);
         let bytes: u64 = sealed.map(|m| m.bytes()).sum();
-        bytes <= 3 * self.shared.options.memtable_bytes as u64
+        bytes <= 3 * self.shared.options.memtable_bytes as u64 && !self.merging_lags()
+    }
+
+    /// Whether merging has fallen far behind, and goes on by itself.
+    fn merging_lags(&self) -> bool {
+        let small = self.shared.options.segment_rows as u64 / 8;
+        let lags = |table: &TableVersion| {
+            let small = table.segments.iter().filter(|s| s.record.rows < small);
+            small.count() > SMALL_SEGMENTS_MAX
+        };
+        self.merging && self.version.tables.values().any(|t| lags(t))
     }
 
     /// Stops writing for good. Reading goes on.
@@ -219,7 +257,7 @@ impl Writer {
             return None;
         }
         let flush = self.flush_retry.as_ref().map(|(_, at)| *at);
-        [self.sync_due, flush, self.merge_retry]
+        [self.sync_due, flush, self.merge_retry, self.rest_due]
             .into_iter()
             .flatten()
             .min()
@@ -248,6 +286,11 @@ impl Writer {
         }
         if self.merge_retry.is_some_and(|due| due <= now) {
             self.merge_retry = None;
+            self.queue_merge();
+        }
+        if self.rest_due.is_some_and(|due| due <= now) {
+            self.rest_due = None;
+            self.resting = true;
             self.queue_merge();
         }
     }

@@ -53,14 +53,10 @@ const RUNS_SAVE_MIN: usize = 512;
 
 impl Shape {
     /// The smallest layout for `codes`.
-    pub(crate) fn of(codes: &[u64]) -> Self {
-        let low = codes.iter().copied().min().unwrap_or(0);
-        let high = codes.iter().copied().max().unwrap_or(0);
-        let changes = codes
-            .iter()
-            .zip(codes.iter().skip(1))
-            .filter(|(a, b)| a != b);
-        let (runs, bits) = (changes.count() + 1, bits_of(high - low));
+    pub(crate) fn of<T: Lane>(codes: &[T]) -> Self {
+        let (low, high, changes) = T::survey(codes);
+        let (low, high): (u64, u64) = (low.into(), high.into());
+        let (runs, bits) = (changes + 1, bits_of(high - low));
         let packed = packed_bytes(codes.len(), bits);
         let (starts, bitmap) = (2 * (runs - 1), codes.len().div_ceil(8));
         let as_runs = starts.min(bitmap) + packed_bytes(runs, bits);
@@ -91,32 +87,33 @@ impl Shape {
     }
 
     /// Appends the data of the block whose shape this is.
-    pub(crate) fn encode(&self, codes: &[u64], out: &mut Vec<u8>) {
-        let distance = |&code: &u64| code - self.low;
+    pub(crate) fn encode<T: Lane>(&self, codes: &[T], out: &mut Vec<u8>) {
         if self.layout == Layout::Packed {
-            let codes: Vec<u64> = codes.iter().map(distance).collect();
-            return pack(&codes, self.bits, out);
+            return pack(codes, self.low, self.bits, out);
         }
-        let starts = || {
-            let pairs = codes.iter().zip(codes.iter().skip(1)).zip(1usize..);
-            pairs.filter(|((a, b), _)| a != b).map(|(_, row)| row)
-        };
+        let mut values: Vec<T> = Vec::with_capacity(self.runs as usize);
+        values.extend(codes.first());
+        let pairs = codes.iter().zip(codes.iter().skip(1)).zip(1usize..);
+        let starts = pairs.filter(|((a, b), _)| a != b);
         if self.layout == Layout::RunStarts {
-            starts().for_each(|row| out.extend_from_slice(&(row as u16).to_le_bytes()));
+            for ((_, &code), row) in starts {
+                out.extend_from_slice(&(row as u16).to_le_bytes());
+                values.push(code);
+            }
         } else {
             let mut bits = vec![0u8; codes.len().div_ceil(8)];
-            for row in starts().chain([0]) {
+            if let Some(first) = bits.first_mut() {
+                *first = 1;
+            }
+            for ((_, &code), row) in starts {
                 if let Some(byte) = bits.get_mut(row / 8) {
                     *byte |= 1 << (row % 8);
                 }
+                values.push(code);
             }
             out.extend(bits);
         }
-        let firsts = [0].into_iter().chain(starts());
-        let values: Vec<u64> = firsts
-            .filter_map(|row| codes.get(row).map(distance))
-            .collect();
-        pack(&values, self.bits, out);
+        pack(&values, self.low, self.bits, out);
     }
 }
 

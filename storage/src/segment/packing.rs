@@ -32,10 +32,12 @@ pub trait Lane: Copy + Default + Ord + TryFrom<u64> + Into<u64> + 'static {
     fn wrap(number: u64) -> Self;
     /// The sum without its overflow.
     fn wrapping_add(self, other: Self) -> Self;
+    /// The least, the greatest, and how many differ from the one before; zeros for none.
+    fn survey(numbers: &[Self]) -> (Self, Self, usize);
 }
 
 macro_rules! lane {
-    ($lane:ty, $pack:ident, $unpack:ident) => {
+    ($lane:ty, $pack:ident, $unpack:ident, $survey:ident) => {
         impl Lane for $lane {
             fn wrap(number: u64) -> Self {
                 number as $lane
@@ -43,28 +45,53 @@ macro_rules! lane {
             fn wrapping_add(self, other: Self) -> Self {
                 <$lane>::wrapping_add(self, other)
             }
+            fn survey(numbers: &[Self]) -> (Self, Self, usize) {
+                $survey(numbers)
+            }
+        }
+
+        #[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]
+        fn $survey(numbers: &[$lane]) -> ($lane, $lane, usize) {
+            let Some((&first, rest)) = numbers.split_first() else {
+                return (0, 0, 0);
+            };
+            let (mut low, mut high) = (first, first);
+            for &number in rest {
+                low = low.min(number);
+                high = high.max(number);
+            }
+            // Counted in 32 bits: as wide as most numbers, and blocks are short.
+            let mut changes = 0u32;
+            for (a, b) in numbers.iter().zip(rest) {
+                changes += u32::from(a != b);
+            }
+            (low, high, changes as usize)
         }
 
         /// Adds a group to `out`, which is `ROW * bits` zeros.
-        fn $pack(numbers: &[u64; GROUP], bits: usize, out: &mut [u8]) {
+        #[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]
+        fn $pack(numbers: &[$lane; GROUP], bits: usize, out: &mut [u8]) {
             const WIDTH: usize = <$lane>::BITS as usize;
             const BYTES: usize = WIDTH / 8;
             let (words, _) = out.as_chunks_mut::<ROW>();
             let (rows, _) = numbers.as_chunks::<{ GROUP / WIDTH }>();
             for (row, numbers) in rows.iter().enumerate() {
                 let (word, shift) = (row * bits / WIDTH, row * bits % WIDTH);
-                let mut put = |word: usize, move_bits: &dyn Fn(u64) -> $lane| {
-                    let Some(lanes) = words.get_mut(word) else {
-                        return;
-                    };
+                if let Some(lanes) = words.get_mut(word) {
                     let (lanes, _) = lanes.as_chunks_mut::<BYTES>();
                     for (lane, &number) in lanes.iter_mut().zip(numbers) {
-                        *lane = (<$lane>::from_le_bytes(*lane) | move_bits(number)).to_le_bytes();
+                        *lane = (<$lane>::from_le_bytes(*lane) | number << shift).to_le_bytes();
                     }
-                };
-                put(word, &|number| (number as $lane) << shift);
-                if shift + bits > WIDTH {
-                    put(word + 1, &|number| (number as $lane) >> (WIDTH - shift));
+                }
+                if shift + bits <= WIDTH {
+                    continue;
+                }
+                if let Some(lanes) = words.get_mut(word + 1) {
+                    let (lanes, _) = lanes.as_chunks_mut::<BYTES>();
+                    for (lane, &number) in lanes.iter_mut().zip(numbers) {
+                        let high = number >> (WIDTH - shift);
+                        *lane = (<$lane>::from_le_bytes(*lane) | high).to_le_bytes();
+                    }
                 }
             }
         }
@@ -100,31 +127,45 @@ macro_rules! lane {
     };
 }
 
-lane!(u8, pack_u8, unpack_u8);
-lane!(u16, pack_u16, unpack_u16);
-lane!(u32, pack_u32, unpack_u32);
-lane!(u64, pack_u64, unpack_u64);
+lane!(u8, pack_u8, unpack_u8, survey_u8);
+lane!(u16, pack_u16, unpack_u16, survey_u16);
+lane!(u32, pack_u32, unpack_u32, survey_u32);
+lane!(u64, pack_u64, unpack_u64, survey_u64);
 
-/// Appends `numbers`, each below `2^bits`.
-pub(crate) fn pack(numbers: &[u64], bits: u8, out: &mut Vec<u8>) {
+/// Appends the distances of `numbers` from `low`, each below `2^bits`.
+pub(crate) fn pack<T: Lane>(numbers: &[T], low: u64, bits: u8, out: &mut Vec<u8>) {
     if bits == 0 {
         return;
     }
+    let distance = |&number: &T| -> u64 {
+        let number: u64 = number.into();
+        number.wrapping_sub(low)
+    };
     let (groups, tail) = numbers.as_chunks::<GROUP>();
-    for group in groups {
-        let start = out.len();
-        out.resize(start + ROW * usize::from(bits), 0);
-        let to = out.get_mut(start..).unwrap_or_default();
-        match bits {
-            ..=8 => pack_u8(group, bits.into(), to),
-            9..=16 => pack_u16(group, bits.into(), to),
-            17..=32 => pack_u32(group, bits.into(), to),
-            _ => pack_u64(group, bits.into(), to),
-        }
+    let start = out.len();
+    let group_bytes = ROW * usize::from(bits);
+    out.resize(start + group_bytes * groups.len(), 0);
+    let to = out.get_mut(start..).unwrap_or_default();
+    macro_rules! pack_with {
+        ($lane:ty, $pack:ident) => {{
+            let mut lanes = [0 as $lane; GROUP];
+            for (group, to) in groups.iter().zip(to.chunks_exact_mut(group_bytes)) {
+                for (lane, number) in lanes.iter_mut().zip(group) {
+                    *lane = distance(number) as $lane;
+                }
+                $pack(&lanes, bits.into(), to);
+            }
+        }};
+    }
+    match bits {
+        ..=8 => pack_with!(u8, pack_u8),
+        9..=16 => pack_with!(u16, pack_u16),
+        17..=32 => pack_with!(u32, pack_u32),
+        _ => pack_with!(u64, pack_u64),
     }
     let (mut pending, mut filled) = (0u128, 0);
-    for &number in tail {
-        pending |= u128::from(number) << filled;
+    for number in tail {
+        pending |= u128::from(distance(number)) << filled;
         filled += u32::from(bits);
         while filled >= 8 {
             out.push(pending as u8);
@@ -217,7 +258,7 @@ mod tests {
             for count in [0, 1, 7, 1023, 1024, 1025, 3000] {
                 let numbers = numbers(bits, count);
                 let mut packed = Vec::new();
-                pack(&numbers, bits, &mut packed);
+                pack(&numbers, 0, bits, &mut packed);
                 assert_eq!(
                     packed.len(),
                     packed_bytes(count, bits),
@@ -237,7 +278,7 @@ mod tests {
         ) {
             let numbers = numbers(bits, count);
             let mut packed = Vec::new();
-            pack(&numbers, bits, &mut packed);
+            pack(&numbers, 0, bits, &mut packed);
             let mut back: Vec<u32> = vec![7];
             unpack(&packed, bits, count, base, &mut back);
             prop_assert_eq!(back.remove(0), 7);

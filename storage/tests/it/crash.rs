@@ -104,6 +104,24 @@ fn fixed_workload() -> Vec<Step> {
         commit("b", 0..9),
         Step::Reopen,
     ]);
+    // Large commits, which do not go through the log: alone, beside small ones, of two tables, with rows
+    // that are there, and in the place of others.
+    let large = |rows| Insert {
+        on_duplicate: OnDuplicate::Skip,
+        ..Insert::durable(rows)
+    };
+    steps.extend([
+        commit("a", 500..540),
+        Step::Commits(vec![
+            Insert::durable(vec![("b", vec![500])]),
+            large(vec![("a", (530..570).collect()), ("b", (20..60).collect())]),
+            Insert::durable(vec![("b", vec![501])]),
+        ]),
+        Step::Choose("a", (510..550).collect()),
+        Step::Commits(vec![Insert::update("a", (500..560).collect())]),
+        Step::DeleteChosen(IfGone::Ignore),
+        Step::Reopen,
+    ]);
     steps.extend([Step::Job, Step::Job, Step::Truncate("b"), commit("b", 0..4)]);
     steps.extend([
         Step::AddColumn("a", 5),

@@ -66,7 +66,7 @@ fn goes_on(world: &mut World) -> bool {
         world.current(),
         "a failed step left something"
     );
-    world.in_doubt = None;
+    world.in_doubt.clear();
     true
 }
 
@@ -123,7 +123,7 @@ fn writing_goes_on_once_a_full_disk_has_space_again() {
                     {
                         break;
                     }
-                    world.in_doubt = None;
+                    world.in_doubt.clear();
                 }
             }
             assert_eq!(

@@ -1,0 +1,286 @@
+//! Large commits: their rows are sorted and written into segments on the submitting thread, before they
+//! are queued. The commit itself is then one record of the manifest that names the segments and lists the
+//! rows it deletes; the WAL holds a commit without rows in its place, so that sequences stay consecutive.
+//!
+//! INVARIANT: until that record is durable nothing names the files. They go with the commit that fails,
+//! or at the next open.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use roaring::RoaringBitmap;
+
+use super::group::{Changes, Stage};
+use super::install::{deleted_edits, live_segments};
+use super::segments::{RowSource, Written};
+use super::writer::Writer;
+use super::{Engine, Shared};
+use crate::commit::{Commit, PreparedCommit, WriteBatch};
+use crate::home::Place;
+use crate::manifest::Edit;
+use crate::options::Schedule;
+use crate::placement::Placement;
+use crate::rows::batch_bytes;
+use crate::segment::PublishedSegment;
+use crate::wal::put_commit;
+use crate::{Error, Result, SyncMode, TableId};
+
+/// Threads that encode one large commit at most.
+const THREADS_MAX: usize = 8;
+
+/// The segments of a large commit, by table. All rows of the first inserts for the table are in what was
+/// written first, and so on.
+#[derive(Debug, Default)]
+pub(crate) struct Bulk {
+    tables: BTreeMap<TableId, Vec<Written>>,
+    unnamed: Unnamed,
+}
+
+impl Bulk {
+    /// Adds what was written of later inserts.
+    pub(crate) fn append(&mut self, mut more: Self) {
+        for (id, written) in std::mem::take(&mut more.tables) {
+            self.tables.entry(id).or_default().extend(written);
+        }
+        self.unnamed.0.append(&mut more.unnamed.0);
+    }
+}
+
+/// Files that no record names: they go when this is dropped.
+#[derive(Debug, Default)]
+struct Unnamed(Vec<Arc<PublishedSegment>>);
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|segment| segment.make_obsolete());
+    }
+}
+
+/// All rows that a commit brings for one table.
+struct Batches<'a> {
+    batches: Vec<&'a RecordBatch>,
+    rows: usize,
+    bytes: u64,
+}
+
+impl RowSource for Batches<'_> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn raw_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn column(&self, column: usize) -> Result<Vec<ArrayRef>> {
+        let batches = self.batches.iter();
+        let columns = batches.filter_map(|b| b.columns().get(column));
+        Ok(columns.cloned().collect())
+    }
+
+    fn deleted(&self) -> RoaringBitmap {
+        RoaringBitmap::new()
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Mixed
+    }
+}
+
+impl Shared {
+    /// Whether a commit is to be written into segments at once.
+    pub(crate) fn is_bulk(&self, batch: &WriteBatch) -> bool {
+        let mut bytes = 0;
+        let inserts = batch.inserts.iter();
+        let large = |(_, rows): &(TableId, RecordBatch)| {
+            bytes += batch_bytes(rows);
+            bytes >= self.options.bulk_bytes as u64
+        };
+        inserts.filter(|(_, rows)| rows.num_rows() > 0).any(large)
+    }
+
+    /// Writes the rows of a commit into segments.
+    fn write_bulk(&self, commit: &PreparedCommit) -> Result<Bulk> {
+        let threads = match self.environment.schedule {
+            Schedule::Manual => 1,
+            Schedule::Threads => available_parallelism().map_or(1, |n| n.get().min(THREADS_MAX)),
+        };
+        let mut bulk = Bulk::default();
+        for insert in &commit.inserts {
+            let id = insert.meta.id;
+            if bulk.tables.contains_key(&id) {
+                continue;
+            }
+            let same = || commit.inserts.iter().filter(|i| i.meta.id == id);
+            let source = Batches {
+                batches: same().map(|i| &i.rows).collect(),
+                rows: same().map(|i| i.count).sum(),
+                bytes: same().map(|i| i.bytes).sum(),
+            };
+            let table = (&*insert.meta, &*insert.history);
+            let write = || self.write_segments(table, &source, threads);
+            let written = self.counted(&self.counters.bulk, write)?;
+            bulk.unnamed.0.extend(written.segments.iter().cloned());
+            bulk.tables.insert(id, vec![written]);
+        }
+        Ok(bulk)
+    }
+}
+
+impl Engine {
+    /// Writes the rows of a commit into segments. An input/output error stops writing: what it has to do
+    /// with other files is not known.
+    pub(crate) fn write_bulk(&self, commit: &mut PreparedCommit) -> Result<()> {
+        match self.shared.write_bulk(commit) {
+            Ok(bulk) => {
+                commit.bulk = Some(bulk);
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, Error::Io { .. }) && !error.is_no_space() {
+                    let reason = error.to_string();
+                    self.request(Box::new(move |writer| writer.stop(&reason)));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Commits the segments of a large commit, and its deletes, by one record of the manifest.
+    pub(super) fn commit_bulk(&mut self, commit: &PreparedCommit, bulk: Bulk) -> Result<Commit> {
+        let Bulk { tables, unnamed } = bulk;
+        let mut stage = Stage::default();
+        let mut changes = Changes::default();
+        self.find_deletes(&stage, commit, &mut changes)?;
+        let memory = |(place, _): &(Place, RoaringBitmap)| matches!(place, Place::Memtable(_));
+        if changes
+            .deletes
+            .iter()
+            .flat_map(|(_, parts)| parts)
+            .any(memory)
+        {
+            return Err(Error::Invalid("rows that are not in segments".into()));
+        }
+        let skipped = self.skipped(&mut stage, commit, &mut changes)?;
+        let given: u64 = commit.inserts.iter().map(|i| i.count as u64).sum();
+        let rows_skipped = skipped.values().map(RoaringBitmap::len).sum();
+        let parts = changes.deletes.iter().flat_map(|(_, parts)| parts);
+        let mut done = Commit {
+            sequence: self.version.sequence,
+            rows_inserted: given - rows_skipped,
+            rows_skipped,
+            rows_deleted: parts.map(|(_, rows)| rows.len()).sum(),
+        };
+        if done.rows_inserted + done.rows_deleted > 0 {
+            self.name(&tables, &skipped, changes, unnamed)?;
+            done.sequence = self.version.sequence;
+            for insert in &commit.inserts {
+                // Also of rows that were skipped: no harm in passing them.
+                if let Some(largest) = insert.largest
+                    && let Ok(table) = self.version.table(insert.meta.id)
+                {
+                    table.counter.pass(largest);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Per table the numbers of the rows, over all its inserts, that a unique key keeps out.
+    fn skipped(
+        &self,
+        stage: &mut Stage,
+        commit: &PreparedCommit,
+        changes: &mut Changes,
+    ) -> Result<BTreeMap<TableId, RoaringBitmap>> {
+        let mut firsts: BTreeMap<TableId, u32> = BTreeMap::new();
+        let mut skipped: BTreeMap<TableId, RoaringBitmap> = BTreeMap::new();
+        for (index, insert) in commit.inserts.iter().enumerate() {
+            let keep = self.keep(stage, changes, (index, insert), commit.on_duplicate)?;
+            let first = firsts.entry(insert.meta.id).or_default();
+            let rows = (*first..).zip(&keep).filter(|(_, keep)| !**keep);
+            let rows = rows.map(|(row, _)| row);
+            skipped.entry(insert.meta.id).or_default().extend(rows);
+            *first += keep.len() as u32;
+        }
+        Ok(skipped)
+    }
+
+    /// Has the manifest name the segments, and makes them visible.
+    fn name(
+        &mut self,
+        tables: &BTreeMap<TableId, Vec<Written>>,
+        skipped: &BTreeMap<TableId, RoaringBitmap>,
+        changes: Changes,
+        mut unnamed: Unnamed,
+    ) -> Result<()> {
+        let mut next = self.version.clone();
+        next.sequence += 1;
+        for (table, parts) in &changes.deletes {
+            for (place, rows) in parts {
+                next.change(*table, |table| table.delete(*place, rows, self.wal.id()));
+            }
+        }
+        let mut edits = Vec::new();
+        for (&id, written) in tables {
+            let none = RoaringBitmap::new();
+            let skipped = skipped.get(&id).unwrap_or(&none);
+            let mut first = 0;
+            for written in written {
+                let end = first + written.order.len() as u32;
+                let here = skipped.range(first..end).map(|row| row - first);
+                let late = written.as_move(written.order.len());
+                let late = late.translate(0, &here.collect());
+                first = end;
+                next.change(id, |table| {
+                    let added = live_segments(written, &table.history, late)?;
+                    Arc::make_mut(&mut table.segments).extend(added);
+                    Ok::<(), Error>(())
+                })
+                .transpose()?;
+                edits.push(Edit::Segments {
+                    id,
+                    removed: Vec::new(),
+                    added: written.segments.iter().map(|s| s.record).collect(),
+                });
+                edits.extend(deleted_edits(next.table(id)?, written));
+            }
+            let next = next.table(id)?.counter.next();
+            edits.push(Edit::Counter { id, next });
+        }
+        edits.extend(Self::unsaved_deletes(&next));
+        Self::note_saved(&mut next);
+        let wal = self.unneeded_wal(&next);
+        edits.extend(wal.iter().map(|&file| Edit::WalRemoved { file }));
+        self.log_place()?;
+        let named = self.log_edits(&edits);
+        if named.as_ref().is_ok() || named.as_ref().is_err_and(|e| !e.is_no_space()) {
+            // After an error the record may be on the disk all the same: the files must stay.
+            unnamed.0.clear();
+        }
+        named?;
+        self.note_arrival();
+        self.version = next;
+        self.publish();
+        self.remove_wal(&wal);
+        self.queue_merge();
+        Ok(())
+    }
+
+    /// Logs a commit without rows, which takes the sequence of one that the manifest holds.
+    fn log_place(&mut self) -> Result<()> {
+        let mut stage = Stage {
+            commits: 1,
+            sync: Some(SyncMode::Durable),
+            ..Stage::default()
+        };
+        put_commit(&mut stage.payload, 0, 0);
+        self.log(&stage)?;
+        self.version.sequence += 1;
+        Ok(())
+    }
+}

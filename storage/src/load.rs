@@ -1,0 +1,105 @@
+//! Loading more rows than memory holds into one table, in one commit: they are written into segments as
+//! they come, and become visible together. What is kept in memory is a few hundred megabytes of rows and,
+//! of tables with unique keys, a hash per row and key.
+
+use arrow::array::RecordBatch;
+
+use crate::commit::{Commit, OnDuplicate, PreparedCommit, WriteBatch};
+use crate::engine::Bulk;
+use crate::rows::batch_bytes;
+use crate::{Error, Result, Snapshot, Store, SyncMode, TableId};
+
+/// Bytes of rows at which they are written, however few they are.
+const CHUNK_BYTES_MAX: u64 = 512 << 20;
+
+/// Rows on their way into a table. Dropped without a commit it leaves nothing behind.
+#[derive(Debug)]
+pub struct Load {
+    store: Store,
+    table: TableId,
+    /// The table as it was at the beginning: if it is altered meanwhile the commit fails.
+    snapshot: Snapshot,
+    on_duplicate: OnDuplicate,
+    waiting: Vec<RecordBatch>,
+    rows: u64,
+    bytes: u64,
+    /// Rows so far.
+    total: u64,
+    /// What has been written.
+    written: Option<PreparedCommit>,
+}
+
+impl Load {
+    pub(crate) fn new(store: Store, table: TableId, on_duplicate: OnDuplicate) -> Result<Self> {
+        let snapshot = store.snapshot();
+        snapshot.version.table(table)?;
+        Ok(Self {
+            store,
+            table,
+            snapshot,
+            on_duplicate,
+            waiting: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            total: 0,
+            written: None,
+        })
+    }
+
+    /// Adds rows, which must have exactly the table's arrow schema. From time to time this writes segments.
+    /// After an error the load can only be dropped.
+    pub fn push(&mut self, rows: RecordBatch) -> Result<()> {
+        self.total += rows.num_rows() as u64;
+        if u32::try_from(self.total).is_err() {
+            return Err(Error::Invalid("a load is limited to 2^32 - 1 rows".into()));
+        }
+        self.rows += rows.num_rows() as u64;
+        self.bytes += batch_bytes(&rows);
+        self.waiting.push(rows);
+        let full = self.rows >= self.store.segment_rows() || self.bytes >= CHUNK_BYTES_MAX;
+        if full { self.write() } else { Ok(()) }
+    }
+
+    fn batch(&mut self) -> WriteBatch {
+        (self.rows, self.bytes) = (0, 0);
+        let waiting = std::mem::take(&mut self.waiting);
+        WriteBatch {
+            inserts: waiting.into_iter().map(|rows| (self.table, rows)).collect(),
+            deletes: Vec::new(),
+            on_duplicate: self.on_duplicate,
+            sync: SyncMode::Durable,
+        }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        let batch = self.batch();
+        let mut commit = PreparedCommit::new(&self.snapshot, batch, true)?;
+        self.store.write_bulk(&mut commit)?;
+        for insert in &mut commit.inserts {
+            insert.rows = RecordBatch::new_empty(insert.rows.schema());
+        }
+        let Some(written) = &mut self.written else {
+            self.written = Some(commit);
+            return Ok(());
+        };
+        written.inserts.append(&mut commit.inserts);
+        let bulk = written.bulk.get_or_insert_with(Bulk::default);
+        bulk.append(commit.bulk.take().unwrap_or_default());
+        Ok(())
+    }
+
+    /// Makes all rows durable and visible, or none.
+    pub fn commit(mut self) -> Result<Commit> {
+        if self.written.is_some() && !self.waiting.is_empty() {
+            self.write()?;
+        }
+        match self.written.take() {
+            // Few rows: like any other commit.
+            None => {
+                let batch = self.batch();
+                self.store.commit(batch)
+            }
+            Some(written) => self.store.commit_prepared(written),
+        }
+    }
+}
