@@ -63,6 +63,8 @@ struct Inner {
     state: SessionState,
     globals: GlobalVariables,
     processes: Processes,
+    /// Held while a definition is changed.
+    definitions: tokio::sync::Mutex<()>,
     started: Instant,
 }
 
@@ -110,6 +112,7 @@ impl Engine {
             state,
             globals,
             processes: Processes::default(),
+            definitions: tokio::sync::Mutex::default(),
             started: Instant::now(),
         };
         Ok(Self {
@@ -151,6 +154,11 @@ impl Engine {
 
     pub(crate) fn processes(&self) -> &Processes {
         &self.inner.processes
+    }
+
+    /// Definitions are changed one at a time.
+    pub(crate) fn definitions(&self) -> &tokio::sync::Mutex<()> {
+        &self.inner.definitions
     }
 
     pub(crate) fn globals(&self) -> &GlobalVariables {

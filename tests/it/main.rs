@@ -16,6 +16,7 @@ mod errors;
 mod harness;
 mod hostile;
 mod kill;
+mod load;
 mod metadata;
 mod prepared;
 mod slt;
@@ -39,6 +40,7 @@ fn main() {
         dashboard::trials(),
         differential::trials(),
         kill::trials(),
+        load::trials(),
         demo::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();
