@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, through its public face only.
 
+mod aggregate;
 mod alter;
 mod bulk;
 mod check;
