@@ -7,8 +7,10 @@ mod column;
 mod param;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use storno_sql::Secret;
 use storno_wire as wire;
@@ -49,6 +51,9 @@ impl wire::Backend for SqlBackend {
             host: host(login.peer.ip()),
             database: None,
             found_rows: login.found_rows,
+            local_files: login.local_files,
+            multi_statements: login.multi_statements,
+            interrupt: Some(Arc::new(Handle(login.control))),
         };
         let mut session = self.engine.sql().session(context);
         if let Some(database) = &login.database {
@@ -60,6 +65,19 @@ impl wire::Backend for SqlBackend {
             interactive: login.interactive,
             announced,
         })
+    }
+}
+
+/// A connection as KILL reaches it.
+#[derive(Debug)]
+struct Handle(wire::Control);
+
+impl storno_sql::Interrupt for Handle {
+    fn interrupt(&self, kill: storno_sql::Kill) {
+        self.0.kill(match kill {
+            storno_sql::Kill::Query => wire::Kill::Query,
+            storno_sql::Kill::Connection => wire::Kill::Connection,
+        });
     }
 }
 
@@ -85,6 +103,30 @@ pub(crate) struct SqlSession {
 impl wire::Session for SqlSession {
     async fn query(&mut self, text: &[u8]) -> Result<wire::Outcome, wire::SqlError> {
         self.session.query(text).await.map(outcome).map_err(error)
+    }
+
+    async fn next_result(&mut self) -> Result<wire::Outcome, wire::SqlError> {
+        self.session.next_result().await.map(outcome).map_err(error)
+    }
+
+    fn abandon_results(&mut self) {
+        self.session.abandon_results();
+    }
+
+    async fn kill(&mut self, connection: u32) -> Result<(), wire::SqlError> {
+        self.session.kill(connection).await.map_err(error)
+    }
+
+    fn set_multi_statements(&mut self, on: bool) {
+        self.session.set_multi_statements(on);
+    }
+
+    async fn file_data(&mut self, data: Bytes) -> Result<(), wire::SqlError> {
+        self.session.file_data(data).await.map_err(error)
+    }
+
+    async fn file_end(&mut self) -> Result<wire::Outcome, wire::SqlError> {
+        self.session.file_end().await.map(outcome).map_err(error)
     }
 
     async fn prepare(&mut self, text: &[u8]) -> Result<wire::Prepared, wire::SqlError> {
@@ -128,6 +170,7 @@ impl wire::Session for SqlSession {
             autocommit: status.autocommit,
             in_transaction: status.in_transaction,
             read_only: status.read_only,
+            more_results: status.more_results,
             warnings: status.warnings,
             ..wire::Status::default()
         }
@@ -164,6 +207,7 @@ fn outcome(outcome: storno_sql::Outcome) -> wire::Outcome {
             last_insert_id: done.last_insert_id,
             info: done.info,
         }),
+        storno_sql::Outcome::File(name) => wire::Outcome::File(name.into_bytes()),
         storno_sql::Outcome::Rows(rows) => wire::Outcome::Rows(wire::Rows {
             columns: rows.columns.into_iter().map(column::column).collect(),
             batches: rows.batches.map(|batch| batch.map_err(error)).boxed(),

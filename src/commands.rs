@@ -79,6 +79,20 @@ fn raise_file_limit(max_connections: u32) {
     }
 }
 
+/// Settings that clients see as system variables.
+fn variables(settings: &Settings) -> Vec<(String, String)> {
+    let connections = settings.max_connections.to_string();
+    let mut variables = vec![("max_connections".to_owned(), connections)];
+    if let Some(on) = settings.local_infile {
+        let on = if on { "ON" } else { "OFF" };
+        variables.push(("local_infile".into(), on.into()));
+    }
+    if let Some(directory) = &settings.secure_file_priv {
+        variables.push(("secure_file_priv".into(), directory.clone()));
+    }
+    variables
+}
+
 /// Opens the directory; recovery may take a while. A signal meanwhile ends the process at once.
 async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<Engine> {
     let dir = dir.to_path_buf();
@@ -87,10 +101,7 @@ async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<
         segment_rows: settings.segment_rows,
         threads: settings.threads,
         memory_bytes: settings.memory_bytes,
-        variables: vec![(
-            "max_connections".into(),
-            settings.max_connections.to_string(),
-        )],
+        variables: variables(settings),
     };
     let opening = tokio::task::spawn_blocking(move || Engine::open_with(dir, options));
     let opened = async {

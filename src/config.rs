@@ -36,6 +36,10 @@ pub struct Settings {
     pub threads: Option<usize>,
     /// Bytes that all running queries together may take. `None`: the engine's default.
     pub memory_bytes: Option<usize>,
+    /// Whether clients may send files for LOAD DATA LOCAL. `None`: as last set with SET PERSIST, or not.
+    pub local_infile: Option<bool>,
+    /// Directory of the server's files that LOAD DATA INFILE may read; empty: all. `None`: none.
+    pub secure_file_priv: Option<String>,
     /// Certificate and key for TLS, and whether clients must use it.
     pub tls: Option<TlsFiles>,
 }
@@ -52,6 +56,8 @@ impl Default for Settings {
             segment_rows: storage.segment_rows,
             threads: None,
             memory_bytes: None,
+            local_infile: None,
+            secure_file_priv: None,
             tls: None,
         }
     }
@@ -69,6 +75,8 @@ struct Layer {
     segment_rows: Option<usize>,
     threads: Option<usize>,
     memory_bytes: Option<usize>,
+    local_infile: Option<bool>,
+    secure_file_priv: Option<String>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_required: Option<bool>,
@@ -95,6 +103,8 @@ impl Layer {
             segment_rows: self.segment_rows.or(below.segment_rows),
             threads: self.threads.or(below.threads),
             memory_bytes: self.memory_bytes.or(below.memory_bytes),
+            local_infile: self.local_infile.or(below.local_infile),
+            secure_file_priv: self.secure_file_priv.or(below.secure_file_priv),
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             tls_required: self.tls_required.or(below.tls_required),
@@ -141,6 +151,8 @@ pub fn load(
         segment_rows: chosen.segment_rows.unwrap_or(default.segment_rows),
         threads: chosen.threads,
         memory_bytes: chosen.memory_bytes,
+        local_infile: chosen.local_infile,
+        secure_file_priv: chosen.secure_file_priv,
         tls,
     };
     Ok(Loaded {

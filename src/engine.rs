@@ -91,6 +91,9 @@ impl Engine {
             host: "localhost".into(),
             database: None,
             found_rows: false,
+            local_files: false,
+            multi_statements: false,
+            interrupt: None,
         };
         Session {
             sql: self.sql.session(context),
@@ -183,7 +186,7 @@ impl Session {
                 schema: rows.schema,
                 batches: rows.batches,
             },
-            Outcome::Done(_) => RowStream {
+            Outcome::Done(_) | Outcome::File(_) => RowStream {
                 schema: no_columns(),
                 batches: futures::stream::empty().boxed(),
             },
@@ -202,6 +205,13 @@ async fn collect(outcome: Outcome) -> Result<QueryResult> {
             batches: Vec::new(),
             affected_rows: done.affected_rows,
             last_insert_id: done.last_insert_id,
+        },
+        // Never asked for: this session says that it sends none.
+        Outcome::File(_) => QueryResult {
+            schema: no_columns(),
+            batches: Vec::new(),
+            affected_rows: 0,
+            last_insert_id: 0,
         },
         Outcome::Rows(mut rows) => {
             let mut batches = Vec::new();

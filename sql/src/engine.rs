@@ -15,6 +15,7 @@ use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::follow_tasks;
 use crate::planning::PlanningPool;
+use crate::select::aggregate::StornoPlanner;
 use crate::select::{coerce, sort_keys};
 use crate::session::process::Processes;
 use crate::session::variables::{self, GlobalVariables};
@@ -62,6 +63,8 @@ struct Inner {
     state: SessionState,
     globals: GlobalVariables,
     processes: Processes,
+    /// Held while a definition is changed.
+    definitions: tokio::sync::Mutex<()>,
     started: Instant,
 }
 
@@ -109,6 +112,7 @@ impl Engine {
             state,
             globals,
             processes: Processes::default(),
+            definitions: tokio::sync::Mutex::default(),
             started: Instant::now(),
         };
         Ok(Self {
@@ -150,6 +154,11 @@ impl Engine {
 
     pub(crate) fn processes(&self) -> &Processes {
         &self.inner.processes
+    }
+
+    /// Definitions are changed one at a time.
+    pub(crate) fn definitions(&self) -> &tokio::sync::Mutex<()> {
+        &self.inner.definitions
     }
 
     pub(crate) fn globals(&self) -> &GlobalVariables {
@@ -217,6 +226,8 @@ fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionSt
         .build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(options.threads.max(1))
+        // Our scans hand out their work themselves.
+        .with_round_robin_repartition(false)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     Ok(SessionStateBuilder::new()
@@ -224,5 +235,6 @@ fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionSt
         .with_runtime_env(runtime)
         .with_analyzer_rules(coerce::analyzer_rules())
         .with_optimizer_rules(sort_keys::optimizer_rules())
+        .with_query_planner(Arc::new(StornoPlanner))
         .build())
 }

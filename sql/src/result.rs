@@ -17,6 +17,8 @@ use crate::types::FieldType;
 pub enum Outcome {
     Done(Done),
     Rows(Rows),
+    /// The client is to send the file of this name: `Session::file_data` and `file_end` follow.
+    File(String),
 }
 
 impl Outcome {
@@ -24,7 +26,7 @@ impl Outcome {
     pub(crate) fn row_count(&self) -> i64 {
         match self {
             Self::Done(done) => i64::try_from(done.affected_rows).unwrap_or(i64::MAX),
-            Self::Rows(_) => -1,
+            Self::Rows(_) | Self::File(_) => -1,
         }
     }
 
@@ -32,7 +34,7 @@ impl Outcome {
     /// the statement's.
     pub(crate) fn during(self, running: Running, sink: Sink) -> Self {
         match self {
-            Self::Done(done) => Self::Done(done),
+            other @ (Self::Done(_) | Self::File(_)) => other,
             Self::Rows(rows) => Self::Rows(Rows {
                 batches: rows
                     .batches

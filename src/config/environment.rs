@@ -34,6 +34,8 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             "SEGMENT_ROWS" => layer.segment_rows = Some(parse(&name, &value)?),
             "THREADS" => layer.threads = Some(parse(&name, &value)?),
             "MEMORY_BYTES" => layer.memory_bytes = Some(parse(&name, &value)?),
+            "LOCAL_INFILE" => layer.local_infile = Some(parse(&name, &value)?),
+            "SECURE_FILE_PRIV" => layer.secure_file_priv = Some(value),
             "TLS_CERT" => layer.tls_cert = Some(PathBuf::from(value)),
             "TLS_KEY" => layer.tls_key = Some(PathBuf::from(value)),
             "TLS_REQUIRED" => layer.tls_required = Some(parse(&name, &value)?),

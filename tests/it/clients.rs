@@ -64,9 +64,24 @@ pub fn trials() -> Vec<Trial> {
         ),
         Trial::test("clients::command_line", {
             let cli = cli.clone().unwrap_or_else(missing);
-            move || command_line(&cli)
+            move || command_line(&cli, "cli")
         })
         .with_ignored_flag(cli.is_none()),
+        Trial::test("clients::load_command_line", {
+            let cli = cli.clone().unwrap_or_else(missing);
+            move || command_line(&cli, "load")
+        })
+        .with_ignored_flag(cli.is_none()),
+        Trial::test("clients::load_pymysql", {
+            let python = installed().join("venv/bin/python");
+            move || script(&python, "load.py", "load_py.expected")
+        })
+        .with_ignored_flag(!has_pymysql),
+        Trial::test("clients::load_pdo", {
+            let php = php.clone().unwrap_or_else(missing);
+            move || script(&php, "load.php", "load_php.expected")
+        })
+        .with_ignored_flag(php.is_none()),
     ]
 }
 
@@ -117,7 +132,24 @@ fn scenario(
     Trial::test(format!("clients::{name}"), test).with_ignored_flag(!is_there)
 }
 
-fn command_line(program: &Path) -> Outcome {
+/// A script that is given the port; what it prints is that file.
+fn script(program: &Path, script: &str, expected: &str) -> Outcome {
+    let server = Server::start()?;
+    let output = Command::new(program)
+        .arg(scripts().join(script))
+        .arg(server.port().to_string())
+        .env("PYTHONUTF8", "1")
+        .stdin(Stdio::null())
+        .output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    compare(expected, &String::from_utf8_lossy(&output.stdout))?;
+    ensure(output.status.success(), || {
+        format!("{}\n{errors}", output.status)
+    })
+}
+
+/// The statements of a file, `NAME.sql`; what is printed is `NAME.expected`.
+fn command_line(program: &Path, name: &str) -> Outcome {
     let server = Server::start()?;
     let output = Command::new(program)
         .args([
@@ -128,15 +160,17 @@ fn command_line(program: &Path) -> Outcome {
             "--force",
         ])
         .args(["--default-character-set=utf8mb4", "--protocol=tcp"])
+        .arg(format!("--local-infile={}", u8::from(name == "load")))
+        .current_dir(scripts())
         .arg(format!("--port={}", server.port()))
-        .stdin(fs::File::open(scripts().join("cli.sql"))?)
+        .stdin(fs::File::open(scripts().join(format!("{name}.sql")))?)
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr).replace("MariaDB server", "MySQL server");
     let text = format!(
         "{}--- errors ---\n{errors}",
         String::from_utf8_lossy(&output.stdout)
     );
-    compare("cli.expected", &text)
+    compare(&format!("{name}.expected"), &text)
 }
 
 /// The first difference, with the lines around it. STORNO_CLIENTS_REWRITE=1 writes the file

@@ -12,10 +12,12 @@ mod dashboard;
 mod data;
 mod demo;
 mod differential;
+mod doors;
 mod errors;
 mod harness;
 mod hostile;
 mod kill;
+mod load;
 mod metadata;
 mod prepared;
 mod slt;
@@ -38,7 +40,9 @@ fn main() {
         contention::trials(),
         dashboard::trials(),
         differential::trials(),
+        doors::trials(),
         kill::trials(),
+        load::trials(),
         demo::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use arrow_array::RecordBatch;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::auth::Credential;
@@ -61,6 +62,10 @@ pub struct Login {
     pub found_rows: bool,
     /// CLIENT_IGNORE_SPACE: spaces before `(` of functions, as in that SQL mode.
     pub ignore_space: bool,
+    /// CLIENT_LOCAL_FILES: the client sends files for LOAD DATA LOCAL INFILE when asked to.
+    pub local_files: bool,
+    /// CLIENT_MULTI_STATEMENTS: one text may hold several statements.
+    pub multi_statements: bool,
     /// CLIENT_INTERACTIVE: interactive_timeout takes the place of wait_timeout.
     pub interactive: bool,
     /// The connection is encrypted by TLS.
@@ -83,6 +88,29 @@ pub trait Session: Send + 'static {
     fn next_result(&mut self) -> impl Future<Output = Result<Outcome, SqlError>> + Send {
         async { Err(SqlError::internal("No more results")) }
     }
+
+    /// The results still announced are not wanted: the one before them has failed, or was killed.
+    fn abandon_results(&mut self) {}
+
+    /// The next bytes of the file that [`Outcome::File`] asked for. After an error the rest of the
+    /// file is thrown away and the error is the statement's; the session must have forgotten it.
+    fn file_data(&mut self, _data: Bytes) -> impl Future<Output = Result<(), SqlError>> + Send {
+        async { Err(SqlError::internal("No file was asked for")) }
+    }
+
+    /// The file has come to its end; the result is that of the statement. When the client is gone or
+    /// the statement is killed before, this is never called.
+    fn file_end(&mut self) -> impl Future<Output = Result<Outcome, SqlError>> + Send {
+        async { Err(SqlError::internal("No file was asked for")) }
+    }
+
+    /// Ends another connection (COM_PROCESS_KILL): 1094 when there is none, 1095 when it may not be.
+    fn kill(&mut self, _connection: u32) -> impl Future<Output = Result<(), SqlError>> + Send {
+        async { Err(SqlError::unknown_command()) }
+    }
+
+    /// Whether one text may hold several statements from now on (COM_SET_OPTION).
+    fn set_multi_statements(&mut self, _on: bool) {}
 
     /// Prepares a statement. What cannot be prepared must be error 1295 (PDO then emulates), more
     /// than 65,535 placeholders error 1390.
@@ -136,6 +164,9 @@ pub enum Outcome {
     Done(Done),
     /// A result set, possibly empty.
     Rows(Rows),
+    /// The client is to send the file of this name, which the server must not ask for unless
+    /// [`Login::local_files`]; then [`Session::file_data`] and [`Session::file_end`] follow.
+    File(Vec<u8>),
 }
 
 /// An OK packet's content.

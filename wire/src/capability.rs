@@ -8,12 +8,14 @@ bitflags::bitflags! {
         const FOUND_ROWS = 1 << 1;
         const LONG_FLAG = 1 << 2;
         const CONNECT_WITH_DB = 1 << 3;
+        const LOCAL_FILES = 1 << 7;
         const IGNORE_SPACE = 1 << 8;
         const PROTOCOL_41 = 1 << 9;
         const INTERACTIVE = 1 << 10;
         const SSL = 1 << 11;
         const TRANSACTIONS = 1 << 13;
         const SECURE_CONNECTION = 1 << 15;
+        const MULTI_STATEMENTS = 1 << 16;
         const MULTI_RESULTS = 1 << 17;
         const PS_MULTI_RESULTS = 1 << 18;
         const PLUGIN_AUTH = 1 << 19;
@@ -36,5 +38,5 @@ bitflags::bitflags! {
 }
 
 /// What the greeting always offers: everything that has a name above, TLS apart. What is not
-/// implemented (compression, multi-statements, LOCAL INFILE, query attributes) has no name.
+/// implemented (compression, query attributes) has no name.
 pub(crate) const OFFERED: Capabilities = Capabilities::all().difference(Capabilities::SSL);

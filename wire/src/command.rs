@@ -14,6 +14,9 @@ pub(crate) enum Command<'a> {
     },
     Statistics,
     Ping,
+    ProcessKill(u32),
+    /// 0: several statements in one text, 1: not.
+    SetOption(u16),
     /// Decoded further by `handshake`, which needs the capabilities for it.
     ChangeUser(&'a [u8]),
     ResetConnection,
@@ -52,6 +55,7 @@ impl<'a> Command<'a> {
                 }
             }
             0x09 => Command::Statistics,
+            0x0C => Command::ProcessKill(payload.u32()?),
             0x0E => Command::Ping,
             0x11 => Command::ChangeUser(payload.rest()),
             0x16 => Command::Prepare(payload.rest()),
@@ -75,6 +79,7 @@ impl<'a> Command<'a> {
             }
             0x19 => Command::CloseStatement(payload.u32()?),
             0x1A => Command::ResetStatement(payload.u32()?),
+            0x1B => Command::SetOption(payload.u16()?),
             0x1C => {
                 let statement = payload.u32()?;
                 payload.u32()?;
@@ -92,7 +97,15 @@ mod tests {
 
     #[test]
     fn arguments_too_short_for_their_command_are_malformed() {
-        for (number, shortest) in [(0x17, 9), (0x18, 6), (0x19, 4), (0x1A, 4), (0x1C, 8)] {
+        for (number, shortest) in [
+            (0x0C, 4),
+            (0x17, 9),
+            (0x18, 6),
+            (0x19, 4),
+            (0x1A, 4),
+            (0x1B, 2),
+            (0x1C, 8),
+        ] {
             let mut message = vec![number];
             for _ in 0..shortest {
                 assert!(Command::decode(&message).is_err(), "{message:?}");

@@ -79,6 +79,7 @@ impl<B: Backend, S: Stream> Connection<B, S> {
             match result {
                 Ok(()) => {}
                 Err(Broken::Statement(error)) => {
+                    self.session.abandon_results();
                     self.line
                         .channel
                         .outbox
@@ -140,8 +141,26 @@ impl<B: Backend, S: Stream> Connection<B, S> {
                 self.statements.get(id, "mysqld_stmt_fetch")?;
                 return Err(SqlError::no_cursor(id).into());
             }
+            Command::ProcessKill(id) => {
+                self.line.run(self.session.kill(id)).await?;
+                self.put_ok(&Done::default());
+            }
+            Command::SetOption(option) => self.set_option(option)?,
             Command::Unknown => return Err(SqlError::unknown_command().into()),
         }
+        Ok(())
+    }
+
+    fn set_option(&mut self, option: u16) -> Result<(), Broken> {
+        if option > 1 {
+            return Err(SqlError::unknown_command().into());
+        }
+        self.session.set_multi_statements(option == 0);
+        let trailer = self.trailer();
+        self.line
+            .channel
+            .outbox
+            .message(|out| put_end_of_rows(out, &trailer));
         Ok(())
     }
 
@@ -243,11 +262,58 @@ impl<B: Backend, S: Stream> Connection<B, S> {
             match outcome {
                 Outcome::Done(done) => self.put_ok(&done),
                 Outcome::Rows(rows) => self.send_rows(rows, format).await?,
+                Outcome::File(name) => {
+                    outcome = self.receive_file(&name).await?;
+                    continue;
+                }
             }
             if !self.session.status().more_results {
                 return Ok(());
             }
             outcome = self.line.run(self.session.next_result()).await?;
+        }
+    }
+
+    /// Asks for a file and hands it to the session. What goes wrong meanwhile is reported when the
+    /// client has sent all of it: before, it would not read the error.
+    async fn receive_file(&mut self, name: &[u8]) -> Result<Outcome, Broken> {
+        let channel = &mut self.line.channel;
+        channel.outbox.message(|out| {
+            out.push(0xFB);
+            out.extend_from_slice(name);
+        });
+        self.line.flush().await.map_err(Broken::Connection)?;
+        let channel = &mut self.line.channel;
+        channel.inbox.set_sequence(channel.outbox.sequence());
+        channel.inbox.expect_file();
+        let received = self.receive_data().await;
+        self.line.channel.inbox.expect_commands();
+        received?;
+        self.line.run(self.session.file_end()).await
+    }
+
+    async fn receive_data(&mut self) -> Result<(), Broken> {
+        let timeouts = self.session.timeouts();
+        let mut lost = None;
+        loop {
+            let data = match self.line.next_data(timeouts, lost.is_some()).await {
+                // The empty packet ends the file.
+                Ok(data) if data.is_empty() => return lost.map_or(Ok(()), Err),
+                Ok(data) => data,
+                Err(Broken::Connection(reason)) => return Err(Broken::Connection(reason)),
+                Err(broken) => {
+                    lost.get_or_insert(broken);
+                    continue;
+                }
+            };
+            if lost.is_some() {
+                continue;
+            }
+            match self.line.run(self.session.file_data(data)).await {
+                Ok(()) => {}
+                Err(Broken::Connection(reason)) => return Err(Broken::Connection(reason)),
+                Err(broken) => lost = Some(broken),
+            }
         }
     }
 

@@ -13,6 +13,8 @@ const HEADER: usize = 4;
 
 /// Room made for a read when nothing is known of what comes.
 const READ_MIN: usize = 4 << 10;
+/// Room made for a read while a client sends a file.
+const READ_FILE: usize = 256 << 10;
 /// Room made at once for a packet that said it is larger: memory follows the bytes that really come,
 /// not the length that was claimed.
 const READ_MAX: usize = 1 << 20;
@@ -55,6 +57,8 @@ pub(crate) struct Inbox {
     drains: bool,
     /// Bytes known to be missing of the packet under way.
     wanted: usize,
+    /// Room made for a read at least.
+    room: usize,
     /// The buffer held more than a few packets; give its memory back when it is empty.
     grown: bool,
 }
@@ -81,6 +85,7 @@ impl Inbox {
             limit,
             drains: false,
             wanted: 0,
+            room: READ_MIN,
             grown: false,
         }
     }
@@ -90,6 +95,15 @@ impl Inbox {
     pub(crate) fn trust(&mut self, limit: usize) {
         self.limit = limit;
         self.drains = true;
+    }
+
+    /// A file is on its way: reads may be large until `expect_commands`.
+    pub(crate) fn expect_file(&mut self) {
+        self.room = READ_FILE;
+    }
+
+    pub(crate) fn expect_commands(&mut self) {
+        self.room = READ_MIN;
     }
 
     /// The sequence id of the next packet, from either side.
@@ -122,7 +136,7 @@ impl Inbox {
             self.buffer = BytesMut::new();
             self.grown = false;
         }
-        let room = self.wanted.clamp(READ_MIN, READ_MAX);
+        let room = self.wanted.clamp(self.room, READ_MAX);
         self.grown |= room > READ_MIN;
         self.buffer.reserve(room);
         &mut self.buffer

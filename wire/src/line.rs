@@ -119,6 +119,34 @@ impl<S: Stream> Line<S> {
         }
     }
 
+    /// The next packet of a file. What ends it ends the statement; `is_lost`: the file is only read to
+    /// its end, so that nothing but the end of the connection ends it sooner.
+    pub(crate) async fn next_data(
+        &mut self,
+        timeouts: Timeouts,
+        is_lost: bool,
+    ) -> Result<Bytes, Broken> {
+        loop {
+            match self.channel.decoded() {
+                Ok(Some(data)) => return Ok(data),
+                Ok(None) => {}
+                Err(FrameError::TooLarge) => return Err(FrameError::TooLarge.into()),
+                Err(error) => return Err(Broken::Connection(Hangup::Refused(error.into()))),
+            }
+            tokio::select! {
+                biased;
+                broken = file_interruption(&mut self.kills, &mut self.phase, is_lost) => {
+                    return Err(broken);
+                }
+                read = timeout(timeouts.read, self.channel.fill()) => {
+                    if !matches!(read, Ok(Ok(1..))) {
+                        return Err(Broken::Connection(Hangup::Gone));
+                    }
+                }
+            }
+        }
+    }
+
     /// Runs backend work to its end, or until something else ends it; then the work is dropped. Work
     /// that is done counts as done, even if a kill came at the same time.
     pub(crate) async fn run<T>(
@@ -185,6 +213,23 @@ async fn interruption(kills: &mut KillListener, phase: &mut watch::Receiver<Phas
         },
         () = reached(phase, Phase::Stopped) => refused(SqlError::shutdown()),
     }
+}
+
+/// As `interruption`; while a lost file is read to its end, KILL QUERY has nothing to end.
+async fn file_interruption(
+    kills: &mut KillListener,
+    phase: &mut watch::Receiver<Phase>,
+    is_lost: bool,
+) -> Broken {
+    if !is_lost {
+        return interruption(kills, phase).await;
+    }
+    let error = tokio::select! {
+        biased;
+        () = kills.connection_killed() => SqlError::interrupted(),
+        () = reached(phase, Phase::Stopped) => SqlError::shutdown(),
+    };
+    Broken::Connection(Hangup::Refused(error))
 }
 
 async fn reached(phase: &mut watch::Receiver<Phase>, due: Phase) {

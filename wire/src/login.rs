@@ -177,6 +177,8 @@ async fn open<B: Backend, S: Stream>(
         charset: identity.charset,
         found_rows: client.capabilities.contains(Capabilities::FOUND_ROWS),
         ignore_space: client.capabilities.contains(Capabilities::IGNORE_SPACE),
+        local_files: client.capabilities.contains(Capabilities::LOCAL_FILES),
+        multi_statements: client.capabilities.contains(Capabilities::MULTI_STATEMENTS),
         interactive: client.capabilities.contains(Capabilities::INTERACTIVE),
         encrypted: client.encrypted,
         control: client.control.clone(),

@@ -50,7 +50,7 @@ impl ColumnDefinition {
         if serial {
             column.serial();
         }
-        while !cursor.is_symbol(&Token::Comma) && !cursor.is_symbol(&Token::RParen) {
+        while !is_end(cursor) {
             if !column.read_type_attribute(cursor)?
                 && !column.read_attribute(cursor)?
                 && !column.skip_attribute(cursor)?
@@ -173,6 +173,16 @@ impl ColumnDefinition {
         }
         Ok(true)
     }
+}
+
+/// The definition is over: in CREATE TABLE another element follows or none, in ALTER TABLE a place.
+fn is_end(cursor: &Cursor<'_>) -> bool {
+    cursor.at_end()
+        || [Token::Comma, Token::RParen, Token::SemiColon]
+            .iter()
+            .any(|symbol| cursor.is_symbol(symbol))
+        || cursor.is_word("FIRST")
+        || cursor.is_word("AFTER")
 }
 
 /// CURRENT_TIMESTAMP and its synonyms, with `()` or `(n)`.

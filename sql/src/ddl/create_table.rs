@@ -75,12 +75,7 @@ pub(super) fn read(
     if cursor.is_word("AS") || cursor.is_word("SELECT") {
         return Err(SqlError::not_supported("CREATE TABLE .. SELECT"));
     }
-    let mut definition = Definition {
-        name,
-        ..Definition::default()
-    };
-    elements(cursor, &mut definition)?;
-    options(cursor, &mut definition.options)?;
+    let definition = definition(cursor, name)?;
     let (spec, warnings) = build(&definition, context)?;
     let auto_increment = definition.options.auto_increment.filter(|first| *first > 0);
     let table = NewTable::Defined {
@@ -93,6 +88,17 @@ pub(super) fn read(
         table,
         warnings,
     }))
+}
+
+/// Columns, keys and options of a table, behind its name.
+pub(super) fn definition(cursor: &mut Cursor<'_>, name: String) -> Result<Definition> {
+    let mut definition = Definition {
+        name,
+        ..Definition::default()
+    };
+    elements(cursor, &mut definition)?;
+    options(cursor, &mut definition.options)?;
+    Ok(definition)
 }
 
 /// `LIKE t` or `(LIKE t)`.

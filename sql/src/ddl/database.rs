@@ -186,7 +186,7 @@ mod tests {
             collation: "utf8mb4_bin",
             time_zone: TimeZone::UTC,
         };
-        for sql in ["CREATE VIEW v AS SELECT 1", "DROP INDEX i ON t", "SELECT 1"] {
+        for sql in ["CREATE VIEW v AS SELECT 1", "DROP VIEW v", "SELECT 1"] {
             assert_eq!(parse(sql, &context), Ok(None), "{sql}");
         }
     }

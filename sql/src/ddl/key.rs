@@ -38,11 +38,11 @@ impl Element {
         let symbol = constraint_name(cursor)?;
         let constraint = symbol.is_some();
         if cursor.take("PRIMARY KEY") {
-            return plain_key(cursor, KeyKind::Primary, None).map(Some);
+            return named_key(cursor, KeyKind::Primary, None).map(Some);
         }
         if cursor.take("UNIQUE") {
             cursor.take_any(&["INDEX", "KEY"]);
-            return plain_key(cursor, KeyKind::Unique, symbol.flatten()).map(Some);
+            return named_key(cursor, KeyKind::Unique, symbol.flatten()).map(Some);
         }
         if cursor.take("FOREIGN KEY") {
             return foreign_key(cursor).map(Some);
@@ -55,12 +55,12 @@ impl Element {
             return Err(cursor.error());
         }
         if starts_key(cursor) && cursor.take_any(&["INDEX", "KEY"]) {
-            return plain_key(cursor, KeyKind::Plain, None).map(Some);
+            return named_key(cursor, KeyKind::Plain, None).map(Some);
         }
         for kind in ["FULLTEXT", "SPATIAL"] {
             if cursor.take(kind) {
                 cursor.take_any(&["INDEX", "KEY"]);
-                plain_key(cursor, KeyKind::Plain, None)?;
+                named_key(cursor, KeyKind::Plain, None)?;
                 return Ok(Some(Self::Ignored(Warning::no_effect(kind))));
             }
         }
@@ -95,14 +95,25 @@ fn sharding(cursor: &mut Cursor<'_>) -> Result<Vec<KeyPart>> {
     Ok(parts)
 }
 
-fn plain_key(cursor: &mut Cursor<'_>, kind: KeyKind, symbol: Option<String>) -> Result<Element> {
+fn named_key(cursor: &mut Cursor<'_>, kind: KeyKind, symbol: Option<String>) -> Result<Element> {
     let name = cursor.optional_name().or(symbol);
+    let using = key_using(cursor)?;
+    key_of(cursor, kind, name, using)
+}
+
+/// The columns of a key, and what stands behind them.
+pub(super) fn key_of(
+    cursor: &mut Cursor<'_>,
+    kind: KeyKind,
+    name: Option<String>,
+    using: Option<String>,
+) -> Result<Element> {
     let mut key = KeyDefinition {
         name,
         kind,
         parts: Vec::new(),
         comment: String::new(),
-        using: key_using(cursor)?,
+        using,
     };
     key.parts = key_parts(cursor, true)?;
     let columnstore = key_options(cursor, &mut key)?;
@@ -118,7 +129,7 @@ fn plain_key(cursor: &mut Cursor<'_>, kind: KeyKind, symbol: Option<String>) -> 
 }
 
 /// `USING BTREE` and `USING HASH` before the columns.
-fn key_using(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
+pub(super) fn key_using(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
     if cursor.take_any(&["USING", "TYPE"]) {
         return Ok(Some(cursor.name()?.to_ascii_uppercase()));
     }

@@ -3,6 +3,8 @@
 //! Nothing is executed here and nothing is looked up: whether a table exists is the caller's
 //! question.
 
+mod alter;
+mod altered;
 mod column;
 mod create_table;
 mod cursor;
@@ -13,6 +15,8 @@ mod key_rules;
 mod options;
 mod table;
 
+pub use alter::AlterTable;
+pub use altered::Altered;
 pub use create_table::{CreateTable, NewTable};
 pub use database::{CreateDatabase, DropDatabase, DropTable, SchemaAttributes};
 
@@ -43,17 +47,23 @@ pub enum Ddl {
     CreateTable(Box<CreateTable>),
     DropTable(DropTable),
     TruncateTable(TableName),
+    /// ALTER TABLE, CREATE INDEX and DROP INDEX.
+    AlterTable(Box<AlterTable>),
+    /// Old and new names.
+    RenameTables(Vec<(TableName, TableName)>),
     CreateDatabase(CreateDatabase),
     DropDatabase(DropDatabase),
 }
 
-/// Reads a statement that begins with CREATE, DROP or TRUNCATE. `Ok(None)`: it is none of those
-/// here.
+/// Reads a statement that begins with CREATE, DROP, TRUNCATE, ALTER or RENAME. `Ok(None)`: it is none
+/// of those here.
 pub fn parse(text: &str, context: &DdlContext<'_>) -> Result<Option<Ddl>> {
     let mut cursor = Cursor::new(text)?;
     let ddl = if cursor.take("CREATE") {
         if cursor.take_any(&["DATABASE", "SCHEMA"]) {
             Ddl::CreateDatabase(database::create(&mut cursor)?)
+        } else if let Some(index) = alter::create_index(&mut cursor)? {
+            Ddl::AlterTable(Box::new(index))
         } else if let Some(create) = create_table::read(&mut cursor, context)? {
             Ddl::CreateTable(Box::new(create))
         } else {
@@ -64,9 +74,15 @@ pub fn parse(text: &str, context: &DdlContext<'_>) -> Result<Option<Ddl>> {
             Ddl::DropDatabase(database::drop(&mut cursor)?)
         } else if cursor.take_any(&["TABLE", "TABLES", "TEMPORARY TABLE", "TEMPORARY TABLES"]) {
             Ddl::DropTable(database::drop_table(&mut cursor)?)
+        } else if cursor.take("INDEX") {
+            Ddl::AlterTable(Box::new(alter::drop_index(&mut cursor)?))
         } else {
             return Ok(None);
         }
+    } else if cursor.take_any(&["ALTER TABLE", "ALTER IGNORE TABLE"]) {
+        Ddl::AlterTable(Box::new(alter::read(&mut cursor)?))
+    } else if cursor.take_any(&["RENAME TABLE", "RENAME TABLES"]) {
+        Ddl::RenameTables(alter::rename_tables(&mut cursor)?)
     } else if cursor.take("TRUNCATE") {
         cursor.take("TABLE");
         let (schema, table) = cursor.qualified_name()?;

@@ -13,7 +13,7 @@ pub(super) struct TableOptions {
     pub(super) auto_increment: Option<u64>,
     pub(super) charset: Option<String>,
     pub(super) collation: Option<String>,
-    pub(super) comment: String,
+    pub(super) comment: Option<String>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -88,6 +88,22 @@ impl TableOptions {
         }
     }
 
+    /// Reads options up to the next comma; whether there were any.
+    pub(super) fn read_some(&mut self, cursor: &mut Cursor<'_>) -> Result<bool> {
+        let mut any = false;
+        loop {
+            let read = if cursor.take("DEFAULT") {
+                charset_option(cursor, &mut self.charset, &mut self.collation)?
+            } else {
+                self.read_one(cursor)?
+            };
+            if !read {
+                return Ok(any);
+            }
+            any = true;
+        }
+    }
+
     fn read_one(&mut self, cursor: &mut Cursor<'_>) -> Result<bool> {
         if charset_option(cursor, &mut self.charset, &mut self.collation)? {
             return Ok(true);
@@ -100,7 +116,7 @@ impl TableOptions {
             self.auto_increment = Some(cursor.unsigned()?);
         } else if cursor.take("COMMENT") {
             take_equals(cursor);
-            self.comment = cursor.string()?;
+            self.comment = Some(cursor.string()?);
         } else if cursor.take("UNION") {
             take_equals(cursor);
             cursor.skip_parentheses()?;

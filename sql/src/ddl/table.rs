@@ -68,7 +68,7 @@ pub(super) fn build(
             shard_key: builder.named(&definition.shard_key),
             sort_key: builder.named(&definition.sort_key),
             collation,
-            comment: options.comment.clone(),
+            comment: options.comment.clone().unwrap_or_default(),
         }
         .to_json(),
         columns,

@@ -3,6 +3,24 @@
 use super::SqlError;
 
 impl SqlError {
+    /// 1091: DROP of a column or a key that is not there.
+    pub fn cannot_drop(name: &str) -> Self {
+        let text = format!("Can't DROP '{name}'; check that column/key exists");
+        Self::new(1091, "42000", text)
+    }
+    pub fn cannot_drop_all_columns() -> Self {
+        let text = "You can't delete all columns with ALTER TABLE; use DROP TABLE instead";
+        Self::new(1090, "42000", text)
+    }
+    /// 1176: a key named in RENAME INDEX.
+    pub fn unknown_key(key: &str, table: &str) -> Self {
+        let text = format!("Key '{key}' doesn't exist in table '{table}'");
+        Self::new(1176, "42000", text)
+    }
+    /// 1138: rows have NULL in a column that is to be NOT NULL.
+    pub fn invalid_use_of_null() -> Self {
+        Self::new(1138, "22004", "Invalid use of NULL value")
+    }
     pub fn duplicate_column_name(column: &str) -> Self {
         Self::new(1060, "42S21", format!("Duplicate column name '{column}'"))
     }

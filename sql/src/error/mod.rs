@@ -158,6 +158,35 @@ impl SqlError {
     pub fn incorrect_index_name(name: &str) -> Self {
         Self::new(1280, "42000", format!("Incorrect index name '{name}'"))
     }
+    /// 1317: KILL, or a client that has gone.
+    pub fn interrupted() -> Self {
+        Self::new(1317, "70100", "Query execution was interrupted")
+    }
+    /// 1094: KILL of a connection that is not there.
+    pub fn unknown_thread(id: &str) -> Self {
+        Self::new(1094, "HY000", format!("Unknown thread id: {id}"))
+    }
+    /// 3948: LOAD DATA LOCAL that the client or `local_infile` does not allow.
+    pub fn local_files_disabled() -> Self {
+        let text = "Loading local data is disabled; this must be enabled on both the client and \
+                    server sides";
+        Self::new(3948, "42000", text)
+    }
+    /// 1290: a file outside `secure_file_priv`.
+    pub fn secure_file_priv() -> Self {
+        let text = "The MySQL server is running with the --secure-file-priv option so it cannot \
+                    execute this statement";
+        Self::new(1290, "HY000", text)
+    }
+    /// 29: a file that cannot be opened.
+    pub fn file_not_found(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let number = error.raw_os_error().unwrap_or(0);
+        let reason = error.to_string();
+        let reason = reason.split(" (os error").next().unwrap_or_default();
+        let path = path.display();
+        let text = format!("File '{path}' not found (OS errno {number} - {reason})");
+        Self::new(29, "HY000", text)
+    }
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(1105, "HY000", message)
     }

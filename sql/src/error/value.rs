@@ -3,6 +3,26 @@
 use super::SqlError;
 
 impl SqlError {
+    /// 1261: a line of LOAD DATA with fewer fields than columns.
+    pub fn too_few_fields(row: u64) -> Self {
+        let text = format!("Row {row} doesn't contain data for all columns");
+        Self::new(1261, "01000", text)
+    }
+    /// 1262: a line of LOAD DATA with more fields than columns.
+    pub fn too_many_fields(row: u64) -> Self {
+        let text = format!(
+            "Row {row} was truncated; it contained more data than there were input columns"
+        );
+        Self::new(1262, "01000", text)
+    }
+    /// 1263: NULL in a file for a column that is NOT NULL.
+    pub fn null_to_not_null(column: &str, row: u64) -> Self {
+        let text = format!(
+            "Column set to default value; NULL supplied to NOT NULL column '{column}' at row {row}"
+        );
+        Self::new(1263, "22004", text)
+    }
+
     pub fn cannot_be_null(column: &str) -> Self {
         Self::new(1048, "23000", format!("Column '{column}' cannot be null"))
     }

@@ -30,6 +30,11 @@ impl AutoIncrement {
         }
     }
 
+    /// The rows that come are the first of another batch.
+    pub(super) fn begin_batch(&mut self) {
+        self.rows.clear();
+    }
+
     pub(super) fn generate_at(&mut self, row: usize) {
         self.rows.push(row);
     }

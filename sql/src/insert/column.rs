@@ -15,7 +15,7 @@ use arrow::datatypes::DataType;
 use super::coerce::{self, Cell, Choice};
 use super::{Datum, Diagnostics, Settings};
 use crate::error::{Result, SqlError};
-use crate::types::MysqlType;
+use crate::types::{IntWidth, MysqlType};
 
 /// A column while rows are appended.
 #[derive(Debug)]
@@ -116,6 +116,37 @@ impl Builder {
         }
     }
 
+    /// False for a value beyond the builder's type, or of another type.
+    fn append_if_fits(&mut self, value: i64) -> bool {
+        macro_rules! fits {
+            ($builder:expr) => {
+                value.try_into().map(|v| $builder.append_value(v)).is_ok()
+            };
+        }
+        match self {
+            Self::Int8(builder) => fits!(builder),
+            Self::Int16(builder) => fits!(builder),
+            Self::Int32(builder) => fits!(builder),
+            Self::Int64(builder) => fits!(builder),
+            Self::UInt8(builder) => fits!(builder),
+            Self::UInt16(builder) => fits!(builder),
+            Self::UInt32(builder) => fits!(builder),
+            Self::UInt64(builder) => fits!(builder),
+            _ => false,
+        }
+    }
+
+    /// False for more bytes than `max`, and for what is no UTF-8.
+    fn append_short_text(&mut self, text: &[u8], max: u32) -> bool {
+        match (self, std::str::from_utf8(text)) {
+            (Self::Text(builder), Ok(text)) if text.len() <= max as usize => {
+                builder.append_value(text);
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn append_text(&mut self, value: &str) {
         match self {
             Self::Text(builder) => builder.append_value(value),
@@ -184,6 +215,22 @@ impl ColumnWriter {
     /// A value of an integer or AUTO_INCREMENT column that is known to fit.
     pub(super) fn append_integer(&mut self, value: i128) {
         self.builder.append_integer(value);
+    }
+
+    /// Appends a text that needs no rule to become a value of the column; otherwise false, and nothing is
+    /// done. Most of what files hold is such.
+    pub(super) fn append_plain(&mut self, text: &[u8]) -> bool {
+        match &self.mysql_type {
+            MysqlType::Int { width, .. } if *width != IntWidth::Medium => {
+                plain_integer(text).is_some_and(|value| self.builder.append_if_fits(value))
+            }
+            MysqlType::VarChar { length } => self.builder.append_short_text(text, *length),
+            MysqlType::Char { length } if text.last() != Some(&b' ') => {
+                self.builder.append_short_text(text, *length)
+            }
+            MysqlType::Text { max_bytes } => self.builder.append_short_text(text, *max_bytes),
+            _ => false,
+        }
     }
 
     /// Coerces and appends. NULL must be allowed.
@@ -288,6 +335,26 @@ impl ColumnWriter {
     pub(super) fn finish(&mut self) -> ArrayRef {
         each_builder!(&mut self.builder, builder => Arc::new(builder.finish()) as ArrayRef)
     }
+}
+
+/// Up to 18 digits, perhaps behind a minus.
+fn plain_integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0_i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if negative { -value } else { value })
 }
 
 fn append_number(

@@ -156,7 +156,7 @@ pub(super) fn bits(digits: &str) -> Vec<u8> {
 }
 
 /// Bytes of hexadecimal digits, with a zero on the left of an odd number of them.
-pub(super) fn hex(digits: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn hex(digits: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|value| value as u8);
     let (head, rest) = digits.split_at(digits.len() % 2);
     let mut bytes = Vec::with_capacity(digits.len().div_ceil(2));

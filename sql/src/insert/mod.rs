@@ -26,7 +26,7 @@ mod tests;
 pub(crate) use default::default_text;
 pub(crate) use diagnostics::Diagnostics;
 pub use duplicate::duplicate_entry;
-pub(crate) use literal::literal;
+pub(crate) use literal::{hex, literal};
 pub use literal_insert::LiteralInsert;
 pub use mode::Mode;
 pub use rows::{InsertBatch, Reserve, RowWriter};

@@ -218,6 +218,63 @@ impl RowWriter {
         }
     }
 
+    /// A field of a file as the `position`-th value.
+    pub(crate) fn append_field(&mut self, position: usize, text: &[u8]) -> Result<()> {
+        let target = self.targets[position];
+        let auto_increment = self
+            .auto_increment
+            .as_ref()
+            .is_some_and(|auto| auto.column == target);
+        if !auto_increment && self.columns[target].append_plain(text) {
+            return Ok(());
+        }
+        self.append(position, Datum::Text(text))
+    }
+
+    /// NULL in a file: for a NOT NULL column 1263 and its implicit value, or the statement's time.
+    pub(crate) fn append_null_field(&mut self, position: usize) -> Result<()> {
+        let target = self.targets[position];
+        let column = &mut self.columns[target];
+        let auto_increment = self.auto_increment.as_ref();
+        if column.nullable || auto_increment.is_some_and(|auto| auto.column == target) {
+            return self.append(position, Datum::Null);
+        }
+        if let MysqlType::Timestamp { fsp } = column.mysql_type {
+            column.append_now(fsp, &self.settings);
+            return Ok(());
+        }
+        let error = SqlError::null_to_not_null(&column.name, self.diagnostics.row);
+        self.diagnostics.raise(error)?;
+        column.append_implicit()
+    }
+
+    /// A field that a line lacks: 1261, and the column's implicit value, unless its default is NULL.
+    pub(crate) fn append_missing_field(&mut self, position: usize) -> Result<()> {
+        self.warn_of_missing_field()?;
+        let target = self.targets[position];
+        let column = &mut self.columns[target];
+        match (&self.fills[target], &column.mysql_type) {
+            (Fill::Null, _) => column.append_null(),
+            (Fill::AutoIncrement, _) => return self.generate(),
+            (_, MysqlType::Timestamp { fsp }) if !column.nullable => {
+                column.append_now(*fsp, &self.settings);
+            }
+            _ => column.append_implicit()?,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn warn_of_missing_field(&mut self) -> Result<()> {
+        let error = SqlError::too_few_fields(self.diagnostics.row);
+        self.diagnostics.raise(error)
+    }
+
+    /// 1262: the current line has more fields than were taken.
+    pub(crate) fn warn_of_cut_line(&mut self) -> Result<()> {
+        let error = SqlError::too_many_fields(self.diagnostics.row);
+        self.diagnostics.raise(error)
+    }
+
     /// DEFAULT as the `position`-th value.
     pub(crate) fn append_default(&mut self, position: usize) -> Result<()> {
         let target = self.targets[position];
@@ -294,22 +351,7 @@ impl RowWriter {
 
     /// Generates AUTO_INCREMENT values and closes the batch.
     pub fn finish(mut self, reserve: Reserve<'_>) -> Result<InsertBatch> {
-        debug_assert!(
-            self.columns
-                .iter()
-                .all(|column| column.len() as u64 == self.rows)
-        );
-        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(ColumnWriter::finish).collect();
-        let mut first_insert_id = None;
-        if let Some(auto) = &self.auto_increment
-            && let Some(array) = arrays.get_mut(auto.column)
-        {
-            let (filled, first) = auto_increment::fill(auto, array, reserve)?;
-            (*array, first_insert_id) = (filled, first);
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(self.rows as usize));
-        let batch = RecordBatch::try_new_with_options(self.schema, arrays, &options)
-            .map_err(|error| SqlError::internal(format!("Internal error: {error}")))?;
+        let (batch, first_insert_id) = self.take_batch(reserve)?;
         let (warnings, warning_count) = self.diagnostics.finish();
         Ok(InsertBatch {
             batch,
@@ -317,6 +359,37 @@ impl RowWriter {
             warning_count,
             first_insert_id,
         })
+    }
+
+    /// The warnings kept of all batches, and how many there were.
+    pub(crate) fn warnings(self) -> (Vec<Warning>, u64) {
+        self.diagnostics.finish()
+    }
+
+    /// The rows since the last batch, and the first AUTO_INCREMENT value made for them.
+    pub(crate) fn take_batch(
+        &mut self,
+        reserve: Reserve<'_>,
+    ) -> Result<(RecordBatch, Option<u64>)> {
+        debug_assert!(
+            self.columns
+                .iter()
+                .all(|column| column.len() as u64 == self.rows)
+        );
+        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(ColumnWriter::finish).collect();
+        let mut first_insert_id = None;
+        if let Some(auto) = &mut self.auto_increment
+            && let Some(array) = arrays.get_mut(auto.column)
+        {
+            let (filled, first) = auto_increment::fill(auto, array, reserve)?;
+            (*array, first_insert_id) = (filled, first);
+            auto.begin_batch();
+        }
+        let rows = std::mem::take(&mut self.rows);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows as usize));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
+            .map_err(|error| SqlError::internal(format!("Internal error: {error}")))?;
+        Ok((batch, first_insert_id))
     }
 }
 

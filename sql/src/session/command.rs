@@ -17,7 +17,7 @@ pub enum Command {
     Insert,
     /// UPDATE and DELETE.
     Change,
-    /// CREATE and DROP of databases and tables, TRUNCATE: `ddl` tells them apart.
+    /// CREATE, ALTER, RENAME and DROP of databases, tables and indexes, TRUNCATE: `ddl` tells them apart.
     Define,
     Set,
     Show,
@@ -37,8 +37,18 @@ pub enum Command {
     RollbackTo(String),
     Release(String),
     AlterUser,
-    /// Accepted without effect: FLUSH TABLES, LOCK TABLES, UNLOCK TABLES, ANALYZE.
+    /// Accepted without effect: FLUSH TABLES, LOCK TABLES, UNLOCK TABLES.
     Nothing,
+    /// LOAD DATA
+    Load,
+    Kill,
+    /// PREPARE name FROM ...
+    Prepare,
+    Execute,
+    /// DEALLOCATE PREPARE and DROP PREPARE.
+    Deallocate,
+    /// ANALYZE, CHECK, OPTIMIZE and REPAIR TABLE.
+    Maintain,
     Do,
 }
 
@@ -79,7 +89,7 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
         "RELEASE" if lexed.is(1, "SAVEPOINT") => Command::Release(only_name(lexed, 2)?),
         "CREATE" => create(lexed)?,
         "DROP"
-            if ["DATABASE", "SCHEMA", "TABLE", "TABLES"]
+            if ["DATABASE", "SCHEMA", "TABLE", "TABLES", "INDEX"]
                 .iter()
                 .any(|w| lexed.is(1, w)) =>
         {
@@ -87,15 +97,20 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
         }
         "DROP" if lexed.are(1, &["TEMPORARY", "TABLE"]) => Command::Define,
         "TRUNCATE" => Command::Define,
+        "ALTER" if lexed.is(1, "TABLE") || lexed.are(1, &["IGNORE", "TABLE"]) => Command::Define,
+        "RENAME" if lexed.is(1, "TABLE") || lexed.is(1, "TABLES") => Command::Define,
         "ALTER" if lexed.is(1, "USER") => Command::AlterUser,
-        "FLUSH" | "LOCK" | "UNLOCK" | "ANALYZE" => Command::Nothing,
+        "FLUSH" | "LOCK" | "UNLOCK" => Command::Nothing,
+        "ANALYZE" | "CHECK" | "OPTIMIZE" | "REPAIR" => Command::Maintain,
+        "KILL" => Command::Kill,
+        "PREPARE" => Command::Prepare,
+        "EXECUTE" => Command::Execute,
+        "DEALLOCATE" | "DROP" if lexed.is(1, "PREPARE") => Command::Deallocate,
+        "LOAD" => Command::Load,
         "DO" => Command::Do,
         known if KNOWN.contains(&known) => {
             let second = lexed.word(1).to_uppercase();
-            let two = matches!(
-                known,
-                "ALTER" | "DROP" | "LOAD" | "RENAME" | "START" | "RELEASE"
-            );
+            let two = matches!(known, "ALTER" | "DROP" | "RENAME" | "START" | "RELEASE");
             let what = if two {
                 format!("{known} {second}")
             } else {
@@ -109,33 +124,9 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
 }
 
 /// Statements of MySQL that are not here yet.
-const KNOWN: [&str; 26] = [
-    "ALTER",
-    "BINLOG",
-    "CACHE",
-    "CALL",
-    "CHANGE",
-    "CHECK",
-    "CHECKSUM",
-    "CLONE",
-    "DEALLOCATE",
-    "DROP",
-    "EXECUTE",
-    "GRANT",
-    "HANDLER",
-    "HELP",
-    "INSTALL",
-    "KILL",
-    "LOAD",
-    "OPTIMIZE",
-    "PREPARE",
-    "PURGE",
-    "RENAME",
-    "REPAIR",
-    "RESET",
-    "REVOKE",
-    "START",
-    "XA",
+const KNOWN: [&str; 18] = [
+    "ALTER", "BINLOG", "CACHE", "CALL", "CHANGE", "CHECKSUM", "CLONE", "DROP", "GRANT", "HANDLER",
+    "HELP", "INSTALL", "PURGE", "RENAME", "RESET", "REVOKE", "START", "XA",
 ];
 
 fn create(lexed: &Lexed) -> Result<Command> {
@@ -143,6 +134,10 @@ fn create(lexed: &Lexed) -> Result<Command> {
         return Ok(Command::Define);
     }
     if lexed.is(1, "DATABASE") || lexed.is(1, "SCHEMA") {
+        return Ok(Command::Define);
+    }
+    let index = ["INDEX", "UNIQUE", "FULLTEXT", "SPATIAL"];
+    if index.iter().any(|word| lexed.is(1, word)) {
         return Ok(Command::Define);
     }
     let what = format!("CREATE {}", lexed.word(1).to_uppercase());
@@ -306,10 +301,10 @@ mod tests {
         );
         assert_eq!(command("CALL p()").expect_err("missing").code, 1235);
         assert_eq!(
-            command("ALTER TABLE t ADD c INT")
+            command("ALTER VIEW v AS SELECT 1")
                 .expect_err("missing")
                 .message,
-            "This version of Storno doesn't yet support 'ALTER TABLE'"
+            "This version of Storno doesn't yet support 'ALTER VIEW'"
         );
     }
 

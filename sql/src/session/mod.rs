@@ -3,17 +3,23 @@
 //! Nothing here recurses over syntax: trees are built, used and dropped on the planning threads.
 
 mod account;
+mod alter;
 mod assign;
 mod change;
 mod command;
 mod diagnostics;
 mod insert;
+mod kill;
+mod load;
+mod maintain;
+mod named;
 mod patience;
 mod prepared;
 pub mod process;
 mod query;
 mod schema;
 mod set;
+mod several;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -35,11 +41,14 @@ use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
 use command::{Command, account_name};
 use diagnostics::asks_for_counts;
+use load::Upload;
 use prepared::Statements;
 use process::Process;
+use several::{Several, first_of_several};
 use transaction::Transaction;
 use variables::SessionVariables;
 
+pub use kill::{Interrupt, Kill};
 pub use prepared::Prepared;
 
 /// Who the session belongs to.
@@ -51,6 +60,12 @@ pub struct SessionContext {
     pub database: Option<String>,
     /// CLIENT_FOUND_ROWS: UPDATE counts the rows it finds, not those it changes.
     pub found_rows: bool,
+    /// CLIENT_LOCAL_FILES: the client sends files when asked to.
+    pub local_files: bool,
+    /// CLIENT_MULTI_STATEMENTS: one text may hold several statements.
+    pub multi_statements: bool,
+    /// How KILL reaches the session; `None`: it cannot.
+    pub interrupt: Option<Arc<dyn Interrupt>>,
 }
 
 /// What goes with every OK packet.
@@ -59,6 +74,8 @@ pub struct Status {
     pub autocommit: bool,
     pub in_transaction: bool,
     pub read_only: bool,
+    /// Another statement of the same text follows: `Session::next_result`.
+    pub more_results: bool,
     pub warnings: u16,
 }
 
@@ -82,6 +99,12 @@ pub struct Session {
     variables: SessionVariables,
     user_variables: HashMap<String, Scalar>,
     statements: Statements,
+    /// Those of PREPARE, by folded name.
+    named_statements: HashMap<String, u32>,
+    multi_statements: bool,
+    several: Several,
+    /// The load whose file the client is sending.
+    upload: Option<Upload>,
     transaction: Option<Transaction>,
     /// Warnings of the last statement, and of the one that runs.
     sink: Sink,
@@ -100,11 +123,15 @@ impl Session {
         Self {
             database: context.database.clone(),
             engine,
-            context: Arc::new(context),
             process,
             variables,
             user_variables: HashMap::new(),
             statements: Statements::default(),
+            named_statements: HashMap::new(),
+            multi_statements: context.multi_statements,
+            context: Arc::new(context),
+            several: Several::default(),
+            upload: None,
             transaction: None,
             sink: Sink::default(),
             counts: None,
@@ -127,6 +154,7 @@ impl Session {
                 .as_ref()
                 .is_some_and(Transaction::has_begun),
             read_only: self.transaction.as_ref().is_some_and(|t| t.read_only),
+            more_results: self.several.are_waiting(),
             warnings: u16::try_from(self.sink.total()).unwrap_or(u16::MAX),
         }
     }
@@ -140,13 +168,36 @@ impl Session {
         }
     }
 
-    /// Runs one statement. The text is UTF-8 or an error 1300.
+    /// Runs one statement, or the first of several, which `Status::more_results` then says. The text is
+    /// UTF-8 or an error 1300.
     pub async fn query(&mut self, sql: &[u8]) -> Result<Outcome> {
+        self.several.forget();
+        if !self.may_be_several(sql) {
+            return self.query_one(sql).await;
+        }
+        if let Some(outcome) = self.plain_insert(sql).await? {
+            return Ok(outcome);
+        }
+        let first = first_of_several(sql);
+        match self.finished(first)? {
+            Some((first, others)) => {
+                self.several.wait(others);
+                self.query_one(&first).await
+            }
+            None => self.query_one(sql).await,
+        }
+    }
+
+    async fn query_one(&mut self, sql: &[u8]) -> Result<Outcome> {
         let running = self.process.begin("Query", sql);
         let result = self.dispatch(sql, None).await;
         let sink = self.sink.clone();
         let outcome = self.finished(result)?;
         self.row_count = outcome.row_count();
+        if let Outcome::File(name) = outcome {
+            self.upload_runs(running);
+            return Ok(Outcome::File(name));
+        }
         Ok(outcome.during(running, sink))
     }
 
@@ -196,6 +247,9 @@ impl Session {
         self.variables = SessionVariables::new(self.engine.globals().clone());
         self.user_variables.clear();
         self.statements = Statements::default();
+        self.named_statements.clear();
+        self.several.forget();
+        self.upload = None;
         self.transaction = None;
         self.forget_warnings();
         self.last_insert_id = 0;
@@ -205,6 +259,7 @@ impl Session {
 
     fn finished<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
+            self.several.forget();
             self.row_count = -1;
             self.sink.push_error(error);
         }
@@ -212,6 +267,8 @@ impl Session {
     }
 
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
+        // A file that did not come to its end before the next statement never will.
+        self.upload = None;
         if params.is_none()
             && let Some(outcome) = self.literal_insert(sql).await?
         {
@@ -279,6 +336,12 @@ impl Session {
             Command::Release(name) => self.savepoints()?.release(&name).map(|()| done(0)),
             Command::AlterUser => self.alter_user(&lexed).await,
             Command::Nothing => Ok(done(0)),
+            Command::Kill => self.kill_statement(&lexed).await,
+            Command::Prepare => self.prepare_named(&lexed).await,
+            Command::Execute => self.execute_named(&lexed).await,
+            Command::Deallocate => self.deallocate(&lexed),
+            Command::Maintain => self.maintain(&lexed).await,
+            Command::Load => self.load(lexed).await,
             Command::Do => self.do_expressions(&lexed).await,
         }
     }

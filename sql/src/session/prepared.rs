@@ -89,6 +89,9 @@ impl Session {
                 let nulls = vec![Scalar::Null; count];
                 self.compile(lexed, nulls).await?.columns
             }
+            Command::Maintain => {
+                crate::result::Rows::of_texts(&super::maintain::COLUMNS, &[])?.columns
+            }
             Command::Show | Command::Describe => self.shown_columns(&lexed)?,
             Command::Explain { .. } => {
                 vec![ResultColumn::computed(
@@ -105,6 +108,10 @@ impl Session {
                 Vec::new()
             }
             Command::Use(_)
+            | Command::Load
+            | Command::Prepare
+            | Command::Execute
+            | Command::Deallocate
             | Command::Begin { .. }
             | Command::Savepoint(_)
             | Command::RollbackTo(_)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::SessionContext;
+use super::{Interrupt, SessionContext};
 
 /// Bytes of a statement's text that are kept to be shown.
 const INFO_BYTES_MAX: usize = 65_536;
@@ -29,6 +29,7 @@ pub struct Process {
     pub id: u32,
     pub user: String,
     pub host: String,
+    pub interrupt: Option<Arc<dyn Interrupt>>,
     state: Mutex<State>,
     questions: AtomicU64,
     all_questions: Arc<AtomicU64>,
@@ -75,6 +76,7 @@ impl Processes {
             id: context.connection_id,
             user: context.user.clone(),
             host: context.host.clone(),
+            interrupt: context.interrupt.clone(),
             state: Mutex::new(state),
             questions: AtomicU64::new(0),
             all_questions: Arc::clone(&self.questions),
@@ -178,6 +180,9 @@ mod tests {
             host: "localhost".into(),
             database: None,
             found_rows: false,
+            local_files: false,
+            multi_statements: false,
+            interrupt: None,
         });
         let old = process.begin("Query", b"select 1");
         let new = process.begin("Query", b"select 2");

@@ -27,16 +27,20 @@ impl Session {
         };
         let ddl = self.engine.planning().run(work).await?;
         self.commit().await?;
+        let engine = self.engine.clone();
+        let _alone = engine.definitions().lock().await;
         match ddl {
             Ddl::CreateTable(create) => self.create_table(*create).await,
             Ddl::DropTable(drop) => self.drop_tables(drop).await,
             Ddl::TruncateTable(name) => self.truncate(name).await,
+            Ddl::AlterTable(alter) => self.alter_table(alter).await,
+            Ddl::RenameTables(pairs) => self.rename_tables(pairs).await,
             Ddl::CreateDatabase(create) => self.create_database(create).await,
             Ddl::DropDatabase(drop) => self.drop_database(drop).await,
         }
     }
 
-    fn database_collation(&self) -> String {
+    pub(super) fn database_collation(&self) -> String {
         let schemas = self.engine.store().snapshot().schemas();
         let own = schemas
             .into_iter()
@@ -47,7 +51,7 @@ impl Session {
             .unwrap_or_default()
     }
 
-    fn schema_of(&self, schema: Option<String>) -> Result<String> {
+    pub(super) fn schema_of(&self, schema: Option<String>) -> Result<String> {
         let schema = schema.or_else(|| self.database.clone());
         let schema = schema.ok_or_else(SqlError::no_database_selected)?;
         self.check_writable(&schema)?;

@@ -21,6 +21,9 @@ fn session() -> (Session, tempfile::TempDir) {
         host: "localhost".into(),
         database: None,
         found_rows: false,
+        local_files: false,
+        multi_statements: false,
+        interrupt: None,
     };
     (engine.session(context), dir)
 }
@@ -32,6 +35,7 @@ async fn answer(session: &mut Session, sql: &str) -> Result<(Vec<String>, Vec<Ve
         Outcome::Done(done) => {
             return Ok((vec![], vec![vec![done.affected_rows.to_string()]]));
         }
+        Outcome::File(name) => return Ok((vec![], vec![vec![name]])),
     };
     let names = rows.columns.iter().map(|c| c.name.clone()).collect();
     let mut out = Vec::new();

@@ -228,11 +228,6 @@ impl SegmentReader {
         self.intact(())
     }
 
-    /// Chunks of a dictionary.
-    pub(crate) fn dictionary_chunks(&self, column: usize) -> Result<usize> {
-        Ok(self.column(column)?.chunk_count())
-    }
-
     /// The hashes of some entries of a dictionary of strings; only their chunks are touched.
     pub(crate) fn hashes_of(
         &self,
@@ -299,6 +294,11 @@ impl SegmentReader {
             _ => Err(Malformed("a column without codes")),
         };
         self.intact(array.map_err(corrupt)?)
+    }
+
+    /// Chunks of a dictionary.
+    pub(crate) fn dictionary_chunks(&self, column: usize) -> Result<usize> {
+        Ok(self.column(column)?.chunk_count())
     }
 
     /// A chunk of a dictionary of strings.

@@ -110,6 +110,15 @@ impl Server {
         }
     }
 
+    /// A line of SHOW WARNINGS as MySQL 8 words it.
+    pub fn warning_words(&self, line: &str) -> String {
+        if self.is_judge() {
+            judge::in_mysql_words(line)
+        } else {
+            line.to_owned()
+        }
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)]
 
 mod driver;
+mod files;
 mod lifecycle;
 mod login;
 mod raw;

@@ -18,7 +18,7 @@ async fn every_unknown_command_is_1047_and_the_connection_lives_on() {
     let server = start(Limits::default()).await;
     let mut raw = Raw::login(server.address).await;
     let known = [
-        1, 2, 3, 4, 9, 0x0E, 0x11, 0x16, 0x17, 0x18, 0x19, 0x1A, 0x1C, 0x1F,
+        1, 2, 3, 4, 9, 0x0C, 0x0E, 0x11, 0x16, 0x17, 0x18, 0x19, 0x1A, 0x1B, 0x1C, 0x1F,
     ];
     for number in (0..=255u8).filter(|number| !known.contains(number)) {
         assert_eq!(

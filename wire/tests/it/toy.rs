@@ -9,6 +9,8 @@
 //! | `fail N` | error N; `fail after N` gives N rows before the error |
 //! | `sleep` | never ends; `sleep MS` ends after MS milliseconds; `stall` sends one batch, then nothing |
 //! | `panic`, `panic in stream` | panics |
+//! | `load NAME` | asks for that file; one row affected per byte; `load and fail` fails in the middle |
+//! | `several` | one row: whether one text may hold several statements |
 //! | `results N` | N results, each one row |
 //! | `begin`, `commit`, `autocommit 0`, `autocommit 1`, `warn N`, `use DB`, `idle MS` | session state |
 //! | `... ? ...` | prepared: one row with the parameters as text |
@@ -94,6 +96,8 @@ impl Backend for ToyBackend {
             next_statement: 1,
             results_left: 0,
             changes: Vec::new(),
+            file: (0, false),
+            multi_statements: login.multi_statements,
         })
     }
 }
@@ -115,6 +119,9 @@ pub struct ToySession {
     next_statement: u32,
     results_left: u32,
     changes: Vec<Change>,
+    /// Bytes of the file so far, and whether it fails.
+    file: (u64, bool),
+    multi_statements: bool,
 }
 
 impl Drop for ToySession {
@@ -154,6 +161,34 @@ impl Session for ToySession {
         self.results_left -= 1;
         self.status.more_results = self.results_left > 0;
         Ok(one_text(format!("{} left", self.results_left).into_bytes()))
+    }
+
+    async fn file_data(&mut self, data: bytes::Bytes) -> Result<(), SqlError> {
+        self.file.0 += data.len() as u64;
+        match self.file.1 {
+            true => Err(SqlError::new(1261, *b"01000", "The toy dislikes the file")),
+            false => Ok(()),
+        }
+    }
+
+    async fn file_end(&mut self) -> Result<Outcome, SqlError> {
+        Ok(Outcome::Done(Done {
+            affected_rows: self.file.0,
+            ..Done::default()
+        }))
+    }
+
+    async fn kill(&mut self, connection: u32) -> Result<(), SqlError> {
+        let logins = self.toy.logins.lock().unwrap();
+        let text = format!("Unknown thread id: {connection}");
+        let login = logins.get(&connection);
+        let login = login.ok_or(SqlError::new(1094, *b"HY000", text))?;
+        login.control.kill(Kill::Connection);
+        Ok(())
+    }
+
+    fn set_multi_statements(&mut self, on: bool) {
+        self.multi_statements = on;
     }
 
     async fn prepare(&mut self, text: &[u8]) -> Result<Prepared, SqlError> {
@@ -265,6 +300,11 @@ impl ToySession {
                 self.results_left = count as u32;
                 return self.next_result().await;
             }
+            ("load", _) => {
+                self.file = (0, rest == "and fail");
+                return Ok(Outcome::File(rest.as_bytes().to_vec()));
+            }
+            ("several", _) => return Ok(one_text(format!("{}", self.multi_statements).into())),
             ("begin" | "start", _) => self.status.in_transaction = true,
             ("commit" | "rollback", _) => self.status.in_transaction = false,
             ("autocommit", Some(on)) => self.status.autocommit = on != 0,

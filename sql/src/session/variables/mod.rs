@@ -197,7 +197,7 @@ pub fn select_value(variable: &Variable, text: &str) -> VariableValue {
         Domain::Integer { .. } => text
             .parse()
             .map_or(VariableValue::Null, VariableValue::Integer),
-        _ if variable.name == "secure_file_priv" => VariableValue::Null,
+        _ if variable.name == "secure_file_priv" && text == "NULL" => VariableValue::Null,
         Charset if text.is_empty() => VariableValue::Null,
         _ => VariableValue::Text(text.to_string()),
     }

@@ -1,0 +1,442 @@
+//! What becomes of a table by an ALTER TABLE: its new definition, and where the columns come from.
+//!
+//! The table's definition is read again from its own text and changed; so a changed table obeys the same
+//! rules as a new one. Columns that are not touched keep what is stored of them to the letter.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use storno_storage::{Alteration, ColumnOrigin, TableMeta, TableSpec};
+
+use super::DdlContext;
+use super::alter::{Action, AlterTable, PRIMARY, Place};
+use super::column::ColumnDefinition;
+use super::create_table;
+use super::cursor::Cursor;
+use super::key::KeyDefinition;
+use super::table::{Definition, build};
+use crate::error::{Result, SqlError, Warning};
+use crate::insert::{Mode, RowWriter, Settings};
+use crate::show::create_table_text;
+use crate::types::{ColumnAttributes, KeyKind, MysqlType, TableDefinition, TimeZone, same_name};
+
+/// A table as it will be.
+#[derive(Debug, Clone)]
+pub struct Altered {
+    pub alteration: Alteration,
+    /// AUTO_INCREMENT = n: the first value to be generated.
+    pub auto_increment: Option<u64>,
+    /// A column becomes the counted one that was not: its values are not known to the counter.
+    pub counts_anew: bool,
+    /// A column's type changes so that some values may not fit: 1235 unless the table is empty.
+    pub narrows: Option<String>,
+    pub warnings: Vec<Warning>,
+}
+
+/// A column while the actions are applied.
+#[derive(Debug, Clone)]
+struct Column {
+    definition: ColumnDefinition,
+    /// Its position before.
+    origin: Option<usize>,
+    touched: bool,
+}
+
+impl AlterTable {
+    /// `now_utc`: the statement's time, for DEFAULT CURRENT_TIMESTAMP of new columns.
+    pub fn apply(
+        &self,
+        table: &TableDefinition,
+        context: &DdlContext<'_>,
+        now_utc: i64,
+    ) -> Result<Altered> {
+        let mut shape = Shape::of(table)?;
+        let (_, known) = build(&shape.definition(), &utc(context))?;
+        for action in &self.actions {
+            shape.apply(action)?;
+        }
+        shape.options(self);
+        let (mut spec, mut warnings) = build(&shape.definition(), context)?;
+        warnings.retain(|warning| !known.contains(warning));
+        warnings.extend(self.warnings.iter().cloned());
+        let narrows = shape.keep_untouched(table, &mut spec)?;
+        spec.sort_key = shape.moved(&table.meta.spec.sort_key, "SORT KEY")?;
+        spec.shard_key = shape.moved(&table.meta.spec.shard_key, "SHARD KEY")?;
+        let counted = spec.auto_increment.and_then(|c| shape.origin(c));
+        let counts_anew =
+            spec.auto_increment.is_some() && counted != table.meta.spec.auto_increment;
+        let columns = shape.origins(table, &spec, now_utc, context.time_zone)?;
+        Ok(Altered {
+            alteration: Alteration { spec, columns },
+            auto_increment: self.options.auto_increment.filter(|n| *n > 0),
+            counts_anew,
+            narrows,
+            warnings,
+        })
+    }
+}
+
+/// Defaults of TIMESTAMP columns are stored, and shown, in UTC.
+fn utc<'a>(context: &DdlContext<'a>) -> DdlContext<'a> {
+    DdlContext {
+        time_zone: TimeZone::UTC,
+        ..*context
+    }
+}
+
+struct Shape {
+    name: String,
+    columns: Vec<Column>,
+    rest: Definition,
+}
+
+impl Shape {
+    fn of(table: &TableDefinition) -> Result<Self> {
+        let text = create_table_text(table, None);
+        let mut cursor = Cursor::new(&text)?;
+        cursor.expect("CREATE TABLE")?;
+        let name = cursor.name()?;
+        let mut definition = create_table::definition(&mut cursor, name)?;
+        let columns = std::mem::take(&mut definition.columns).into_iter();
+        let columns = columns.enumerate().map(|(at, definition)| Column {
+            definition,
+            origin: Some(at),
+            touched: false,
+        });
+        Ok(Self {
+            name: definition.name.clone(),
+            columns: columns.collect(),
+            rest: definition,
+        })
+    }
+
+    fn definition(&self) -> Definition {
+        Definition {
+            columns: self.columns.iter().map(|c| c.definition.clone()).collect(),
+            ..self.rest.clone()
+        }
+    }
+
+    fn origin(&self, column: usize) -> Option<usize> {
+        self.columns.get(column).and_then(|c| c.origin)
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let is_it = |column: &Column| same_name(&column.definition.name, name);
+        self.columns.iter().position(is_it)
+    }
+
+    /// 1054, which here names the table.
+    fn column(&self, name: &str) -> Result<usize> {
+        let unknown = || SqlError::unknown_column(name, &self.name);
+        self.find(name).ok_or_else(unknown)
+    }
+
+    fn apply(&mut self, action: &Action) -> Result<()> {
+        match action {
+            Action::AddColumn(definition, place) => {
+                let column = Column {
+                    definition: definition.as_ref().clone(),
+                    origin: None,
+                    touched: true,
+                };
+                self.insert(column, place)
+            }
+            Action::DropColumn(name) => self.drop_column(name),
+            Action::ChangeColumn(name, definition, place) => self.change(name, definition, place),
+            Action::RenameColumn(old, new) => {
+                let at = self.column(old)?;
+                self.rename_column(at, new);
+                Ok(())
+            }
+            Action::SetDefault(name, value) => {
+                let at = self.column(name)?;
+                if let Some(column) = self.columns.get_mut(at) {
+                    column.definition.default = value.as_deref().cloned();
+                    column.touched = true;
+                }
+                Ok(())
+            }
+            Action::AddKey(key) => {
+                self.rest.keys.push(key.clone());
+                Ok(())
+            }
+            Action::DropKey(name) => self.drop_key(name),
+            Action::RenameKey(old, new) => self.rename_key(old, new),
+            Action::Convert(charset, collation) => self.convert(charset, collation),
+        }
+    }
+
+    fn insert(&mut self, column: Column, place: &Place) -> Result<()> {
+        let at = match place {
+            Place::Unsaid => self.columns.len(),
+            Place::First => 0,
+            Place::After(name) => self.column(name)? + 1,
+        };
+        self.columns.insert(at, column);
+        Ok(())
+    }
+
+    /// Keys lose the column, and are gone when it was their last.
+    fn drop_column(&mut self, name: &str) -> Result<()> {
+        let at = self.find(name).ok_or_else(|| SqlError::cannot_drop(name))?;
+        if self.columns.len() == 1 {
+            return Err(SqlError::cannot_drop_all_columns());
+        }
+        self.columns.remove(at);
+        for key in &mut self.rest.keys {
+            key.parts.retain(|part| !same_name(&part.column, name));
+        }
+        self.rest.keys.retain(|key| !key.parts.is_empty());
+        Ok(())
+    }
+
+    fn change(&mut self, name: &str, new: &ColumnDefinition, place: &Place) -> Result<()> {
+        let at = self.column(name)?;
+        self.rename_column(at, &new.name);
+        let mut column = self.columns.remove(at);
+        // A key written with the column is one more key.
+        column.definition = new.clone();
+        column.touched = true;
+        match place {
+            Place::Unsaid => self.columns.insert(at, column),
+            place => self.insert(column, place)?,
+        }
+        Ok(())
+    }
+
+    fn rename_column(&mut self, at: usize, new: &str) {
+        let Some(column) = self.columns.get_mut(at) else {
+            return;
+        };
+        let old = std::mem::replace(&mut column.definition.name, new.to_owned());
+        let keys = self.rest.keys.iter_mut().map(|key| &mut key.parts);
+        let placement = [&mut self.rest.shard_key, &mut self.rest.sort_key];
+        for parts in keys.chain(placement.into_iter().flatten()) {
+            for part in parts.iter_mut().filter(|p| same_name(&p.column, &old)) {
+                part.column = new.to_owned();
+            }
+        }
+    }
+
+    fn key(&self, name: &str) -> Option<usize> {
+        let is_it = |key: &KeyDefinition| match key.kind {
+            KeyKind::Primary => same_name(name, PRIMARY),
+            _ => key.name.as_ref().is_some_and(|own| same_name(own, name)),
+        };
+        self.rest.keys.iter().position(is_it)
+    }
+
+    fn drop_key(&mut self, name: &str) -> Result<()> {
+        let at = self.key(name).ok_or_else(|| SqlError::cannot_drop(name))?;
+        self.rest.keys.remove(at);
+        Ok(())
+    }
+
+    fn rename_key(&mut self, old: &str, new: &str) -> Result<()> {
+        let missing = || SqlError::unknown_key(old, &self.name);
+        let at = self.key(old).ok_or_else(missing)?;
+        if let Some(key) = self.rest.keys.get_mut(at) {
+            key.name = Some(new.to_owned());
+        }
+        Ok(())
+    }
+
+    fn convert(&mut self, charset: &Option<String>, collation: &Option<String>) -> Result<()> {
+        (self.rest.options.charset, self.rest.options.collation) =
+            (charset.clone(), collation.clone());
+        for column in &mut self.columns {
+            if column.definition.mysql_type.is_character() {
+                (column.definition.charset, column.definition.collation) =
+                    (charset.clone(), collation.clone());
+                column.touched = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn options(&mut self, alter: &AlterTable) {
+        let (own, new) = (&mut self.rest.options, &alter.options);
+        if new.charset.is_some() || new.collation.is_some() {
+            (own.charset, own.collation) = (new.charset.clone(), new.collation.clone());
+        }
+        if let Some(comment) = &new.comment {
+            own.comment = Some(comment.clone());
+        }
+        own.engine.clone_from(&new.engine);
+        own.warnings.clone_from(&new.warnings);
+    }
+
+    /// What is stored of untouched columns, and whether a touched one loses room.
+    fn keep_untouched(
+        &self,
+        table: &TableDefinition,
+        spec: &mut TableSpec,
+    ) -> Result<Option<String>> {
+        let mut narrows = None;
+        for (column, new) in self.columns.iter().zip(&mut spec.columns) {
+            let Some(old) = column.origin.and_then(|at| table.meta.spec.columns.get(at)) else {
+                continue;
+            };
+            if !column.touched {
+                new.attributes.clone_from(&old.attributes);
+                continue;
+            }
+            let before = ColumnAttributes::from_json(&old.attributes)?.mysql_type;
+            let after = ColumnAttributes::from_json(&new.attributes)?.mysql_type;
+            if !holds(&after, &before) {
+                let what = format!("changing column {} from {before} to {after}", old.name);
+                narrows.get_or_insert(what);
+            }
+        }
+        Ok(narrows)
+    }
+
+    /// Columns that rows are placed by, at their new positions.
+    fn moved(&self, columns: &[usize], what: &str) -> Result<Vec<usize>> {
+        let moved = |old: &usize| {
+            let at = self.columns.iter().position(|c| c.origin == Some(*old));
+            at.ok_or_else(|| SqlError::not_supported(&format!("dropping a column of the {what}")))
+        };
+        columns.iter().map(moved).collect()
+    }
+
+    fn origins(
+        &self,
+        table: &TableDefinition,
+        spec: &TableSpec,
+        now_utc: i64,
+        time_zone: TimeZone,
+    ) -> Result<Vec<ColumnOrigin>> {
+        let fields = spec.columns.iter();
+        let fields =
+            fields.map(|c| arrow::datatypes::Field::new(&c.name, c.data_type.clone(), c.nullable));
+        let meta = TableMeta {
+            id: table.meta.id,
+            schema: table.meta.schema.clone(),
+            arrow: Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>())),
+            spec: spec.clone(),
+        };
+        let altered = TableDefinition::read(Arc::new(meta))?;
+        let settings = Settings {
+            mode: Mode::STRICT.with_ignore(true),
+            time_zone,
+            now_utc,
+        };
+        let origin = |(at, column): (usize, &Column)| match column.origin {
+            Some(before) => Ok(ColumnOrigin::Existing(before)),
+            None => Ok(ColumnOrigin::New {
+                fill: fill(&altered, at, settings)?,
+            }),
+        };
+        self.columns.iter().enumerate().map(origin).collect()
+    }
+}
+
+/// What rows that are there have in a new column: its default, or the implicit value of its type.
+fn fill(table: &TableDefinition, at: usize, settings: Settings) -> Result<Option<ArrayRef>> {
+    let mut writer = RowWriter::for_columns(table, &[at], settings)?;
+    // A DATE without a default has none: there must be no rows then.
+    if writer.append_default(0).is_err() {
+        return Ok(None);
+    }
+    let (columns, _, _) = writer.finish_columns()?;
+    Ok(columns.into_iter().next().filter(|c| c.null_count() == 0))
+}
+
+/// Whether a column of type `new` holds every value of one of type `old`, written the same.
+fn holds(new: &MysqlType, old: &MysqlType) -> bool {
+    use MysqlType as T;
+    match (new, old) {
+        (
+            T::Int {
+                width: a,
+                unsigned: u,
+                ..
+            },
+            T::Int {
+                width: b,
+                unsigned: v,
+                ..
+            },
+        ) => {
+            let ((low, high), (least, most)) = (a.range(*u), b.range(*v));
+            low <= least && most <= high
+        }
+        (
+            T::Float {
+                unsigned: u,
+                digits: d,
+            },
+            T::Float {
+                unsigned: v,
+                digits: e,
+            },
+        )
+        | (
+            T::Double {
+                unsigned: u,
+                digits: d,
+            },
+            T::Double {
+                unsigned: v,
+                digits: e,
+            },
+        )
+        | (
+            T::Double {
+                unsigned: u,
+                digits: d,
+            },
+            T::Float {
+                unsigned: v,
+                digits: e,
+            },
+        ) => (d.is_none() || d == e) && (!u || *v),
+        (
+            T::Decimal {
+                precision: p,
+                scale: s,
+                unsigned: u,
+            },
+            T::Decimal {
+                precision: q,
+                scale: r,
+                unsigned: v,
+            },
+        ) => p >= q && s == r && (!u || *v),
+        (T::DateTime { fsp: a }, T::DateTime { fsp: b })
+        | (T::Timestamp { fsp: a }, T::Timestamp { fsp: b })
+        | (T::Time { fsp: a }, T::Time { fsp: b }) => a >= b,
+        (T::Enum { values: a }, T::Enum { values: b })
+        | (T::Set { values: a }, T::Set { values: b }) => b.iter().all(|value| a.contains(value)),
+        (T::Binary { length: a }, T::Binary { length: b }) => a == b,
+        (
+            T::VarBinary { .. } | T::Blob { .. },
+            T::Binary { .. } | T::VarBinary { .. } | T::Blob { .. },
+        ) => bytes(new) >= bytes(old),
+        // Trailing blanks are no part of a CHAR.
+        (T::Char { length: a }, T::Char { length: b }) => a >= b,
+        (T::VarChar { length: a }, T::VarChar { length: b } | T::Char { length: b }) => a >= b,
+        (T::Text { .. }, T::Json) => bytes(new) == Some(u32::MAX.into()),
+        (T::Text { .. }, _) => text_bytes(old).is_some_and(|b| bytes(new) >= Some(b)),
+        _ => new == old,
+    }
+}
+
+/// Most bytes of a binary type, or of a TEXT.
+fn bytes(of: &MysqlType) -> Option<u64> {
+    match of {
+        MysqlType::Binary { length } | MysqlType::VarBinary { length } => Some((*length).into()),
+        MysqlType::Text { max_bytes } | MysqlType::Blob { max_bytes } => Some((*max_bytes).into()),
+        _ => None,
+    }
+}
+
+fn text_bytes(of: &MysqlType) -> Option<u64> {
+    match of {
+        MysqlType::Char { length } | MysqlType::VarChar { length } => Some(4 * u64::from(*length)),
+        MysqlType::Text { max_bytes } => Some((*max_bytes).into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,475 @@
+//! Cuts a file into lines and fields, as MySQL's `READ_INFO` does: the marks of the statement, escapes,
+//! enclosed fields, lines that are too short or too long.
+//!
+//! It finds where fields begin and end in a window of the file; what is inside them is `field`'s part.
+//! A line that is not in the window as a whole is asked for again when more of it is there.
+
+use std::io::Read;
+
+use super::statement::Format;
+use crate::error::{Result, SqlError};
+
+/// A field in the window, without what encloses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Enclosed and properly closed.
+    pub(super) enclosed: bool,
+    /// It begins like an enclosed one and is not closed: that quote belongs to it.
+    pub(super) unclosed: bool,
+    /// Something in it does not stand for itself: escapes, doubled quotes.
+    pub(super) escaped: bool,
+}
+
+/// What is at a place in the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A line; the next one begins at `next`. `cut`: it has more fields than were wanted.
+    Fields { next: usize, cut: bool },
+    /// Its end is not in the window.
+    More,
+    /// The file ends.
+    End,
+}
+
+/// Finds lines.
+#[derive(Debug)]
+pub(super) struct Lines {
+    format: Format,
+    /// Bytes at which a field that is not enclosed may end or hold something special.
+    special: [bool; 256],
+}
+
+/// The window ends before what was looked for; the file may go on.
+struct More;
+
+type Looked<T> = std::result::Result<T, More>;
+
+/// How a field ended.
+struct Found {
+    span: Span,
+    /// Behind the mark that ended it.
+    next: usize,
+    ends_line: bool,
+    /// The file ended, not a mark.
+    ends_file: bool,
+}
+
+impl Lines {
+    pub(super) fn new(format: Format) -> Self {
+        let mut special = [false; 256];
+        let marks = [&format.field_end, &format.line_end];
+        let firsts = marks.into_iter().filter_map(|mark| mark.first().copied());
+        for byte in firsts.chain(format.escape) {
+            special[usize::from(byte)] = true;
+        }
+        Self { format, special }
+    }
+
+    pub(super) fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// Reads the line at `at` into at most `width` spans. `is_last`: the file ends with the window.
+    pub(super) fn read(
+        &self,
+        (text, is_last): (&[u8], bool),
+        at: usize,
+        width: usize,
+        spans: &mut Vec<Span>,
+    ) -> Line {
+        spans.clear();
+        self.fields((text, is_last), at, width, spans)
+            .unwrap_or(Line::More)
+    }
+
+    fn fields(
+        &self,
+        window: (&[u8], bool),
+        at: usize,
+        width: usize,
+        spans: &mut Vec<Span>,
+    ) -> Looked<Line> {
+        let Some(mut at) = self.line_start(window, at)? else {
+            return Ok(Line::End);
+        };
+        while spans.len() < width {
+            let Some(found) = self.field(window, at)? else {
+                // Behind a mark that ended a field, and at the file's end.
+                return Ok(match spans.is_empty() {
+                    true => Line::End,
+                    false => Line::Fields {
+                        next: at,
+                        cut: false,
+                    },
+                });
+            };
+            spans.push(found.span);
+            at = found.next;
+            if found.ends_line || found.ends_file {
+                return Ok(Line::Fields {
+                    next: at,
+                    cut: false,
+                });
+            }
+        }
+        if self.format.line_end.is_empty() {
+            return Ok(Line::Fields {
+                next: at,
+                cut: false,
+            });
+        }
+        let (next, ended) = self.rest_of_line(window, at)?;
+        // What stands there at the file's end without a mark behind it passes unnoticed.
+        let cut = ended && next > at + self.format.line_end.len();
+        Ok(Line::Fields { next, cut })
+    }
+
+    /// Where the line's fields begin; `None` at the file's end.
+    fn line_start(&self, (text, is_last): (&[u8], bool), at: usize) -> Looked<Option<usize>> {
+        let mark = &self.format.line_start;
+        if mark.is_empty() {
+            return match (at < text.len(), is_last) {
+                (true, _) => Ok(Some(at)),
+                (false, true) => Ok(None),
+                (false, false) => Err(More),
+            };
+        }
+        let rest = text.get(at..).unwrap_or_default();
+        match rest.windows(mark.len()).position(|bytes| bytes == mark) {
+            Some(found) => Ok(Some(at + found + mark.len())),
+            None if is_last => Ok(None),
+            None => Err(More),
+        }
+    }
+
+    /// The field at `at`; `None` at the file's end.
+    fn field(&self, window: (&[u8], bool), at: usize) -> Looked<Option<Found>> {
+        let (text, is_last) = window;
+        match text.get(at) {
+            None if is_last => Ok(None),
+            None => Err(More),
+            Some(first) if Some(*first) == self.format.enclosed => {
+                self.enclosed_field(window, at).map(Some)
+            }
+            Some(_) => self.plain_field(window, at).map(Some),
+        }
+    }
+
+    fn plain_field(&self, window: (&[u8], bool), start: usize) -> Looked<Found> {
+        let (text, is_last) = window;
+        let (mut at, mut escaped) = (start, false);
+        let found = |end, escaped, next, ends_line, ends_file| Found {
+            span: Span {
+                start,
+                end,
+                enclosed: false,
+                unclosed: false,
+                escaped,
+            },
+            next,
+            ends_line,
+            ends_file,
+        };
+        loop {
+            let rest = text.get(at..).unwrap_or_default();
+            let Some(plain) = rest.iter().position(|b| self.special[usize::from(*b)]) else {
+                return match is_last {
+                    true => Ok(found(text.len(), escaped, text.len(), false, true)),
+                    false => Err(More),
+                };
+            };
+            at += plain;
+            if let Some(next) = self.escape_at(window, at)? {
+                (at, escaped) = (next, true);
+            } else if let Some(next) = mark_at(window, at, &self.format.line_end)? {
+                return Ok(found(at, escaped, next, true, false));
+            } else if let Some(next) = mark_at(window, at, &self.format.field_end)? {
+                return Ok(found(at, escaped, next, false, false));
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn enclosed_field(&self, window: (&[u8], bool), start: usize) -> Looked<Found> {
+        let (text, is_last) = window;
+        let (mut at, mut escaped) = (start + 1, false);
+        let closed = |end, escaped, next, ends_line, ends_file| Found {
+            span: Span {
+                start: start + 1,
+                end,
+                enclosed: true,
+                unclosed: false,
+                escaped,
+            },
+            next,
+            ends_line,
+            ends_file,
+        };
+        loop {
+            let Some(byte) = text.get(at).copied() else {
+                let span = Span {
+                    start,
+                    end: text.len(),
+                    enclosed: false,
+                    unclosed: true,
+                    escaped,
+                };
+                return match is_last {
+                    true => Ok(Found {
+                        span,
+                        next: text.len(),
+                        ends_line: false,
+                        ends_file: true,
+                    }),
+                    false => Err(More),
+                };
+            };
+            if let Some(next) = self.escape_at(window, at)? {
+                (at, escaped) = (next, true);
+                continue;
+            }
+            if Some(byte) != self.format.enclosed {
+                at += 1;
+                continue;
+            }
+            match text.get(at + 1) {
+                None if is_last => return Ok(closed(at, escaped, at + 1, true, true)),
+                None => return Err(More),
+                Some(next) if *next == byte => (at, escaped) = (at + 2, true),
+                Some(_) => {
+                    if let Some(next) = mark_at(window, at + 1, &self.format.line_end)? {
+                        return Ok(closed(at, escaped, next, true, false));
+                    }
+                    if let Some(next) = mark_at(window, at + 1, &self.format.field_end)? {
+                        return Ok(closed(at, escaped, next, false, false));
+                    }
+                    // A quote inside.
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Behind an escape and what it escapes, if there is one.
+    fn escape_at(&self, (text, is_last): (&[u8], bool), at: usize) -> Looked<Option<usize>> {
+        let Some(escape) = self.format.escape.filter(|e| text.get(at) == Some(e)) else {
+            return Ok(None);
+        };
+        match text.get(at + 1) {
+            // Quotes that escape themselves escape nothing else.
+            Some(next) if self.format.enclosed == Some(escape) && *next != escape => Ok(None),
+            Some(_) => Ok(Some(at + 2)),
+            None if is_last && self.format.enclosed == Some(escape) => Ok(None),
+            None if is_last => Ok(Some(at + 1)),
+            None => Err(More),
+        }
+    }
+
+    /// Behind the end of the line that goes on at `at`, and whether a mark ended it. Nothing is enclosed
+    /// there any more.
+    fn rest_of_line(&self, window: (&[u8], bool), mut at: usize) -> Looked<(usize, bool)> {
+        let (text, is_last) = window;
+        loop {
+            let Some(byte) = text.get(at) else {
+                return match is_last {
+                    true => Ok((text.len(), false)),
+                    false => Err(More),
+                };
+            };
+            if Some(*byte) == self.format.escape {
+                match text.get(at + 1) {
+                    None if !is_last => return Err(More),
+                    _ => at = (at + 2).min(text.len()),
+                }
+            } else if let Some(next) = mark_at(window, at, &self.format.line_end)? {
+                return Ok((next, true));
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Behind the line at `at`, which is not wanted; `None`: its end is not in the window.
+    pub(super) fn skip(&self, window: (&[u8], bool), at: usize) -> Option<usize> {
+        self.rest_of_line(window, at).ok().map(|(next, _)| next)
+    }
+}
+
+/// Behind a mark, if it is there.
+fn mark_at((text, is_last): (&[u8], bool), at: usize, mark: &[u8]) -> Looked<Option<usize>> {
+    let there = text.get(at..).unwrap_or_default();
+    match mark {
+        [] => Ok(None),
+        [byte] => Ok((there.first() == Some(byte)).then_some(at + 1)),
+        _ if there.starts_with(mark) => Ok(Some(at + mark.len())),
+        _ if !is_last && mark.starts_with(there) => Err(More),
+        _ => Ok(None),
+    }
+}
+
+/// Bytes read at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// The part of a file that is being looked at.
+#[derive(Debug)]
+pub(crate) struct Window<R> {
+    source: R,
+    buffer: Vec<u8>,
+    /// What of the buffer is the file's and not yet done with.
+    start: usize,
+    end: usize,
+    is_last: bool,
+    line_bytes_max: usize,
+}
+
+impl<R: Read> Window<R> {
+    /// A line may be `line_bytes_max` long.
+    pub(crate) fn new(source: R, line_bytes_max: usize) -> Self {
+        Self {
+            source,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            is_last: false,
+            line_bytes_max,
+        }
+    }
+
+    /// The bytes, and whether the file ends with them.
+    pub(crate) fn text(&self) -> (&[u8], bool) {
+        let text = self.buffer.get(self.start..self.end);
+        (text.unwrap_or_default(), self.is_last)
+    }
+
+    /// Is done with the first `count` bytes.
+    pub(crate) fn take(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+    }
+
+    /// Reads on. 1153 for a line without end.
+    pub(crate) fn fill(&mut self) -> Result<()> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.end > self.line_bytes_max {
+            let text = "Got a packet bigger than 'max_allowed_packet' bytes";
+            return Err(SqlError::new(1153, "08S01", text));
+        }
+        if self.buffer.len() < self.end + READ_BYTES / 2 {
+            self.buffer.resize((2 * self.end).max(READ_BYTES), 0);
+        }
+        loop {
+            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+            match self.source.read(room) {
+                Ok(0) => self.is_last = true,
+                Ok(count) => self.end += count,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(unreadable(&e)),
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// What the reader of a client's file fails with when the client, or the session, is gone.
+pub(crate) fn unreadable(error: &std::io::Error) -> SqlError {
+    match error.get_ref().and_then(|e| e.downcast_ref::<SqlError>()) {
+        Some(error) => error.clone(),
+        None => {
+            let code = error.raw_os_error().unwrap_or(0);
+            let text = format!("Error reading file (OS errno {code} - {error})");
+            SqlError::new(1024, "HY000", text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::field::{Field, decode};
+    use super::*;
+
+    fn read(format: &Format, width: usize, text: &[u8]) -> Vec<Vec<Option<String>>> {
+        let lines = Lines::new(format.clone());
+        let (mut at, mut spans, mut all) = (0, Vec::new(), Vec::new());
+        while let Line::Fields { next, .. } = lines.read((text, true), at, width, &mut spans) {
+            let mut scratch = Vec::new();
+            let value = |span: &Span| match decode(format, text, *span, &mut scratch) {
+                Field::Null => None,
+                Field::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            };
+            all.push(spans.iter().map(value).collect());
+            at = next;
+        }
+        all
+    }
+
+    fn csv() -> Format {
+        Format {
+            field_end: b",".to_vec(),
+            enclosed: Some(b'"'),
+            ..Format::default()
+        }
+    }
+
+    fn some(fields: &[&str]) -> Vec<Option<String>> {
+        fields
+            .iter()
+            .map(|field| Some((*field).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn fields_end_at_their_marks_and_escapes_hide_them() {
+        let text = b"a\\tb\tc\n\\N\t\\\t\\\n\nx";
+        let expected = vec![
+            some(&["a\tb", "c"]),
+            vec![None, Some("\t\n".to_owned())],
+            some(&["x"]),
+        ];
+        assert_eq!(read(&Format::default(), 2, text), expected);
+    }
+
+    #[test]
+    fn enclosed_fields_hold_marks_and_doubled_quotes() {
+        let text = b"\"a,b\",\"c\"\"d\"\n\"e\nf\",\"g\"h\"\nNULL,\"NULL\"\n";
+        let expected = vec![
+            some(&["a,b", "c\"d"]),
+            some(&["e\nf", "g\"h"]),
+            vec![None, Some("NULL".to_owned())],
+        ];
+        assert_eq!(read(&csv(), 2, text), expected);
+    }
+
+    #[test]
+    fn wherever_the_window_ends_the_lines_are_the_same() {
+        let format = Format {
+            line_start: b"xx".to_vec(),
+            line_end: b"\r\n".to_vec(),
+            ..csv()
+        };
+        let text = b"xx1,\"2\"\"\r\n\",3\r\nno xx\\\r\n4,5,6,7\r\nxx\"a\"\r\nxx";
+        let whole = read(&format, 3, text);
+        let lines = Lines::new(format.clone());
+        for cut in 0..text.len() {
+            let (mut at, mut spans, mut count) = (0, Vec::new(), 0);
+            let mut window: (&[u8], bool) = (&text[..cut], false);
+            loop {
+                match lines.read(window, at, 3, &mut spans) {
+                    Line::Fields { next, .. } => (at, count) = (next, count + 1),
+                    Line::More => window = (text, true),
+                    Line::End => break,
+                }
+            }
+            assert_eq!(count, whole.len(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_line_longer_than_allowed_is_an_error() {
+        let mut window = Window::new(std::io::repeat(b'x'), 3 << 20);
+        let failed = (0..10).find_map(|_| window.fill().err());
+        assert_eq!(failed.map(|e| e.code), Some(1153));
+    }
+}

@@ -1,0 +1,15 @@
+//! LOAD DATA: from the bytes of a file to record batches in the table's Arrow schema.
+//!
+//! `statement` reads the statement, `lines` cuts the file into lines and fields, `rows` has each field
+//! coerced by MySQL's assignment rules, `expressions` computes SET. Where the bytes come from and how
+//! batches are committed is the session's part.
+
+mod expressions;
+mod field;
+mod lines;
+mod rows;
+mod statement;
+
+pub(crate) use lines::Window;
+pub(crate) use rows::{LoadWriter, Progress};
+pub(crate) use statement::{LoadStatement, OnRepeatedKey};

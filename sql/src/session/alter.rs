@@ -1,0 +1,158 @@
+//! ALTER TABLE, RENAME TABLE and the statements for single indexes, carried out.
+//!
+//! Definitions are changed one at a time (`Engine::definitions`): what a change is computed from is still
+//! the table when it is made.
+
+use std::sync::Arc;
+
+use storno_storage::{Error as StorageError, Store};
+
+use super::insert::now_utc;
+use super::{Session, done};
+use crate::ddl::{AlterTable, Altered, DdlContext, TableName};
+use crate::error::{Result, SqlError};
+use crate::information_schema::is_information_schema;
+use crate::insert::duplicate_entry;
+use crate::result::{Done, Outcome};
+use crate::types::{TableDefinition, TimeZone};
+
+/// `(schema, table)`
+type Name = (String, String);
+
+impl Session {
+    pub(super) async fn alter_table(&mut self, alter: Box<AlterTable>) -> Result<Outcome> {
+        let name = self.full_name(alter.name.clone())?;
+        let rename = alter.rename.clone();
+        let rename = rename
+            .map(|to| self.full_name_beside(to, &name.0))
+            .transpose()?;
+        if !alter.only_renames() {
+            self.change_definition(alter, &name).await?;
+        } else if self
+            .engine
+            .store()
+            .snapshot()
+            .table(&name.0, &name.1)
+            .is_none()
+        {
+            return Err(SqlError::unknown_table(&name.0, &name.1));
+        } else {
+            self.warn(alter.warnings.iter().cloned());
+        }
+        if let Some(to) = rename.filter(|to| *to != name) {
+            let pairs = vec![(name, to)];
+            self.engine
+                .blocking_sql(|store| rename_all(store, pairs))
+                .await?;
+        }
+        let warnings = self.sink.total();
+        Ok(Outcome::Done(Done {
+            info: format!("Records: 0  Duplicates: 0  Warnings: {warnings}"),
+            ..Done::default()
+        }))
+    }
+
+    async fn change_definition(&mut self, alter: Box<AlterTable>, name: &Name) -> Result<()> {
+        let (collation, time_zone) = (self.database_collation(), self.time_zone());
+        let (name, now) = (name.clone(), now_utc());
+        let view = self.catalog_view();
+        let work = move || {
+            let table = view.table(Some(&name.0), &name.1)?;
+            let definition = TableDefinition::read(Arc::clone(table.meta()))?;
+            let context = DdlContext {
+                collation: &collation,
+                time_zone,
+            };
+            let altered = alter.apply(&definition, &context, now)?;
+            let refused = match &altered.narrows {
+                Some(what) => Some(what.as_str()),
+                None if altered.counts_anew => Some("AUTO_INCREMENT for a column with values"),
+                None => None,
+            };
+            match refused.filter(|_| table.rows() > 0) {
+                Some(what) => Err(SqlError::not_supported(what)),
+                None => Ok((name, definition, altered)),
+            }
+        };
+        let (name, definition, altered) = self.engine.planning().run(work).await?;
+        self.warn(altered.warnings.clone());
+        let change = move |store: &Store| change(store, &name, &definition, altered, time_zone);
+        self.engine.blocking_sql(change).await
+    }
+
+    pub(super) async fn rename_tables(
+        &mut self,
+        pairs: Vec<(TableName, TableName)>,
+    ) -> Result<Outcome> {
+        let mut names = Vec::with_capacity(pairs.len());
+        for (from, to) in pairs {
+            names.push((self.full_name(from)?, self.full_name(to)?));
+        }
+        self.engine
+            .blocking_sql(|store| rename_all(store, names))
+            .await?;
+        Ok(done(0))
+    }
+
+    fn full_name(&self, name: TableName) -> Result<Name> {
+        Ok((self.schema_of(name.schema)?, name.table))
+    }
+
+    /// ALTER TABLE a.t RENAME TO u: into the current database, as in MySQL.
+    fn full_name_beside(&self, name: TableName, beside: &str) -> Result<Name> {
+        let schema = name.schema.or_else(|| self.database.clone());
+        let schema = schema.unwrap_or_else(|| beside.to_owned());
+        match is_information_schema(&schema) {
+            true => self.full_name(TableName {
+                schema: Some(schema),
+                table: name.table,
+            }),
+            false => Ok((schema, name.table)),
+        }
+    }
+}
+
+fn change(
+    store: &Store,
+    name: &Name,
+    before: &TableDefinition,
+    altered: Altered,
+    time_zone: TimeZone,
+) -> Result<()> {
+    let id = before.meta.id;
+    match store.alter_table(&name.0, &name.1, altered.alteration) {
+        // The one thing about a definition that depends on the rows.
+        Err(StorageError::Invalid(_)) => return Err(SqlError::invalid_use_of_null()),
+        Err(error @ StorageError::DuplicateKey { .. }) => {
+            let rows = arrow::array::RecordBatch::new_empty(Arc::clone(&before.meta.arrow));
+            return Err(duplicate_entry(error, before, &rows, time_zone));
+        }
+        other => other?,
+    }
+    if let Some(first) = altered.auto_increment {
+        // The value taken to see where the counter stands is the price of it.
+        let next = store.reserve_ids(id, 1)?;
+        let missing = first.saturating_sub(next.saturating_add(1));
+        if missing > 0 {
+            store.reserve_ids(id, missing)?;
+        }
+    }
+    Ok(())
+}
+
+/// All or none: what was renamed is renamed back when one cannot be.
+fn rename_all(store: &Store, pairs: Vec<(Name, Name)>) -> Result<()> {
+    let mut renamed: Vec<(Name, Name)> = Vec::with_capacity(pairs.len());
+    for (from, to) in pairs {
+        match store.rename_table((&from.0, &from.1), (&to.0, &to.1)) {
+            Ok(()) => renamed.push((from, to)),
+            Err(error) => {
+                for (from, to) in renamed.iter().rev() {
+                    store.rename_table((&to.0, &to.1), (&from.0, &from.1))?;
+                }
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(())
+}
