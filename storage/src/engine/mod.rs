@@ -13,6 +13,7 @@ mod alter;
 mod background;
 mod bulk;
 mod catalog;
+mod clustering;
 mod cutting;
 mod delete;
 mod flush;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 
 use super::Shared;
+use super::clustering::cluster;
 use super::cutting::{Output, cut};
 use super::parallel::in_order;
 use crate::format::{FileId, Seal};
@@ -21,7 +22,7 @@ use crate::segment::{
     CheckedStrings, CodedStrings, EncodedColumn, PublishedSegment, SegmentWriter, StringCoder,
     segment_path,
 };
-use crate::sort::sorted_order;
+use crate::sort::sorted_rows;
 use crate::{Error, Result, TableMeta};
 
 /// Rows to be written: a sealed memtable, a large commit, or the segments of a merge.
@@ -30,6 +31,11 @@ pub(super) trait RowSource: Sync {
 
     /// About how many bytes they take in memory.
     fn raw_bytes(&self) -> u64;
+
+    /// Whether the rows are in the order of their arrival, and not of segments.
+    fn is_new(&self) -> bool {
+        true
+    }
 
     /// A column of all rows, in parts.
     fn column(&self, column: usize) -> Result<Vec<ArrayRef>>;
@@ -90,12 +96,11 @@ impl Shared {
     ) -> Result<Written> {
         let unique = key_columns(history, &meta.spec.unique_keys);
         let keys = meta.spec.sort_key.iter().map(|&c| whole_column(source, c));
-        let order = sorted_order(&keys.collect::<Result<Vec<_>>>()?)?;
-        let order = match order {
-            Some(order) => order,
-            None => (0..source.rows() as u32).collect(),
-        };
-        let order = without(order, &source.deleted());
+        let mut sorted = sorted_rows(&keys.collect::<Result<Vec<_>>>()?, source.rows())?;
+        if source.is_new() {
+            cluster(meta, source, &mut sorted)?;
+        }
+        let order = without(sorted.order, &source.deleted());
         let outputs = cut(&self.options, meta, source, order)?;
         let mut paths = Vec::new();
         let written = self.write_files((meta, &unique), (source, &outputs), threads, &mut paths);
