@@ -102,7 +102,7 @@ impl BatchShape<'_> {
 
 impl BatchSource {
     /// The rows of a batch that pass the conditions.
-    pub(super) fn new(
+    pub(super) fn encode(
         batch: RecordBatch,
         shape: &BatchShape<'_>,
     ) -> Result<Encoded, AggregateError> {

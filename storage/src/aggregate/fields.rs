@@ -264,10 +264,10 @@ impl Totals {
         (block, groups): (BlockGroups, &[u32]),
         buffers: &mut FieldBuffers,
     ) -> Result<()> {
-        if let BlockGroups::One(group) = block {
-            if self.add_known(source, (at, rows), group)? {
-                return Ok(());
-            }
+        if let BlockGroups::One(group) = block
+            && self.add_known(source, (at, rows), group)?
+        {
+            return Ok(());
         }
         let length = match rows {
             Rows::Range(_, to) => to,
