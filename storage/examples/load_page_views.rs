@@ -54,6 +54,8 @@ fn spec(schema: &SchemaRef) -> Result<TableSpec> {
         sort_key: key.clone(),
         shard_key: key,
         unique_keys: vec![],
+        event_key: None,
+        retention: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     })
@@ -88,6 +90,7 @@ fn commit(store: &Store, table: &TableSnapshot, batches: Vec<RecordBatch>) -> Du
                     let batch = WriteBatch {
                         inserts: vec![(table.meta().id, batch)],
                         deletes: vec![],
+                        arrivals: Vec::new(),
                         on_duplicate: OnDuplicate::Fail,
                         sync: SyncMode::Durable,
                     };

@@ -44,6 +44,7 @@ impl Store {
                 rows,
                 if_gone: IfGone::Ignore,
             }],
+            arrivals: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync: SyncMode::Durable,
         })?;

@@ -16,6 +16,7 @@ mod column_type;
 mod commit;
 mod engine;
 mod error;
+mod events;
 mod expire;
 mod format;
 pub mod fs;
@@ -56,7 +57,9 @@ pub use scan::{
     BlockRows, CodeSet, CodedColumn, CodedScan, Meaning, Morsel, Rows, Scan, ScanRequest,
     ScanStats, SegmentScan, SelectBuffers,
 };
-pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
+pub use schema::{
+    ColumnSpec, EventKeySpec, Keep, KeySpec, Retention, TableId, TableMeta, TableSpec,
+};
 pub use segment::Lane;
 pub use selection::RowSelection;
 pub use snapshot::{Duplicate, Snapshot, TableSnapshot};

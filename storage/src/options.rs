@@ -61,9 +61,13 @@ impl Options {
     }
 }
 
-/// Monotonic time since some fixed moment.
+/// The time, for waiting and for the calendar.
 pub trait Clock: Send + Sync + fmt::Debug {
+    /// Monotonic time since some fixed moment.
     fn now(&self) -> Duration;
+
+    /// Time since 1970, which people set and may set back.
+    fn wall(&self) -> Duration;
 }
 
 /// Where background work runs.
@@ -122,9 +126,17 @@ impl Clock for SystemClock {
     fn now(&self) -> Duration {
         self.0.elapsed()
     }
+
+    fn wall(&self) -> Duration {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.unwrap_or_default()
+    }
 }
 
-/// A clock that moves when told to.
+/// Where the calendar of a `ManualClock` begins: 2026-01-01.
+const MANUAL_START: Duration = Duration::from_secs(1_767_225_600);
+
+/// A clock that moves when told to, from 2026-01-01 on.
 #[derive(Debug, Default)]
 pub struct ManualClock(Mutex<Duration>);
 
@@ -137,5 +149,9 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Duration {
         *self.0.lock()
+    }
+
+    fn wall(&self) -> Duration {
+        MANUAL_START + self.now()
     }
 }

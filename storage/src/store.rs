@@ -204,6 +204,6 @@ impl Store {
     /// none. The writer learns of its result at the next `run_writer`.
     pub fn run_job(&self) -> bool {
         let shared = &self.engine().shared;
-        shared.run_one_flush() || shared.run_one_merge()
+        shared.run_one_flush() || shared.run_one_merge() || shared.run_one_care()
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 
+use super::events::abandon_runs;
 use super::writer::Writer;
 use crate::history::{ColumnId, History, Shape, widens};
 use crate::manifest::Edit;
@@ -38,6 +39,7 @@ impl Writer {
         let (shape, fills) = new_shape(&old, &spec, &columns)?;
         check_keys(&old.meta.spec, &spec, &columns)?;
         self.check_nulls(&old, &spec, &columns)?;
+        let rows = old.segments.len() as u64 + old.memtables().map(|m| m.live_rows()).sum::<u64>();
         let history = if shape == old.history.columns() {
             Arc::clone(&old.history)
         } else {
@@ -54,6 +56,11 @@ impl Writer {
             arrow: spec.arrow(),
             spec,
         };
+        let new_events = meta.spec.event_key.is_some() && !same_events(&old, &meta, &history);
+        if new_events && rows > 0 {
+            let what = "an event key for rows that have come before it";
+            return Err(Error::NotSupported(what.into()));
+        }
         self.define(&old, meta, &history)?;
         self.queue_flushes();
         self.queue_merge();
@@ -96,15 +103,26 @@ impl Writer {
         let id = meta.id;
         let mut next = self.version.clone();
         rename(&mut next, &old.meta, &meta);
-        let edit = Edit::Define {
+        let mut edits = vec![Edit::Define {
             id,
             schema: meta.schema.clone(),
             spec: meta.spec.clone(),
             history: Arc::clone(history),
-        };
-        let altered = old.altered(meta, history)?;
+        }];
+        let other_events = !same_events(old, &meta, history);
+        if other_events {
+            let sequence = self.version.sequence;
+            edits.push(Edit::EventsSince { id, sequence });
+        }
+        let mut altered = old.altered(meta, history)?;
+        if other_events {
+            altered.forget_events();
+        }
         next.change(id, |table| *table = altered);
-        self.log_edits(&[edit])?;
+        self.log_edits(&edits)?;
+        if other_events {
+            abandon_runs(old.events.iter());
+        }
         if let Ok(table) = next.table(id) {
             table.counter.set_type(&table.meta);
         }
@@ -242,7 +260,25 @@ fn has_nulls(snapshot: &TableSnapshot, column: usize) -> Result<bool> {
     Ok(false)
 }
 
+/// Whether a table's event key has the columns it had, or it had and has none.
+fn same_events(old: &TableVersion, meta: &TableMeta, history: &History) -> bool {
+    let ids = |spec: &TableSpec, history: &History| {
+        let key = spec.event_key.as_ref();
+        let id = |&column: &usize| history.columns().get(column).map(|(id, _)| *id);
+        key.map(|key| key.columns.iter().map(id).collect::<Vec<_>>())
+    };
+    ids(&old.meta.spec, &old.history) == ids(&meta.spec, history)
+}
+
 impl TableVersion {
+    /// None of the events that have come is known from now on.
+    fn forget_events(&mut self) {
+        self.events = Arc::default();
+        for memtable in self.sealed.iter_mut().chain([&mut self.active]) {
+            *memtable = Arc::new(memtable.without_events());
+        }
+    }
+
     /// This table with another definition.
     fn altered(&self, meta: TableMeta, history: &Arc<History>) -> Result<Self> {
         let from = self.history.current();

@@ -9,8 +9,10 @@
 
 mod alter;
 mod background;
+mod care;
 mod catalog;
 mod delete;
+mod events;
 mod flush;
 mod group;
 mod install;
@@ -38,6 +40,7 @@ use crate::{Environment, Error, Options, Result};
 
 use background::JobResult;
 pub(crate) use background::Threads;
+use care::CareJob;
 use flush::FlushJob;
 use merge::MergeJob;
 use queue::Queue;
@@ -58,6 +61,7 @@ pub(crate) struct Shared {
     queue: Queue<Message>,
     flushes: Queue<FlushJob>,
     merges: Queue<MergeJob>,
+    cares: Queue<CareJob>,
 }
 
 impl Shared {

@@ -14,6 +14,7 @@ use super::queue::Queue;
 use super::writer::Writer;
 use super::{Engine, Shared};
 use crate::commit::largest_counted;
+use crate::events::{Arriving, EventRun, EventRuns, run_path};
 use crate::format::{FileId, Malformed, Seal};
 use crate::fs::{FileSystem, Lock};
 use crate::history::History;
@@ -72,6 +73,7 @@ impl Engine {
             queue: Queue::default(),
             flushes: Queue::default(),
             merges: Queue::default(),
+            cares: Queue::default(),
         };
         let writer = Recovery::new(Arc::new(shared), recovered).run(present)?;
         let shared = Arc::clone(&writer.shared);
@@ -123,6 +125,8 @@ struct Present {
     segments: BTreeSet<FileId>,
     /// Key files, by the numbers of their segments.
     keys: BTreeSet<FileId>,
+    /// Runs of event keys.
+    runs: BTreeSet<FileId>,
     wal: BTreeSet<FileId>,
 }
 
@@ -130,7 +134,7 @@ impl Present {
     /// A number above every one that was ever used: by a file that counts or by one left over.
     fn next_file(&self, recovered: &Recovered) -> FileId {
         let last = self.segments.last().max(self.keys.last());
-        let last = last.max(self.wal.last());
+        let last = last.max(self.wal.last()).max(self.runs.last());
         let after = last.map_or(FileId(1), |file| FileId(file.0.saturating_add(1)));
         after.max(recovered.state.next_file)
     }
@@ -154,6 +158,10 @@ fn list_files(fs: &dyn FileSystem, dir: &Path) -> Result<Present> {
         keys: names
             .iter()
             .filter_map(|name| number(name, ".key"))
+            .collect(),
+        runs: names
+            .iter()
+            .filter_map(|name| number(name, ".evt"))
             .collect(),
         wal: wal_names
             .iter()
@@ -306,6 +314,11 @@ impl Recovery {
             for (key, hashes) in unique.iter().zip(&keys) {
                 let first = table.active.rows();
                 table.active.keys().add(&key.ids, first, hashes);
+            }
+            if insert.arrival > 0 && commit.sequence > state.events_since {
+                let events = Arriving::prepare(&self.shared.hasher, table, &rows, false)?;
+                let hashes = events.map(|events| events.hashes).unwrap_or_default();
+                table.active.events().add(&hashes, insert.arrival);
             }
             let schema = table.history.schema(table.history.current());
             let memtable = table
@@ -475,8 +488,25 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
         segments.push(segment);
     }
     let history = Arc::clone(&state.history);
+    let runs = open_runs(shared, state, &meta)?;
     let numbers = (next, state.arrived);
-    Ok(TableVersion::new(meta, history, segments, numbers))
+    let mut table = TableVersion::new(meta, history, segments, numbers);
+    table.events = Arc::new(EventRuns::opened(runs));
+    Ok(table)
+}
+
+fn open_runs(shared: &Shared, state: &TableState, meta: &TableMeta) -> Result<Vec<EventRun>> {
+    let Some(key) = shared.run_key(meta, &state.history) else {
+        return Ok(Vec::new());
+    };
+    let open = |record| {
+        let run = shared.open_run(record, &key)?;
+        if let Err(error) = run.reader() {
+            tracing::error!(%error, "event keys cannot be read: the table takes no rows");
+        }
+        Ok(run)
+    };
+    state.runs.values().copied().map(open).collect()
 }
 
 /// A segment with its key file, made again if it cannot be used. If that fails, too, the table cannot be
@@ -539,6 +569,9 @@ fn remove_unnamed(shared: &Shared, state: &ManifestState, wal: FileId, present: 
         .collect();
     let keys = present.keys.into_iter().filter(|file| !named(file));
     paths.extend(keys.map(|file| key_path(&shared.dir, file)));
+    let named = |file: &FileId| state.tables.values().any(|t| t.runs.contains_key(file));
+    let runs = present.runs.into_iter().filter(|file| !named(file));
+    paths.extend(runs.map(|file| run_path(&shared.dir, file)));
     let live = |file: &FileId| *file == wal || state.wal.iter().any(|w| w.file == *file);
     let logs = present.wal.into_iter().filter(|file| !live(file));
     paths.extend(logs.map(|file| wal_path(&shared.dir, file)));

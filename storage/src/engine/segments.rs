@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 use roaring::RoaringBitmap;
 
 use super::Shared;
+use crate::events::EventRun;
 use crate::format::{FileId, Seal};
 use crate::history::History;
 use crate::home::Move;
@@ -43,6 +44,8 @@ pub(super) trait RowSource {
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) segments: Vec<Arc<PublishedSegment>>,
+    /// Event keys of a flushed memtable.
+    pub(super) events: Option<Arc<EventRun>>,
     /// Numbers of the source's rows in the order they were written, over all segments.
     pub(super) order: Vec<u32>,
 }
@@ -95,6 +98,7 @@ impl Shared {
         let order = outputs.iter().flat_map(|(_, rows)| rows.values()).copied();
         Ok(Written {
             segments: synced?,
+            events: None,
             order: order.collect(),
         })
     }

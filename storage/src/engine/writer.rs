@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use super::care::Care;
 use super::{Done, Message, Shared};
 use crate::commit::PreparedCommit;
 use crate::format::FileId;
@@ -48,6 +49,7 @@ pub(crate) struct Writer {
     pub(crate) unmergeable: HashSet<FileId>,
     /// Segments to be rewritten for every deleted row.
     pub(crate) erasing: HashSet<FileId>,
+    pub(crate) care: Care,
     /// Why writing has stopped, once it has.
     pub(crate) stopped: Option<String>,
 }
@@ -84,6 +86,7 @@ impl Writer {
             merging: false,
             unmergeable: HashSet::new(),
             erasing: HashSet::new(),
+            care: Care::default(),
             stopped: None,
         }
     }
@@ -219,7 +222,8 @@ impl Writer {
             return None;
         }
         let flush = self.flush_retry.as_ref().map(|(_, at)| *at);
-        [self.sync_due, flush, self.merge_retry]
+        let care = Some(self.care_due());
+        [self.sync_due, flush, self.merge_retry, care]
             .into_iter()
             .flatten()
             .min()
@@ -250,6 +254,7 @@ impl Writer {
             self.merge_retry = None;
             self.queue_merge();
         }
+        self.keep_care(now);
     }
 
     /// Ends cleanly: everything is made durable, and each log vouches for the other's end, so that

@@ -22,6 +22,7 @@ fn insert(table: &TableSnapshot, rows: &[Row]) -> WriteBatch {
     WriteBatch {
         inserts: vec![(table.meta().id, batch(table.meta(), rows))],
         deletes: Vec::new(),
+        arrivals: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Written,
     }

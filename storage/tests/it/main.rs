@@ -6,6 +6,8 @@ mod contract;
 mod crash;
 mod damage;
 mod deletes;
+mod event_world;
+mod events;
 mod faults;
 mod fixture;
 mod model;

@@ -460,6 +460,7 @@ impl World {
         let result = self.store().commit(WriteBatch {
             inserts: Vec::new(),
             deletes: vec![Delete { rows, if_gone }],
+            arrivals: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync: SyncMode::Durable,
         });
@@ -503,6 +504,7 @@ impl World {
         WriteBatch {
             inserts,
             deletes,
+            arrivals: Vec::new(),
             on_duplicate: commit.on_duplicate,
             sync: commit.sync,
         }
