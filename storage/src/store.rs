@@ -94,9 +94,12 @@ impl Store {
     /// Changes columns, attributes and name of a table. Snapshots taken before keep what they saw; rows
     /// that were prepared for the table as it was fail with `Error::TableChanged`. A change that would
     /// have to rewrite rows is `Error::NotSupported`.
+    ///
+    /// A new unique key is checked against all rows, in bounded memory and while others write;
+    /// `Error::NotUnique` has the first value found twice.
     pub fn alter_table(&self, schema: &str, table: &str, alteration: Alteration) -> Result<()> {
-        let (schema, table) = (schema.to_owned(), table.to_owned());
-        self.ask(move |writer| writer.alter_table(&schema, &table, alteration))
+        let ask = |request| self.ask(request);
+        self.engine().alter_table((schema, table), alteration, ask)
     }
 
     /// Gives a table another name, possibly in another schema. Both are `(schema, table)`.

@@ -5,8 +5,9 @@
 //! and acknowledges it together with its neighbours. `rotation` seals memtables and starts WAL files,
 //! `install` takes over what jobs wrote, `catalog` does DDL, `recovery` builds all of it at open.
 //!
-//! Lock order: writer, then published version or a queue; never two of the latter at once.
+//! Lock order: altering, writer, then published version or a queue; never two of the latter at once.
 
+mod add_key;
 mod alter;
 mod background;
 mod care;
@@ -18,6 +19,7 @@ mod group;
 mod install;
 mod merge;
 mod policy;
+mod proof;
 mod queue;
 mod recovery;
 mod rotation;
@@ -80,6 +82,8 @@ impl Shared {
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
     writer: Mutex<Writer>,
+    /// Held by whoever changes the definition of a table; taken before all others.
+    altering: Mutex<()>,
     _lock: Box<dyn Lock>,
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
@@ -80,6 +80,7 @@ impl Engine {
         Ok(Self {
             shared,
             writer: Mutex::new(writer),
+            altering: Mutex::new(()),
             _lock: lock,
         })
     }
@@ -128,6 +129,8 @@ struct Present {
     /// Runs of event keys.
     runs: BTreeSet<FileId>,
     wal: BTreeSet<FileId>,
+    /// Key files that were not finished.
+    unfinished: Vec<String>,
 }
 
 impl Present {
@@ -166,6 +169,11 @@ fn list_files(fs: &dyn FileSystem, dir: &Path) -> Result<Present> {
         wal: wal_names
             .iter()
             .filter_map(|name| number(name, ".wal"))
+            .collect(),
+        unfinished: names
+            .iter()
+            .filter(|name| number(name, ".key.new").is_some())
+            .cloned()
             .collect(),
     })
 }
@@ -546,17 +554,19 @@ fn with_keys(
 }
 
 fn make_keys(shared: &Shared, segment: &SegmentView, unique: &[KeyColumns]) -> Result<()> {
-    let cache = ChunkCache::new(1 << 20);
-    let column = |column: usize| {
-        let mut cursor = ColumnCursor::default();
-        let blocks = 0..segment.reader()?.blocks();
-        let blocks = blocks.map(|block| segment.read(column, block, &cache, &mut cursor));
-        let blocks = blocks.collect::<Result<Vec<_>>>()?;
-        let blocks: Vec<&dyn Array> = blocks.iter().map(|b| b.as_ref()).collect();
-        concat(&blocks).map_err(|e| Error::Invalid(e.to_string()))
-    };
+    let column = |column: usize| whole(segment, column);
     shared.write_keys(segment.record.file, unique, column)?;
     io("sync", &shared.dir, shared.fs.sync_dir(&shared.dir))
+}
+
+/// A column of all rows of a segment.
+pub(super) fn whole(segment: &SegmentView, column: usize) -> Result<ArrayRef> {
+    let (cache, mut cursor) = (ChunkCache::new(1 << 20), ColumnCursor::default());
+    let blocks = 0..segment.reader()?.blocks();
+    let blocks = blocks.map(|block| segment.read(column, block, &cache, &mut cursor));
+    let blocks = blocks.collect::<Result<Vec<_>>>()?;
+    let blocks: Vec<&dyn Array> = blocks.iter().map(|b| b.as_ref()).collect();
+    concat(&blocks).map_err(|e| Error::Invalid(e.to_string()))
 }
 
 /// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are
@@ -572,6 +582,8 @@ fn remove_unnamed(shared: &Shared, state: &ManifestState, wal: FileId, present: 
     let named = |file: &FileId| state.tables.values().any(|t| t.runs.contains_key(file));
     let runs = present.runs.into_iter().filter(|file| !named(file));
     paths.extend(runs.map(|file| run_path(&shared.dir, file)));
+    let unfinished = present.unfinished.iter();
+    paths.extend(unfinished.map(|name| shared.dir.join(name)));
     let live = |file: &FileId| *file == wal || state.wal.iter().any(|w| w.file == *file);
     let logs = present.wal.into_iter().filter(|file| !live(file));
     paths.extend(logs.map(|file| wal_path(&shared.dir, file)));

@@ -1,7 +1,7 @@
 //! Writing sorted rows into new segment files, wherever the rows come from.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
@@ -156,9 +156,20 @@ impl Shared {
         unique: &[KeyColumns],
         column: impl Fn(usize) -> Result<ArrayRef>,
     ) -> Result<()> {
-        if unique.is_empty() {
-            return Ok(());
+        match unique {
+            [] => Ok(()),
+            unique => self.write_keys_to(&key_path(&self.dir, file), file, unique, column),
         }
+    }
+
+    /// The same into a file of any name.
+    pub(super) fn write_keys_to(
+        &self,
+        path: &Path,
+        file: FileId,
+        unique: &[KeyColumns],
+        column: impl Fn(usize) -> Result<ArrayRef>,
+    ) -> Result<()> {
         let hashes = unique.iter().map(|key| {
             let columns = key.positions.iter().map(|&c| column(c));
             let hashes = self.hasher.hash(&columns.collect::<Result<Vec<_>>>()?)?;
@@ -169,8 +180,7 @@ impl Shared {
             database: self.database,
             file,
         };
-        let path = key_path(&self.dir, file);
-        write_index(&*self.fs, &path, (seal, self.hasher.fingerprint()), &hashes)
+        write_index(&*self.fs, path, (seal, self.hasher.fingerprint()), &hashes)
     }
 
     /// Opens the key file of a segment. One of another secret or without one of the keys is damaged.

@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, through its public face only.
 
+mod add_key;
 mod alter;
 mod check;
 mod contract;
