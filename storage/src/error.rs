@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 
 /// Result of every fallible storage call.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// One enum for the crate; `Clone`, because a failed group commit is reported to all its members.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -10,6 +10,7 @@
     unsafe_code
 )]
 
+mod aggregate;
 mod alter;
 mod check;
 mod column_type;
@@ -46,6 +47,10 @@ mod version;
 mod view;
 mod wal;
 
+pub use aggregate::{
+    AggregateError, AggregateRequest, Aggregation, BoxError, Condition, GroupKey, Groups,
+    KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker,
+};
 pub use alter::{Alteration, ColumnOrigin};
 pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};

@@ -80,6 +80,24 @@ impl SegmentView {
         }
     }
 
+    /// What codes of a column of the table stand for, one row per code. In a column without codes of its
+    /// own, code 0 stands for the value of all rows.
+    pub(crate) fn code_values(
+        &self,
+        column: usize,
+        codes: &[u64],
+        cache: &ChunkCache,
+    ) -> Result<ArrayRef> {
+        let reader = self.reader()?;
+        let source = self.source(column);
+        match &source {
+            Source::Stored(at) | Source::Widened(at, _) => {
+                source.widened(reader.code_values(*at, codes, cache)?)
+            }
+            Source::Constant(value) => repeat(value, codes.len()),
+        }
+    }
+
     /// The segment's own number of a column of the table; `None` when all its rows have one value.
     pub(crate) fn stored(&self, column: usize) -> Option<usize> {
         match self.source(column) {

@@ -50,7 +50,7 @@ impl CodeSet {
     }
 
     /// Whether it has a code from `low` to `high`.
-    pub(super) fn intersects(&self, low: u64, high: u64) -> bool {
+    pub(crate) fn intersects(&self, low: u64, high: u64) -> bool {
         match self {
             Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= high && low <= to),
             Self::Bits(bits) => {
@@ -76,7 +76,7 @@ impl CodeSet {
     }
 
     /// Whether it has every code from `low` to `high`.
-    pub(super) fn covers(&self, low: u64, high: u64) -> bool {
+    pub(crate) fn covers(&self, low: u64, high: u64) -> bool {
         match self {
             Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= low && high <= to),
             Self::Bits(_) => (low..=high).all(|code| self.contains(code)),
@@ -84,7 +84,7 @@ impl CodeSet {
     }
 
     /// `covers`, where that is found without looking at every code.
-    pub(super) fn covers_range(&self, low: u64, high: u64) -> bool {
+    pub(crate) fn covers_range(&self, low: u64, high: u64) -> bool {
         high.saturating_sub(low) < 64 && self.covers(low, high) || {
             matches!(self, Self::Ranges(_)) && self.covers(low, high)
         }

@@ -5,14 +5,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::SchemaRef;
 
-use super::code_set::CodeSet;
+use super::code_set::{CodeSet, ColumnTest, test_of};
 use super::filter::{FilterBuffers, select};
 use super::prune::SegmentPlan;
 use super::{Morsel, PlannedSegment, Scan, project};
 use crate::segment::{BLOCK_ROWS, ChunkCache, ColumnKind, Lane, SegmentReader, Selection};
-use crate::{Error, Result};
+use crate::{Error, Predicate, Result};
 
 /// A scan cut into its segments.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub enum Meaning {
     Number,
     /// An entry of a dictionary of strings.
     String,
+    /// Nothing but code 0, which stands for the one value, perhaps NULL, of all rows.
+    Constant,
 }
 
 /// Rows of one block of a segment that the sort key and the blocks' bounds leave.
@@ -140,9 +143,17 @@ impl SegmentScan {
 
     /// What the codes of a column mean; `None` when it has none and has to be read as an array.
     pub fn column(&self, column: usize) -> Result<Option<CodedColumn>> {
-        let Some(column) = self.planned.segment.stored(column) else {
-            return Ok(None);
+        let constant = |null_code| CodedColumn {
+            meaning: Meaning::Constant,
+            null_code,
+            high: 0,
         };
+        let Some(column) = self.planned.segment.stored(column) else {
+            return Ok(Some(constant(false)));
+        };
+        if self.reader()?.is_all_null(column)? {
+            return Ok(Some(constant(true)));
+        }
         let info = self.reader()?.codes_info(column)?;
         Ok(info.map(|info| CodedColumn {
             meaning: match info.kind {
@@ -178,7 +189,20 @@ impl SegmentScan {
     /// The codes of all rows of a block, in place of what `out` holds. `T` is one of u8, u16, u32, u64
     /// and holds the column's greatest code; no code is above that.
     pub fn codes<T: Lane>(&self, column: usize, at: &BlockRows, out: &mut Vec<T>) -> Result<()> {
-        self.reader()?.codes(self.stored(column)?, at.block, out)
+        if let Some(column) = self.varying(column)? {
+            return self.reader()?.codes(column, at.block, out);
+        }
+        out.clear();
+        out.resize(self.reader()?.block_rows(at.block), T::default());
+        Ok(())
+    }
+
+    /// The segment's own number of a column of the table that has codes of its own.
+    fn varying(&self, column: usize) -> Result<Option<usize>> {
+        match self.planned.segment.stored(column) {
+            Some(column) if self.reader()?.is_all_null(column)? => Ok(None),
+            other => Ok(other),
+        }
     }
 
     /// The codes of a block run by run, with the position each run ends before. `false` when the block
@@ -189,23 +213,29 @@ impl SegmentScan {
         at: &BlockRows,
         (codes, ends): (&mut Vec<T>, &mut Vec<u32>),
     ) -> Result<bool> {
-        let column = self.stored(column)?;
-        self.reader()?.code_runs((column, at.block), codes, ends)
+        match self.varying(column)? {
+            Some(column) => self.reader()?.code_runs((column, at.block), codes, ends),
+            None => Ok(false),
+        }
     }
 
     /// The least and the greatest code of a block.
     pub fn code_range(&self, column: usize, at: &BlockRows) -> Result<(u64, u64)> {
-        let entry = self.reader()?.block(self.stored(column)?, at.block)?;
-        Ok(entry.code_range())
+        match self.varying(column)? {
+            Some(column) => Ok(self.reader()?.block(column, at.block)?.code_range()),
+            None => Ok((0, 0)),
+        }
     }
 
     /// The sum of a block's values and how many are not NULL, without reading them; `None` when it is
     /// not known, or not all rows of the block are wanted.
     pub fn sum(&self, column: usize, at: &BlockRows) -> Result<Option<(i128, u64)>> {
-        if !at.whole || self.has_tests() {
-            return Ok(None);
+        match self.varying(column)? {
+            Some(column) if at.whole && !self.has_tests() => {
+                self.reader()?.block_sum(column, at.block)
+            }
+            _ => Ok(None),
         }
-        self.reader()?.block_sum(self.stored(column)?, at.block)
     }
 
     /// Entries of a dictionary of integers as values, by position.
@@ -217,6 +247,46 @@ impl SegmentScan {
     /// strings have equal hashes in all segments of a store.
     pub fn hashes(&self, column: usize, out: &mut Vec<u64>) -> Result<()> {
         self.reader()?.hashes(self.stored(column)?, out)
+    }
+
+    /// The hashes of some of the entries; only their part of the dictionary is touched.
+    pub fn hashes_of(
+        &self,
+        column: usize,
+        entries: Range<usize>,
+        out: &mut Vec<u64>,
+    ) -> Result<()> {
+        self.reader()?.hashes_of(self.stored(column)?, entries, out)
+    }
+
+    /// What codes of a column stand for, one row per code.
+    pub fn values(&self, column: usize, codes: &[u64]) -> Result<ArrayRef> {
+        let segment = &self.planned.segment;
+        match self.varying(column)? {
+            None if segment.stored(column).is_some() => {
+                let data_type = self.table.fields().get(column).map(|f| f.data_type());
+                let data_type = data_type.ok_or_else(|| Error::Invalid("no such column".into()))?;
+                Ok(new_null_array(data_type, codes.len()))
+            }
+            _ => segment.code_values(column, codes, &self.cache),
+        }
+    }
+
+    /// What `string_hash` starts from.
+    pub(crate) fn string_seed(&self) -> Result<u64> {
+        Ok(self.reader()?.string_seed())
+    }
+
+    /// Parts of about equal size, at most so many; each has some of the blocks.
+    pub fn split(self, parts: usize) -> Vec<Self> {
+        let blocks = self.planned.plan.blocks.clone();
+        let size = blocks.len().div_ceil(parts.max(1)).max(1);
+        let part = |blocks: &[usize]| {
+            let mut part = self.clone();
+            part.planned.plan.blocks = blocks.to_vec();
+            part
+        };
+        blocks.chunks(size).map(part).collect()
     }
 
     /// The hash that `hashes` has for a string.
@@ -244,9 +314,30 @@ impl SegmentScan {
         self.reader()?.string_set(column, &self.cache, test)
     }
 
+    /// The codes of a column that satisfy a predicate on it, where codes can tell; the set may have more
+    /// when the predicate compares with values of another type.
+    pub(crate) fn predicate_set(
+        &self,
+        column: usize,
+        predicate: &Predicate,
+    ) -> Result<Option<CodeSet>> {
+        let Some(stored) = self.varying(column)? else {
+            return Ok(None);
+        };
+        let data_type = self.table.fields().get(column).map(|f| f.data_type());
+        let data_type = data_type.ok_or_else(|| Error::Invalid("no such column".into()))?;
+        let test = test_of(self.reader()?, &self.cache, (stored, data_type), predicate)?;
+        Ok(match test {
+            ColumnTest::Unknown => None,
+            ColumnTest::Codes(set) => Some(set),
+        })
+    }
+
     /// Adds a test: only rows whose code of `column` is in the set. `None` when none is left.
     pub fn with_test(mut self, column: usize, set: CodeSet) -> Result<Option<Self>> {
-        let column = self.stored(column)?;
+        let Some(column) = self.varying(column)? else {
+            return Ok(set.contains(0).then_some(self));
+        };
         let mut blocks = Vec::new();
         for &block in &self.planned.plan.blocks {
             let (low, high) = self.reader()?.block(column, block)?.code_range();
@@ -290,8 +381,22 @@ impl SegmentPlan {
 }
 
 impl BlockRows {
+    /// All rows of the only block of something else than a segment.
+    pub(crate) fn only(rows: usize) -> Self {
+        Self {
+            block: 0,
+            rows: 0..rows,
+            whole: true,
+        }
+    }
+
     pub(super) fn block(&self) -> usize {
         self.block
+    }
+
+    /// Whether these are all rows of the block.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// The rows by their numbers in the segment.

@@ -4,12 +4,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
+
+use super::arrays;
 use super::codes::CodeBlock;
 use super::dictionary::{ChunkCache, ChunkKey};
 use super::integers::Frame;
 use super::layout::{CHUNK_ENTRIES, Content, Encoding};
 use super::packing::Lane;
-use super::reader::SegmentReader;
+use super::reader::{ColumnCursor, SegmentReader};
 use super::string_views::CheckedStrings;
 use super::zone::{Bounds, Zone};
 use crate::format::Malformed;
@@ -57,6 +60,11 @@ impl SegmentReader {
             ascending: entry.ascending || matches!(kind, ColumnKind::Frame(_)),
             high: entry.high,
         }))
+    }
+
+    /// Whether every row of a column is NULL, which takes no codes.
+    pub(crate) fn is_all_null(&self, column: usize) -> Result<bool> {
+        Ok(self.column(column)?.encoding == Encoding::AllNull)
     }
 
     /// What is known of the values of a block; of a dictionary's, only how many are NULL.
@@ -218,6 +226,74 @@ impl SegmentReader {
             return Err(self.corrupt(offset, Malformed("a chunk with another number of entries")));
         }
         self.intact(())
+    }
+
+    /// The hashes of some entries of a dictionary of strings; only their chunks are touched.
+    pub(crate) fn hashes_of(
+        &self,
+        column: usize,
+        entries: Range<usize>,
+        out: &mut Vec<u64>,
+    ) -> Result<()> {
+        out.clear();
+        let entry = self.column(column)?;
+        if entry.encoding != Encoding::Dictionary {
+            return Err(no_strings());
+        }
+        let mut next = entries.start;
+        while next < entries.end {
+            let (number, from) = (next / CHUNK_ENTRIES, next % CHUNK_ENTRIES);
+            let chunk = self.chunk(column, number)?;
+            let length = (chunk.entries as usize).saturating_mul(8);
+            let first = (number * CHUNK_ENTRIES).saturating_mul(8) as u64;
+            let offset = entry.hashes_offset.saturating_add(first);
+            let part = self.hashes_part(column, number);
+            let bytes = self.checked((column, part), offset, length, chunk.hashes_checksum)?;
+            let to = CHUNK_ENTRIES.min(from + entries.end - next);
+            let hashes = bytes.as_chunks().0.get(from..to);
+            let hashes = hashes.ok_or_else(|| {
+                self.corrupt(offset, Malformed("a code is beyond the dictionary"))
+            })?;
+            out.extend(hashes.iter().map(|&hash| u64::from_le_bytes(hash)));
+            next += to - from;
+        }
+        self.intact(())
+    }
+
+    /// What the given codes of a column stand for, one row per code.
+    pub(crate) fn code_values(
+        &self,
+        column: usize,
+        codes: &[u64],
+        cache: &ChunkCache,
+    ) -> Result<ArrayRef> {
+        let entry = self.column(column)?;
+        let corrupt = |e| self.corrupt(entry.index_offset, e);
+        if codes.iter().any(|&code| code > entry.high) {
+            return Err(corrupt(Malformed("a code beyond the column's greatest")));
+        }
+        let nulls = arrays::nulls_of(codes, entry.null_code);
+        if let Encoding::Frame { base, scale } = entry.encoding {
+            let frame = Frame::new(base, scale, entry.null_code);
+            let array = arrays::of_codes(codes, frame, &entry.data_type, nulls);
+            return self.intact(array.map_err(corrupt)?);
+        }
+        let entries: Vec<u32> = codes.iter().map(|&code| code as u32).collect();
+        let entries = arrays::entries_of(entries, entry.null_code);
+        let array = match entry.encoding {
+            Encoding::Numbers { base } => {
+                let distances = self.numbers(column)?.gather(&entries).map_err(corrupt)?;
+                let frame = Frame::new(base, 1, false);
+                arrays::of_codes(&distances, frame, &entry.data_type, nulls)
+            }
+            Encoding::Dictionary => {
+                let mut cursor = ColumnCursor::default();
+                let chunks = self.load_chunks(column, &entries, cache, &mut cursor)?;
+                chunks.gather::<CHUNK_ENTRIES>(&entries, nulls)
+            }
+            _ => Err(Malformed("a column without codes")),
+        };
+        self.intact(array.map_err(corrupt)?)
     }
 
     /// A chunk of a dictionary of strings.

@@ -28,6 +28,7 @@ mod zone;
 
 pub(crate) use coded::ColumnKind;
 pub(crate) use dictionary::ChunkCache;
+pub(crate) use integers::distances;
 pub(crate) use layout::BLOCK_ROWS;
 pub use packing::Lane;
 pub(crate) use published::PublishedSegment;

@@ -111,6 +111,11 @@ impl SegmentReader {
         xxh3_64_with_seed(string, self.seal.database)
     }
 
+    /// What `string_hash` starts from, the same in all segments of a database.
+    pub(crate) fn string_seed(&self) -> u64 {
+        self.seal.database
+    }
+
     /// The part of a column's `Verified` set that stands for the hashes of a chunk.
     pub(super) fn hashes_part(&self, column: usize, chunk: usize) -> usize {
         let chunks = self
@@ -377,7 +382,7 @@ impl SegmentReader {
     }
 
     /// Makes the dictionary chunks of `codes` available.
-    fn load_chunks<'c>(
+    pub(super) fn load_chunks<'c>(
         &self,
         column: usize,
         codes: &[u32],

@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, through its public face only.
 
 mod add_key;
+mod aggregate;
 mod alter;
 mod check;
 mod contract;

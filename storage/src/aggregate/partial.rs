@@ -1,0 +1,325 @@
+//! Records of the groups of one source: their keys by identities that hold in all sources, and their
+//! sums as values.
+
+use arrow::array::Array;
+
+use super::domain::{Domain, Numbering};
+use super::fields::Totals;
+use super::plan::{GroupSet, Identity, Local, Output, Plan, Slot, Target};
+use super::request::{AggregateError, Measure};
+use super::source::Source;
+use super::values::{array_of, integers_of, mix};
+use crate::scan::Meaning;
+use crate::{Error, Result};
+
+/// Records are parted by hash, so that the parts can be merged side by side.
+pub(super) const PARTS: usize = 256;
+
+/// Bits of a header: which keys are NULL, the source, the code of the first string.
+pub(super) const SOURCE_SHIFT: u32 = 32;
+pub(super) const NULL_SHIFT: u32 = 56;
+/// Sources that a header can name.
+pub(super) const SOURCES_MAX: usize = 1 << 24;
+
+/// Groups made into records at a time.
+const CHUNK: usize = 65_536;
+
+/// Records of one set.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) parts: Vec<Vec<u64>>,
+}
+
+/// The hash of a group's identity.
+pub(super) fn hash_of(keys: &[u64]) -> u64 {
+    let mix_in = |hash: u64, &word: &u64| mix(hash.rotate_left(23) ^ word);
+    keys.iter().fold(0, mix_in)
+}
+
+pub(super) fn part_of(hash: u64) -> usize {
+    // The low bits choose a place within the part.
+    (hash >> 56) as usize % PARTS
+}
+
+impl Records {
+    pub(super) fn push(&mut self, set: &GroupSet, record: &[u64]) {
+        if self.parts.is_empty() {
+            self.parts.resize_with(PARTS, Vec::new);
+        }
+        let keys = record.get(..set.header()).unwrap_or_default();
+        if let Some(part) = self.parts.get_mut(part_of(hash_of(keys))) {
+            part.extend_from_slice(record);
+        }
+    }
+}
+
+/// One set of groups of one source.
+pub(super) struct Partial<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) set: &'a GroupSet,
+    pub(super) source: &'a Source,
+    pub(super) number: u64,
+    pub(super) domains: &'a [Domain],
+    pub(super) numbering: &'a Numbering,
+    /// Of the first set.
+    pub(super) totals: Option<&'a Totals>,
+}
+
+/// A key of many groups.
+struct KeyColumn {
+    words: Vec<u64>,
+    nulls: Vec<bool>,
+    /// Of strings.
+    codes: Vec<u32>,
+}
+
+impl Partial<'_> {
+    /// Makes records of some groups.
+    pub(super) fn emit(&self, groups: &[u32], records: &mut Records) -> Result<(), AggregateError> {
+        groups
+            .chunks(CHUNK)
+            .try_for_each(|groups| self.emit_some(groups, records))
+    }
+
+    fn emit_some(&self, groups: &[u32], records: &mut Records) -> Result<(), AggregateError> {
+        let numbers = self.numbers(groups);
+        let mut keys = Vec::with_capacity(self.set.outputs.len());
+        for output in &self.set.outputs {
+            let output = self.plan.outputs.get(*output);
+            let output = output.ok_or_else(|| Error::Invalid("no such key".into()))?;
+            let at = self.set.locals.iter().position(|l| *l == output.local);
+            let numbers = at.and_then(|at| numbers.get(at));
+            let numbers = numbers.ok_or_else(|| Error::Invalid("no such key".into()))?;
+            keys.push(self.key(output, numbers)?);
+        }
+        let mut record = Vec::with_capacity(self.set.width());
+        for (at, &group) in groups.iter().enumerate() {
+            record.clear();
+            self.put_key(&keys, at, &mut record);
+            if let Some(totals) = self.totals {
+                for target in &self.plan.targets {
+                    put_slot(totals, target, group as usize, &mut record);
+                }
+            }
+            records.push(self.set, &record);
+        }
+        Ok(())
+    }
+
+    /// Per local of the set, the numbers of the groups' keys.
+    fn numbers(&self, groups: &[u32]) -> Vec<Vec<u64>> {
+        let mut numbers = vec![Vec::with_capacity(groups.len()); self.set.locals.len()];
+        for &group in groups {
+            let key = self
+                .numbering
+                .key(group as usize, self.domains, &self.set.locals);
+            for (column, number) in numbers.iter_mut().zip(key) {
+                column.push(number);
+            }
+        }
+        numbers
+    }
+
+    fn put_key(&self, keys: &[KeyColumn], at: usize, record: &mut Vec<u64>) {
+        let word = |key: &KeyColumn| key.words.get(at).copied().unwrap_or(0);
+        record.extend(keys.iter().map(word));
+        let mut header = self.number << SOURCE_SHIFT;
+        for (bit, key) in keys.iter().enumerate() {
+            if key.nulls.get(at) == Some(&true) {
+                header |= 1 << (NULL_SHIFT + bit as u32);
+            }
+        }
+        let strings = self.set.strings.iter().filter_map(|&s| keys.get(s));
+        let mut codes = strings.map(|key| u64::from(key.codes.get(at).copied().unwrap_or(0)));
+        record.push(header | codes.next().unwrap_or(0));
+        record.extend(codes);
+    }
+
+    fn key(&self, output: &Output, numbers: &[u64]) -> Result<KeyColumn, AggregateError> {
+        let missing = || Error::Invalid("no such key".into());
+        let local = self.plan.locals.get(output.local).ok_or_else(missing)?;
+        let domain = self.domains.get(output.local).ok_or_else(missing)?;
+        Ok(match &output.identity {
+            Identity::Word { .. } => self.word_key(local, domain, numbers)?,
+            Identity::String => self.string_key(local, domain, numbers)?,
+            Identity::Mapped(function, interner) => {
+                let (used, places) = places_of(numbers, domain.size);
+                let values = self.values(local, domain, &used)?;
+                let mapped = function.map.map(&values).map_err(AggregateError::Caller)?;
+                if mapped.len() != used.len() || *mapped.data_type() != function.data_type {
+                    return Err(Error::Invalid("a function gave another array".into()).into());
+                }
+                let words = interner.lock().intern(&mapped)?;
+                let word = |&place: &u32| words.get(place as usize).copied().unwrap_or(0);
+                KeyColumn {
+                    words: places.iter().map(|p| word(p).into()).collect(),
+                    nulls: Vec::new(),
+                    codes: Vec::new(),
+                }
+            }
+        })
+    }
+
+    /// What numbers of a domain stand for.
+    fn values(
+        &self,
+        local: &Local,
+        domain: &Domain,
+        numbers: &[u64],
+    ) -> Result<arrow::array::ArrayRef> {
+        if domain.codes().is_some() {
+            let codes: Vec<u64> = numbers.iter().map(|&n| domain.code(n)).collect();
+            return self.source.values(local.column, &codes);
+        }
+        let moments: Vec<_> = numbers.iter().map(|&n| domain.moment(n)).collect();
+        array_of(&local.data_type, &moments)
+    }
+
+    fn word_key(&self, local: &Local, domain: &Domain, numbers: &[u64]) -> Result<KeyColumn> {
+        let null = u64::from(domain.coded.null_code);
+        let codes = numbers.iter().map(|&n| domain.code(n));
+        let values: Vec<Option<i128>> = match domain.coded.meaning {
+            Meaning::Steps { origin, step } => {
+                let value = |code: u64| origin + i128::from(code) * i128::from(step);
+                codes.map(|c| (c >= null).then(|| value(c))).collect()
+            }
+            Meaning::Number => {
+                let entries = self.source.numbers(local.column)?;
+                let value = |code: u64| entries.get(code.checked_sub(null)? as usize).copied();
+                codes.map(value).collect()
+            }
+            Meaning::Constant => {
+                let value = integers_of(&self.source.values(local.column, &[0])?)?;
+                vec![value.first().copied().flatten(); numbers.len()]
+            }
+            Meaning::String => return Err(Error::Invalid("strings are no words".into())),
+        };
+        Ok(KeyColumn {
+            words: values.iter().map(|v| v.unwrap_or(0) as u64).collect(),
+            nulls: values.iter().map(Option::is_none).collect(),
+            codes: Vec::new(),
+        })
+    }
+
+    fn string_key(&self, local: &Local, domain: &Domain, numbers: &[u64]) -> Result<KeyColumn> {
+        let codes: Vec<u64> = numbers.iter().map(|&n| domain.code(n)).collect();
+        let null = u64::from(domain.coded.null_code);
+        if domain.coded.meaning == Meaning::Constant {
+            let (hash, is_null) = self.constant(local)?;
+            return Ok(KeyColumn {
+                words: vec![hash; numbers.len()],
+                nulls: vec![is_null; numbers.len()],
+                codes: vec![0; numbers.len()],
+            });
+        }
+        let entries = || codes.iter().filter_map(|c| c.checked_sub(null));
+        let first = entries().min().unwrap_or(0);
+        let end = entries().max().map_or(0, |last| last + 1);
+        let mut hashes = Vec::new();
+        let mut words = vec![0; codes.len()];
+        let sparse = end.saturating_sub(first) / 32 > codes.len() as u64;
+        if !sparse && end > first {
+            let range = first as usize..end as usize;
+            self.source.hashes_of(local.column, range, &mut hashes)?;
+        }
+        for (word, code) in words.iter_mut().zip(&codes) {
+            let Some(entry) = code.checked_sub(null) else {
+                continue;
+            };
+            let at = if sparse {
+                let range = entry as usize..entry as usize + 1;
+                self.source.hashes_of(local.column, range, &mut hashes)?;
+                0
+            } else {
+                (entry - first) as usize
+            };
+            *word = hashes.get(at).copied().unwrap_or(0);
+        }
+        Ok(KeyColumn {
+            words,
+            nulls: codes.iter().map(|&c| c < null).collect(),
+            codes: codes.iter().map(|&c| c as u32).collect(),
+        })
+    }
+
+    /// The hash of the string that all rows have, and whether it is NULL.
+    fn constant(&self, local: &Local) -> Result<(u64, bool)> {
+        use arrow::array::AsArray;
+        let value = self.source.values(local.column, &[0])?;
+        if value.null_count() > 0 {
+            return Ok((0, true));
+        }
+        let text = value.as_string_view_opt().map(|v| v.value(0).as_bytes());
+        let bytes = text.or_else(|| value.as_binary_view_opt().map(|v| v.value(0)));
+        let bytes = bytes.ok_or_else(|| Error::Invalid("no string".into()))?;
+        let hash = match self.source {
+            Source::Segment(segment, _) => segment.string_hash(bytes)?,
+            Source::Batch(_) => 0,
+        };
+        Ok((hash, false))
+    }
+}
+
+/// The different ones of some numbers below `size`, and for each number its place among them.
+fn places_of(numbers: &[u64], size: u64) -> (Vec<u64>, Vec<u32>) {
+    if size / 8 <= numbers.len() as u64 + 1024 {
+        let (mut used, mut place) = (Vec::new(), vec![u32::MAX; size as usize]);
+        let places = numbers.iter().map(|&number| {
+            let Some(place) = place.get_mut(number as usize) else {
+                return 0;
+            };
+            if *place == u32::MAX {
+                *place = used.len() as u32;
+                used.push(number);
+            }
+            *place
+        });
+        let places = places.collect();
+        return (used, places);
+    }
+    let mut used = numbers.to_vec();
+    used.sort_unstable();
+    used.dedup();
+    let place = |number: &u64| used.partition_point(|u| u < number) as u32;
+    let places = numbers.iter().map(place).collect();
+    (used, places)
+}
+
+/// A value as its distance from the least of 64-bit numbers: ordered as the values are.
+pub(super) fn ordered(value: i128, signed: bool) -> u64 {
+    (value as u64) ^ (u64::from(signed) << 63)
+}
+
+fn put_slot(totals: &Totals, target: &Target, group: usize, record: &mut Vec<u64>) {
+    let input = totals.inputs.get(target.input).and_then(Option::as_ref);
+    let values = totals.values(group, target.input);
+    let sum = || {
+        input.map_or(0, |i| {
+            i.value_sum(totals.lanes(group, target.input), values)
+        })
+    };
+    match target.slot {
+        Slot::Count => record.push(match target.measure {
+            Measure::Distinct { .. } => 0,
+            _ => values,
+        }),
+        Slot::Narrow => record.extend([sum() as u64, values]),
+        Slot::Wide => {
+            let sum = sum() as u128;
+            record.extend([sum as u64, (sum >> 64) as u64, values]);
+        }
+        Slot::Least | Slot::Greatest => {
+            let least = target.slot == Slot::Least;
+            let lane = totals.extreme(group, target.input, least);
+            let value = lane.zip(input).map(|(lane, input)| input.value(lane));
+            let value = value.map(|v| ordered(v, totals.is_signed(target.input)));
+            record.extend([u64::from(value.is_some()), value.unwrap_or(0)]);
+        }
+    }
+}
+
+impl Totals {
+    fn is_signed(&self, input: usize) -> bool {
+        self.signed.get(input).copied().unwrap_or(true)
+    }
+}

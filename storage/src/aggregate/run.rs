@@ -1,0 +1,421 @@
+//! Running an aggregation: workers take sources off a queue and make records of their groups, then parts
+//! of the records are merged. Both may be done by any number of threads.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use parking_lot::Mutex;
+
+use super::batch::{BatchShape, BatchSource, Encoded};
+use super::domain::{BlockGroups, Domain, NumberBuffers, Numberer, Numbering};
+use super::fields::{FieldBuffers, Totals};
+use super::merge::{count_distinct, merge_part, parts_with_records};
+use super::output::{Groups, Merged};
+use super::partial::{Partial, Records, SOURCES_MAX};
+use super::plan::{GroupSet, Plan};
+use super::prepare::{Prepared, prepare};
+use super::request::{AggregateError, AggregateRequest, Measure};
+use super::source::Source;
+use crate::scan::{Rows, ScanRequest, ScanStats, SegmentScan, SelectBuffers};
+use crate::{Error, Morsel, Result, TableSnapshot};
+
+/// A segment is split between threads into parts of no fewer rows.
+const PART_ROWS: u64 = 1 << 18;
+
+/// An aggregation over one snapshot of a table.
+#[derive(Debug)]
+pub struct Aggregation {
+    request: AggregateRequest,
+    plan: Plan,
+    stats: ScanStats,
+    /// Of the batches; what is tested and what is grouped or added up.
+    columns: Vec<usize>,
+    seed: u64,
+    items: Mutex<VecDeque<Item>>,
+    /// By number, where strings of their groups may be asked for.
+    sources: Mutex<Vec<Option<Arc<Source>>>>,
+}
+
+#[derive(Debug)]
+enum Item {
+    Segment(SegmentScan),
+    Rows(Morsel),
+}
+
+/// What one thread has found, and memory it uses again.
+#[derive(Debug, Default)]
+pub struct Worker {
+    /// Per set.
+    records: Vec<Records>,
+    buffers: Buffers,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    select: SelectBuffers,
+    numbers: NumberBuffers,
+    groups: Vec<u32>,
+    fields: FieldBuffers,
+}
+
+impl TableSnapshot {
+    /// Prepares an aggregation for so many threads; reads nothing but metadata and dictionaries.
+    pub fn aggregate(&self, request: AggregateRequest, threads: usize) -> Result<Aggregation> {
+        Aggregation::new(self, request, threads)
+    }
+}
+
+impl Aggregation {
+    fn new(table: &TableSnapshot, request: AggregateRequest, threads: usize) -> Result<Self> {
+        let plan = Plan::new(&request, table.meta(), table.rows())?;
+        let tested = request.conditions.iter().chain(&request.cases);
+        let mut columns: Vec<usize> = tested.map(|c| c.column).collect();
+        columns.extend(&plan.coded);
+        columns.sort_unstable();
+        columns.dedup();
+        let predicates = request.conditions.iter().flat_map(|c| c.implies.clone());
+        let scan = table.scan(ScanRequest {
+            columns: columns.clone(),
+            predicates: predicates.collect(),
+        })?;
+        let stats = scan.stats();
+        let coded = scan.into_coded();
+        let seed = coded.segments.first().map(SegmentScan::string_seed);
+        let parts = threads.max(1).div_ceil(coded.segments.len().max(1));
+        let split = |segment: SegmentScan| {
+            let parts = parts.min((segment.rows() / PART_ROWS) as usize + 1);
+            segment.split(parts)
+        };
+        let segments = coded.segments.into_iter().flat_map(split);
+        let items = segments.map(Item::Segment);
+        let items = items
+            .chain(coded.rest.into_iter().map(Item::Rows))
+            .collect();
+        Ok(Self {
+            request,
+            plan,
+            stats,
+            columns,
+            seed: seed.transpose()?.unwrap_or(0),
+            items: Mutex::new(items),
+            sources: Mutex::default(),
+        })
+    }
+
+    /// What pruning left.
+    pub fn stats(&self) -> ScanStats {
+        self.stats
+    }
+
+    /// How many threads can be of use.
+    pub fn parallelism(&self) -> usize {
+        self.items.lock().len()
+    }
+
+    pub fn worker(&self) -> Worker {
+        let mut worker = Worker::default();
+        worker
+            .records
+            .resize_with(self.plan.sets.len(), Records::default);
+        worker
+    }
+
+    /// Takes something off the queue and works through it; `false` when nothing is left.
+    pub fn work(&self, worker: &mut Worker) -> Result<bool, AggregateError> {
+        let item = self.items.lock().pop_front();
+        match item {
+            None => return Ok(false),
+            Some(Item::Rows(rows)) => self.add_rows(rows, worker)?,
+            Some(Item::Segment(segment)) => {
+                let AggregateRequest {
+                    conditions, cases, ..
+                } = &self.request;
+                match prepare(segment, &self.plan.coded, conditions, cases)? {
+                    Prepared::Coded(source) => self.add(source, worker)?,
+                    Prepared::Uncoded(segment) => {
+                        self.add_rows(segment.read(&self.columns)?, worker)?;
+                    }
+                    Prepared::Nothing => {}
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn add_rows(&self, rows: Morsel, worker: &mut Worker) -> Result<(), AggregateError> {
+        for batch in rows {
+            self.add_batch(batch?, worker)?;
+        }
+        Ok(())
+    }
+
+    fn add_batch(&self, batch: RecordBatch, worker: &mut Worker) -> Result<(), AggregateError> {
+        let shape = BatchShape {
+            columns: &self.columns,
+            coded: &self.plan.coded,
+            conditions: &self.request.conditions,
+            cases: &self.request.cases,
+            seed: self.seed,
+        };
+        match BatchSource::new(batch, &shape)? {
+            Encoded::Source(batch) => self.add(Source::Batch(batch), worker),
+            Encoded::Nothing => Ok(()),
+            Encoded::TooWide(batch) => {
+                // One row never is.
+                let half = batch.num_rows().div_ceil(2);
+                self.add_batch(batch.slice(0, half), worker)?;
+                self.add_batch(batch.slice(half, batch.num_rows() - half), worker)
+            }
+        }
+    }
+
+    /// Groups the rows of a source.
+    fn add(&self, mut source: Source, worker: &mut Worker) -> Result<(), AggregateError> {
+        let blocks = source.blocks();
+        let rows = blocks.iter().map(|b| b.rows.len() as u64).sum();
+        let locals = self.plan.locals.iter();
+        let domains = locals.map(|local| Domain::new(&source, local, &blocks));
+        let domains = domains.collect::<Result<Vec<_>>>()?;
+        let numbering = |set: &GroupSet| Found::new(Numbering::new(&domains, &set.locals, rows));
+        let mut sets: Vec<Found> = self.plan.sets.iter().map(numbering).collect();
+        let Some(mut totals) = Totals::new(&source, &self.plan, rows)? else {
+            return match source {
+                Source::Segment(segment, _) => self.add_rows(segment.read(&self.columns)?, worker),
+                Source::Batch(_) => Err(Error::Invalid("a batch is too wide".into()).into()),
+            };
+        };
+        let Buffers {
+            select,
+            numbers,
+            groups,
+            fields,
+        } = &mut worker.buffers;
+        for at in &blocks {
+            let rows = source.select(at, select)?;
+            if is_empty(rows) {
+                continue;
+            }
+            numbers.next_block(domains.len());
+            for (number, (set, found)) in self.plan.sets.iter().zip(&mut sets).enumerate() {
+                let by = Numberer {
+                    source: &source,
+                    domains: &domains,
+                    locals: &set.locals,
+                };
+                let block = found.numbering.number(&by, (at, rows), numbers, groups)?;
+                if number == 0 {
+                    totals.grow(found.numbering.groups());
+                    totals.add(&source, (at, rows), (block, groups), fields)?;
+                } else {
+                    found.mark(rows, block, groups);
+                }
+            }
+        }
+        source.forget_codes();
+        let (source, number) = self.register(source)?;
+        for (at, (set, found)) in self.plan.sets.iter().zip(&sets).enumerate() {
+            let totals = (at == 0).then_some(&totals);
+            let partial = Partial {
+                plan: &self.plan,
+                set,
+                source: &source,
+                number,
+                domains: &domains,
+                numbering: &found.numbering,
+                totals,
+            };
+            let groups = match totals {
+                Some(totals) => {
+                    let groups = 0..found.numbering.groups();
+                    let groups = groups.filter(|group| totals.rows(*group) > 0);
+                    groups.map(|group| group as u32).collect()
+                }
+                None => found.groups(),
+            };
+            if let Some(records) = worker.records.get_mut(at) {
+                partial.emit(&groups, records)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a source a number, and keeps it when strings may be asked of it.
+    fn register(&self, source: Source) -> Result<(Arc<Source>, u64)> {
+        let source = Arc::new(source);
+        let keep = self.plan.sets.iter().any(|set| !set.strings.is_empty());
+        let mut sources = self.sources.lock();
+        let number = sources.len();
+        if number >= SOURCES_MAX {
+            return Err(Error::NotSupported("so many pieces in one query".into()));
+        }
+        sources.push(keep.then(|| Arc::clone(&source)));
+        Ok((source, number as u64))
+    }
+
+    /// Goes on to merging, once no worker has anything left to do.
+    pub fn merging(self: Arc<Self>, workers: Vec<Worker>) -> Merging {
+        let mut lists: Vec<Vec<Records>> = Vec::new();
+        lists.resize_with(self.plan.sets.len(), Vec::new);
+        for worker in workers {
+            for (list, records) in lists.iter_mut().zip(worker.records) {
+                list.push(records);
+            }
+        }
+        let queue = |list: &Vec<Records>| Mutex::new(parts_with_records(list));
+        Merging {
+            queues: lists.iter().map(queue).collect(),
+            lists: lists.into_iter().map(Mutex::new).collect(),
+            merged: Mutex::default(),
+            aggregation: self,
+        }
+    }
+}
+
+/// The second half of an aggregation. Its stages come one after the other; the work of one stage may be
+/// done by any number of threads.
+#[derive(Debug)]
+pub struct Merging {
+    aggregation: Arc<Aggregation>,
+    /// Per set, the records of all workers.
+    lists: Vec<Mutex<Vec<Records>>>,
+    /// Per set, parts to be merged.
+    queues: Vec<Mutex<Vec<usize>>>,
+    merged: Mutex<Vec<Vec<u64>>>,
+}
+
+impl Merging {
+    pub fn stages(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// Merges a part; `false` when the stage has none left.
+    pub fn work(&self, stage: usize) -> Result<bool, AggregateError> {
+        // The query's own groups come last: the others become counts of theirs.
+        let number = (stage + 1) % self.stages();
+        let (Some(queue), Some(lists)) = (self.queues.get(number), self.lists.get(number)) else {
+            return Ok(false);
+        };
+        if number == 0 && self.stages() > 1 {
+            self.queue_again(queue, lists);
+        }
+        let Some(part) = queue.lock().pop() else {
+            return Ok(false);
+        };
+        let taken: Vec<Vec<u64>> = {
+            let mut lists = lists.lock();
+            let parts = lists.iter_mut().filter_map(|l| l.parts.get_mut(part));
+            parts.map(std::mem::take).collect()
+        };
+        let records: Vec<&[u64]> = taken.iter().map(Vec::as_slice).collect();
+        let plan = &self.aggregation.plan;
+        let Some(set) = plan.sets.get(number) else {
+            return Ok(false);
+        };
+        let merged = merge_part(set, plan, &records);
+        drop(taken);
+        if number == 0 {
+            let top = self.aggregation.request.top;
+            let merged = Merged::top_of(plan, set, merged, top);
+            self.merged.lock().push(merged);
+        } else {
+            self.count(number, set, &merged);
+        }
+        Ok(true)
+    }
+
+    /// Counts have come in parts that had no records before.
+    fn queue_again(&self, queue: &Mutex<Vec<usize>>, lists: &Mutex<Vec<Records>>) {
+        let mut queue = queue.lock();
+        if queue.is_empty() {
+            *queue = parts_with_records(&lists.lock());
+        }
+    }
+
+    /// Hands the different values of a COUNT(DISTINCT) to the query's own groups.
+    fn count(&self, number: usize, set: &GroupSet, merged: &[u64]) {
+        let plan = &self.aggregation.plan;
+        let distinct = |t: &&super::plan::Target| matches!(t.measure, Measure::Distinct { .. });
+        let target = plan.targets.iter().filter(distinct).nth(number - 1);
+        if let (Some(target), Some(own), Some(lists)) =
+            (target, plan.sets.first(), self.lists.first())
+        {
+            let counts = count_distinct((set, merged), (own, target.offset));
+            lists.lock().push(counts);
+        }
+    }
+
+    /// The result, after all stages.
+    pub fn finish(&self) -> Result<Groups, AggregateError> {
+        let plan = &self.aggregation.plan;
+        let set = plan.sets.first();
+        let set = set.ok_or_else(|| Error::Invalid("nothing to compute".into()))?;
+        let sources = self.aggregation.sources.lock();
+        let merged = Merged {
+            plan,
+            set,
+            parts: std::mem::take(&mut *self.merged.lock()),
+            sources: &sources,
+        };
+        Ok(merged.groups(self.aggregation.request.top)?)
+    }
+}
+
+/// The groups of one set in one source.
+struct Found {
+    numbering: Numbering,
+    /// A bit per group that has rows, when groups are numbered by position.
+    present: Vec<u64>,
+}
+
+impl Found {
+    fn new(numbering: Numbering) -> Self {
+        Self {
+            numbering,
+            present: Vec::new(),
+        }
+    }
+
+    fn mark(&mut self, rows: Rows<'_>, block: BlockGroups, groups: &[u32]) {
+        if let Numbering::Interned(_) = self.numbering {
+            return;
+        }
+        self.present.resize(self.numbering.groups().div_ceil(64), 0);
+        let mut mark = |group: u32| {
+            if let Some(word) = self.present.get_mut(group as usize / 64) {
+                *word |= 1 << (group % 64);
+            }
+        };
+        match (block, rows) {
+            (BlockGroups::One(group), _) => mark(group),
+            (BlockGroups::PerRow, Rows::Range(from, to)) => {
+                let groups = groups.get(from..to).unwrap_or_default();
+                groups.iter().for_each(|&group| mark(group));
+            }
+            (BlockGroups::PerRow, Rows::Picked(rows)) => {
+                let groups = rows.iter().filter_map(|&row| groups.get(row as usize));
+                groups.for_each(|&group| mark(group));
+            }
+        }
+    }
+
+    /// The groups that have rows.
+    fn groups(&self) -> Vec<u32> {
+        let all = 0..self.numbering.groups() as u32;
+        if let Numbering::Interned(_) = self.numbering {
+            return all.collect();
+        }
+        let present = |group: &u32| {
+            let word = self.present.get(*group as usize / 64);
+            word.is_some_and(|word| word >> (group % 64) & 1 == 1)
+        };
+        all.filter(present).collect()
+    }
+}
+
+fn is_empty(rows: Rows<'_>) -> bool {
+    match rows {
+        Rows::Range(from, to) => from >= to,
+        Rows::Picked(rows) => rows.is_empty(),
+    }
+}

@@ -1,0 +1,162 @@
+//! A source of rows as columns of codes: the rows of a segment that a scan left, or a batch.
+
+use std::ops::Range;
+
+use arrow::array::ArrayRef;
+
+use super::batch::BatchSource;
+use crate::scan::{BlockRows, CodeSet, CodedColumn, Rows, SegmentScan, SelectBuffers};
+use crate::segment::Lane;
+use crate::{Error, Result};
+
+#[derive(Debug)]
+pub(super) enum Source {
+    /// With the codes that pass each case: of which column, and which.
+    Segment(SegmentScan, Vec<(usize, CodeSet)>),
+    Batch(BatchSource),
+}
+
+/// Which rows of a block pass a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CaseRows {
+    All,
+    None,
+    /// Those that the mask says.
+    Some,
+}
+
+impl Source {
+    /// What the codes of a column mean.
+    pub(super) fn column(&self, column: usize) -> Result<CodedColumn> {
+        match self {
+            Self::Segment(segment, _) => {
+                let coded = segment.column(column)?;
+                coded.ok_or_else(|| Error::Invalid("a column without codes".into()))
+            }
+            Self::Batch(batch) => Ok(batch.column(column)?.coded),
+        }
+    }
+
+    pub(super) fn blocks(&self) -> Vec<BlockRows> {
+        match self {
+            Self::Segment(segment, _) => segment.blocks().collect(),
+            Self::Batch(batch) => vec![BlockRows::only(batch.rows)],
+        }
+    }
+
+    pub(super) fn select<'b>(
+        &self,
+        at: &BlockRows,
+        buffers: &'b mut SelectBuffers,
+    ) -> Result<Rows<'b>> {
+        match self {
+            Self::Segment(segment, _) => segment.select(at, buffers),
+            Self::Batch(batch) => Ok(Rows::Range(0, batch.rows)),
+        }
+    }
+
+    /// The codes of all rows of a block.
+    pub(super) fn codes<T: Lane>(
+        &self,
+        column: usize,
+        at: &BlockRows,
+        out: &mut Vec<T>,
+    ) -> Result<()> {
+        match self {
+            Self::Segment(segment, _) => segment.codes(column, at, out),
+            Self::Batch(batch) => {
+                out.clear();
+                let codes = batch.column(column)?.codes.iter();
+                out.extend(codes.map(|&code| T::wrap(code)));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn code_range(&self, column: usize, at: &BlockRows) -> Result<(u64, u64)> {
+        match self {
+            Self::Segment(segment, _) => segment.code_range(column, at),
+            Self::Batch(batch) => Ok((0, batch.column(column)?.coded.high)),
+        }
+    }
+
+    /// The sum and number of the values of a block that are not NULL, where it is known beforehand.
+    pub(super) fn sum(&self, column: usize, at: &BlockRows) -> Result<Option<(i128, u64)>> {
+        match self {
+            Self::Segment(segment, _) => segment.sum(column, at),
+            Self::Batch(_) => Ok(None),
+        }
+    }
+
+    /// The entries of a dictionary of integers.
+    pub(super) fn numbers(&self, column: usize) -> Result<Vec<i128>> {
+        match self {
+            Self::Segment(segment, _) => segment.numbers(column),
+            Self::Batch(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Hashes of entries of a dictionary of strings.
+    pub(super) fn hashes_of(
+        &self,
+        column: usize,
+        entries: Range<usize>,
+        out: &mut Vec<u64>,
+    ) -> Result<()> {
+        match self {
+            Self::Segment(segment, _) => segment.hashes_of(column, entries, out),
+            Self::Batch(batch) => {
+                let hashes = batch.column(column)?.hashes.get(entries);
+                let hashes = hashes.ok_or_else(|| Error::Invalid("no such entries".into()))?;
+                out.clear();
+                out.extend_from_slice(hashes);
+                Ok(())
+            }
+        }
+    }
+
+    /// What codes stand for, one row per code.
+    pub(super) fn values(&self, column: usize, codes: &[u64]) -> Result<ArrayRef> {
+        match self {
+            Self::Segment(segment, _) => segment.values(column, codes),
+            Self::Batch(batch) => batch.column(column)?.values(codes),
+        }
+    }
+
+    /// Gives back the memory of what is no more needed once the rows are grouped.
+    pub(super) fn forget_codes(&mut self) {
+        if let Self::Batch(batch) = self {
+            batch.forget_codes();
+        }
+    }
+
+    /// Which rows of a block pass a case; `mask` has ones for those when only some do.
+    pub(super) fn case(
+        &self,
+        case: usize,
+        at: &BlockRows,
+        (codes, mask): (&mut Vec<u64>, &mut Vec<u64>),
+    ) -> Result<CaseRows> {
+        let ones = |passes: bool| if passes { u64::MAX } else { 0 };
+        mask.clear();
+        match self {
+            Self::Segment(segment, cases) => {
+                let no_case = || Error::Invalid("no such case".into());
+                let (column, set) = cases.get(case).ok_or_else(no_case)?;
+                let (low, high) = segment.code_range(*column, at)?;
+                if set.covers_range(low, high) {
+                    return Ok(CaseRows::All);
+                }
+                if !set.intersects(low, high) {
+                    return Ok(CaseRows::None);
+                }
+                segment.codes(*column, at, codes)?;
+                mask.extend(codes.iter().map(|&code| ones(set.contains(code))));
+            }
+            Self::Batch(batch) => {
+                mask.extend(batch.case(case)?.iter().map(|&passes| ones(passes)));
+            }
+        }
+        Ok(CaseRows::Some)
+    }
+}
