@@ -12,6 +12,7 @@
 
 mod aggregate;
 mod alter;
+mod care;
 mod check;
 mod column_type;
 mod commit;
@@ -52,6 +53,7 @@ pub use aggregate::{
     KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker,
 };
 pub use alter::{Alteration, ColumnOrigin};
+pub use care::{CareStats, Quarantined};
 pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
 pub use error::{Error, Result, TableName};

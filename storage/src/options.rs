@@ -35,6 +35,10 @@ pub struct Options {
     pub shards: u32,
     /// Bytes of decoded dictionaries kept for later scans.
     pub dictionary_cache_bytes: usize,
+    /// How fast files are read in the background to compare them with their checksums; 0: not at all.
+    pub scrub_bytes_per_second: u64,
+    /// From the beginning of one pass through all files to that of the next, if it is over by then.
+    pub scrub_interval: Duration,
 }
 
 impl Options {
@@ -45,6 +49,8 @@ impl Options {
             segment_rows: 1 << 20,
             shards: 8,
             dictionary_cache_bytes: 256 << 20,
+            scrub_bytes_per_second: 8 << 20,
+            scrub_interval: Duration::from_secs(7 * 86_400),
         }
     }
 

@@ -56,7 +56,7 @@ impl Store {
         Ok(store)
     }
 
-    fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.handle.engine
     }
 

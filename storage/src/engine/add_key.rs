@@ -117,7 +117,11 @@ impl Shared {
 
     /// Writes another key file in the place of the one that may be there. Whichever a crash leaves is good
     /// for the table as it then is.
-    fn make_key_file(&self, segment: &LiveSegment, keys: &[KeyColumns]) -> Result<Arc<KeyIndex>> {
+    pub(super) fn make_key_file(
+        &self,
+        segment: &LiveSegment,
+        keys: &[KeyColumns],
+    ) -> Result<Arc<KeyIndex>> {
         let file = segment.record.file;
         let path = key_path(&self.dir, file);
         let new = path.with_extension("key.new");

@@ -156,7 +156,7 @@ impl MergeRuns {
 }
 
 impl Writer {
-    fn wall(&self) -> u64 {
+    pub(super) fn wall(&self) -> u64 {
         self.shared.environment.clock.wall().as_secs()
     }
 
@@ -187,6 +187,7 @@ impl Writer {
         }
         self.log_edits(&edits)?;
         abandon_runs(&gone);
+        self.count_care(|stats| stats.runs_forgotten += gone.len() as u64);
         self.version = next;
         self.publish();
         Ok(())
@@ -252,6 +253,7 @@ impl Writer {
             added: vec![run.record],
         }])?;
         abandon_runs(&gone);
+        self.count_care(|stats| stats.runs_merged += gone.len() as u64);
         self.version = next;
         self.publish();
         Ok(true)

@@ -22,17 +22,22 @@ mod policy;
 mod proof;
 mod queue;
 mod recovery;
+mod retention;
 mod rotation;
+mod scrub;
 mod segments;
 mod unique;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::care::{CareStats, Quarantined};
 use crate::commit::{Commit, PreparedCommit};
+use crate::format::FileId;
 use crate::fs::{FileSystem, Lock};
 use crate::keys::KeyHasher;
 use crate::manifest::FileIds;
@@ -64,6 +69,9 @@ pub(crate) struct Shared {
     flushes: Queue<FlushJob>,
     merges: Queue<MergeJob>,
     cares: Queue<CareJob>,
+    pub(crate) care_stats: Mutex<CareStats>,
+    /// Damaged files that were in use when they were found.
+    pub(crate) quarantine: Mutex<BTreeMap<FileId, Quarantined>>,
 }
 
 impl Shared {

@@ -74,6 +74,8 @@ impl Engine {
             flushes: Queue::default(),
             merges: Queue::default(),
             cares: Queue::default(),
+            care_stats: Mutex::default(),
+            quarantine: Mutex::default(),
         };
         let writer = Recovery::new(Arc::new(shared), recovered).run(present)?;
         let shared = Arc::clone(&writer.shared);

@@ -203,7 +203,7 @@ impl Writer {
         self.shared.publish(self.version.clone());
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.shared.environment.clock.now()
     }
 

@@ -65,6 +65,17 @@ impl EventRun {
         self.reader.as_ref().map_err(Error::clone)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Nothing of the file counts as checked any more.
+    pub(crate) fn forget_checked(&self) {
+        if let Ok(reader) = &self.reader {
+            reader.forget_checked();
+        }
+    }
+
     /// Opens the file once more and reads all of it.
     pub(crate) fn check(&self) -> Result<()> {
         RunReader::open(&*self.fs, &self.path, self.seal, (&self.record, &self.key))?.check()

@@ -86,6 +86,11 @@ impl RunReader {
         Ok(reader)
     }
 
+    /// Nothing counts as checked any more.
+    pub(crate) fn forget_checked(&self) {
+        self.verified.iter().for_each(Verified::clear);
+    }
+
     fn intact<T>(&self, read: T) -> Result<T> {
         match self.map.is_intact() {
             true => Ok(read),

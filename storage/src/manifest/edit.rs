@@ -136,6 +136,11 @@ pub(crate) enum Edit {
         id: TableId,
         sequence: u64,
     },
+    /// A sweep that removes deleted rows from the files began, in seconds since 1970.
+    Swept {
+        id: TableId,
+        seconds: u64,
+    },
     /// In a checkpoint: numbers that must not be used again.
     Next {
         table: TableId,
@@ -164,6 +169,7 @@ const CREATE_TABLE_WITH_CARE: u32 = 32;
 const DEFINE_WITH_CARE: u32 = 33;
 const RUNS: u32 = 34;
 const EVENTS_SINCE: u32 = 35;
+const SWEPT: u32 = 36;
 
 /// Stands for "no value" where a length may be absent.
 const ABSENT_U64: u64 = u64::MAX;
@@ -257,6 +263,7 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
         }
         Edit::Runs { id, removed, added } => put_runs(out, *id, removed, added),
         Edit::EventsSince { id, sequence } => put_numbers(out, EVENTS_SINCE, &[id.0, *sequence]),
+        Edit::Swept { id, seconds } => put_numbers(out, SWEPT, &[id.0, *seconds]),
         Edit::Secret { words } => put_numbers(out, SECRET, words),
         Edit::Next { table, file } => put_numbers(out, NEXT, &[table.0, file.0]),
     }
@@ -382,6 +389,10 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
         EVENTS_SINCE => Edit::EventsSince {
             id: TableId(reader.u64()?),
             sequence: reader.u64()?,
+        },
+        SWEPT => Edit::Swept {
+            id: TableId(reader.u64()?),
+            seconds: reader.u64()?,
         },
         SECRET => Edit::Secret {
             words: [reader.u64()?, reader.u64()?],
@@ -556,6 +567,7 @@ mod tests {
                 }
             }),
             (id.clone(), any::<u64>()).prop_map(|(id, next)| Edit::Counter { id, next }),
+            (id.clone(), any::<u64>()).prop_map(|(id, seconds)| Edit::Swept { id, seconds }),
             id.prop_map(|id| Edit::DropTable { id }),
             file.prop_map(|file| Edit::WalRemoved { file }),
         ]

@@ -23,6 +23,8 @@ pub(crate) struct TableState {
     pub(crate) runs: BTreeMap<FileId, RunRecord>,
     /// Commits up to this sequence say nothing of the event key.
     pub(crate) events_since: u64,
+    /// When the last sweep began, in seconds since 1970.
+    pub(crate) swept: u64,
     /// Arrival number of the first row that only the WAL has.
     pub(crate) arrived: u64,
     /// Commits up to this sequence are in the segments or gone; the WAL's rows of them are ignored.
@@ -85,6 +87,7 @@ impl ManifestState {
                     deleted: BTreeMap::new(),
                     runs: BTreeMap::new(),
                     events_since: 0,
+                    swept: 0,
                     arrived: 0,
                     flushed: 0,
                     counter: 1,
@@ -132,6 +135,7 @@ impl ManifestState {
                 table.runs.clear();
                 table.events_since = sequence;
             }
+            Edit::Swept { id, seconds } => self.table(id)?.swept = seconds,
             Edit::Flushed { id, sequence } => {
                 let table = self.table(id)?;
                 table.flushed = table.flushed.max(sequence);
@@ -279,7 +283,7 @@ impl ManifestState {
                 file,
                 rows: Arc::clone(rows),
             }));
-            edits.extend(table.events_edits(id));
+            edits.extend(table.care_edits(id));
             edits.push(Edit::Flushed {
                 id,
                 sequence: table.flushed,
@@ -305,7 +309,7 @@ impl ManifestState {
 }
 
 impl TableState {
-    fn events_edits(&self, id: TableId) -> Vec<Edit> {
+    fn care_edits(&self, id: TableId) -> Vec<Edit> {
         let since = Edit::EventsSince {
             id,
             sequence: self.events_since,
@@ -317,7 +321,9 @@ impl TableState {
         };
         let since = (self.events_since > 0).then_some(since);
         let runs = (!self.runs.is_empty()).then_some(runs);
-        since.into_iter().chain(runs).collect()
+        let seconds = self.swept;
+        let swept = (seconds > 0).then_some(Edit::Swept { id, seconds });
+        since.into_iter().chain(runs).chain(swept).collect()
     }
 }
 

@@ -70,6 +70,23 @@ impl PublishedSegment {
         &self.path
     }
 
+    /// The file of the rows opened once more: nothing of it counts as checked.
+    pub(crate) fn open_file_again(&self, table: (TableId, &SchemaRef)) -> Result<SegmentReader> {
+        SegmentReader::open(&*self.fs, &self.path, self.database, &self.record, table)
+    }
+
+    /// Nothing of the rows counts as checked any more.
+    pub(crate) fn forget_checked(&self) {
+        if let Ok(reader) = &self.reader {
+            reader.forget_checked();
+        }
+    }
+
+    /// Opens the key file once more and compares all of it with its checksums.
+    pub(crate) fn check_keys(&self) -> Result<()> {
+        self.keys()?.open_again(&*self.fs)?.check()
+    }
+
     /// The same files opened once more: nothing of them counts as checked. Errors are returned at once.
     pub(crate) fn open_again(&self, table: (TableId, &SchemaRef)) -> Result<Self> {
         let (fs, dir) = (&self.fs, self.path.parent());

@@ -231,7 +231,7 @@ fn a_key_added_while_others_write_holds() {
             .map(|id| with_amount(id, Some(id as i64)))
             .collect();
         rows.chunks(100)
-            .for_each(|rows| drop(insert(&store, rows).unwrap()));
+            .for_each(|rows| assert_eq!(insert(&store, rows).unwrap(), 100));
         let (stop, next) = (AtomicBool::new(false), AtomicU64::new(10_000));
         // Many values, so that most runs have no duplicate until long after the key is there; or few.
         let values = if seed % 2 == 0 { 1 << 40 } else { 20_000 };

@@ -3,6 +3,7 @@
 mod add_key;
 mod aggregate;
 mod alter;
+mod care;
 mod check;
 mod contract;
 mod crash;
