@@ -15,6 +15,7 @@ use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::follow_tasks;
 use crate::planning::PlanningPool;
+use crate::select::aggregate::StornoPlanner;
 use crate::select::{coerce, sort_keys};
 use crate::session::process::Processes;
 use crate::session::variables::{self, GlobalVariables};
@@ -224,5 +225,6 @@ fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionSt
         .with_runtime_env(runtime)
         .with_analyzer_rules(coerce::analyzer_rules())
         .with_optimizer_rules(sort_keys::optimizer_rules())
+        .with_query_planner(Arc::new(StornoPlanner))
         .build())
 }

@@ -49,8 +49,8 @@ mod view;
 mod wal;
 
 pub use aggregate::{
-    AggregateError, AggregateRequest, Aggregation, BoxError, Condition, GroupKey, Groups,
-    KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker,
+    AggregateError, AggregateRequest, Aggregation, BoxError, Condition, GroupKey, Groups, Having,
+    KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker, integer_array,
 };
 pub use alter::{Alteration, ColumnOrigin};
 pub use care::{CareStats, Quarantined};

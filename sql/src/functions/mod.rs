@@ -4,7 +4,7 @@
 //! [`MysqlExprPlanner`] maps operators. Semantics are MySQL's: result types, NULL, conversions and
 //! overflow errors. Collations other than binary are not known here.
 
-mod aggregates;
+pub(crate) mod aggregates;
 mod argument;
 mod builtin;
 mod control;

@@ -3,6 +3,7 @@
 //! `rewrite` and `expr` make the tree say what MySQL means, `planner` and `coerce` give names and types
 //! their meaning, `table`, `prune` and `scan` read storage, `run` executes.
 
+pub mod aggregate;
 pub mod bind;
 mod calls;
 mod casts;

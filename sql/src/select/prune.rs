@@ -108,7 +108,7 @@ fn column(expr: &Expr, schema: &Schema) -> Option<usize> {
 }
 
 /// Integer to wider integer or to a decimal that holds every value: comparisons keep their outcome.
-fn widens(from: &DataType, to: &DataType) -> bool {
+pub(crate) fn widens(from: &DataType, to: &DataType) -> bool {
     let digits = |t: &DataType| match t {
         DataType::Int8 | DataType::UInt8 => Some(3),
         DataType::Int16 | DataType::UInt16 => Some(5),

@@ -10,7 +10,10 @@ use datafusion::common::Column;
 use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Sort};
+use datafusion::optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use super::aggregate::AggregateInStorage;
 
 /// The rule; stateless. It runs last: other rules look for a limit above a sort.
 #[derive(Debug)]
@@ -68,9 +71,13 @@ fn over_columns(sort: Sort) -> Result<LogicalPlan> {
     Projection::try_new(columns, Arc::new(sorted)).map(LogicalPlan::Projection)
 }
 
-/// DataFusion's rules, then this one.
+/// DataFusion's rules, then ours. COUNT(DISTINCT) is taken apart only where storage does not compute it.
 pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = datafusion::optimizer::Optimizer::new().rules;
+    let distinct = SingleDistinctToGroupBy::new();
+    rules.retain(|rule| rule.name() != distinct.name());
+    rules.push(Arc::new(AggregateInStorage));
+    rules.push(Arc::new(distinct));
     rules.push(Arc::new(SortKeysAsColumns));
     rules
 }

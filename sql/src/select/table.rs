@@ -79,6 +79,16 @@ impl SnapshotTable {
         &self.schema
     }
 
+    /// The rows below.
+    pub fn stored(&self) -> &TableSnapshot {
+        &self.table
+    }
+
+    /// Whether a column is one of storage's, and its values mean to queries what they mean there.
+    pub fn is_stored_as_shown(&self, column: usize) -> bool {
+        column < self.table.meta().arrow.fields().len() && !self.zoned.contains(&column)
+    }
+
     /// Stored rows as queries see them: TIMESTAMP columns in the session's zone.
     pub fn localized(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = rows.columns().to_vec();

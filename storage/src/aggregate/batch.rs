@@ -153,7 +153,8 @@ impl BatchColumn {
             return Self::of_strings(values, seed).map(Some);
         }
         let null_code = values.null_count() > 0;
-        let nulls = values.nulls();
+        // An array may have room for NULLs and none of them.
+        let nulls = values.nulls().filter(|_| null_code);
         let Some(frame) = distances(values).and_then(|d| d.into_codes(nulls)) else {
             return Ok(None);
         };

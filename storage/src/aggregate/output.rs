@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use super::merge::wide;
 use super::partial::{NULL_SHIFT, SOURCE_SHIFT, SOURCES_MAX};
 use super::plan::{GroupSet, Identity, Plan, Slot, Target};
-use super::request::Top;
+use super::request::AggregateRequest;
 use super::source::Source;
 use super::values::{array_of, value_of_word};
 use crate::column_type::{FixedType, with_fixed_type};
@@ -112,20 +112,15 @@ pub(super) struct Merged<'a> {
 }
 
 impl Merged<'_> {
-    pub(super) fn groups(&self, top: Option<Top>) -> Result<Groups> {
+    pub(super) fn groups(&self, request: &AggregateRequest) -> Result<Groups> {
         let width = self.set.width().max(1);
         let empty = vec![0; width];
-        let mut records: Vec<&[u64]> = self
-            .parts
-            .iter()
-            .flat_map(|p| p.chunks_exact(width))
-            .collect();
+        let parts = self.parts.iter();
+        let mut records: Vec<&[u64]> = parts.flat_map(|p| p.chunks_exact(width)).collect();
         if records.is_empty() && self.plan.keys == 0 {
             records.push(&empty);
         }
-        if let Some(top) = top {
-            keep_top(self.plan, self.set, &mut records, top);
-        }
+        keep_wanted(self.plan, self.set, &mut records, request);
         let keys = (0..self.plan.keys).map(|key| self.key(key, &records));
         let measures = self.plan.targets.iter().map(|t| self.measure(t, &records));
         Ok(Groups {
@@ -135,22 +130,19 @@ impl Merged<'_> {
         })
     }
 
-    /// What of one part may be among the first.
-    pub(super) fn top_of(
+    /// What of one part may be wanted in the end.
+    pub(super) fn wanted(
         plan: &Plan,
         set: &GroupSet,
         part: Vec<u64>,
-        top: Option<Top>,
+        request: &AggregateRequest,
     ) -> Vec<u64> {
-        let width = set.width().max(1);
-        match top {
-            Some(top) if top.count < part.len() / width => {
-                let mut records: Vec<&[u64]> = part.chunks_exact(width).collect();
-                keep_top(plan, set, &mut records, top);
-                records.concat()
-            }
-            _ => part,
+        if request.top.is_none() && request.having.is_empty() || plan.keys == 0 {
+            return part;
         }
+        let mut records: Vec<&[u64]> = part.chunks_exact(set.width().max(1)).collect();
+        keep_wanted(plan, set, &mut records, request);
+        records.concat()
     }
 
     fn measure(&self, target: &Target, records: &[&[u64]]) -> MeasureValues {
@@ -261,17 +253,23 @@ fn value(plan: &Plan, set: &GroupSet, target: &Target, record: &[u64]) -> Option
     }
 }
 
-/// Leaves the records that are among the first by a measure, and those equal to the last of them.
-fn keep_top(plan: &Plan, set: &GroupSet, records: &mut Vec<&[u64]>, top: Top) {
-    let Some(target) = plan.targets.get(top.measure) else {
-        return;
+/// Leaves the records that HAVING holds for and that are among the first by a measure, and those equal to
+/// the last of them.
+fn keep_wanted(plan: &Plan, set: &GroupSet, records: &mut Vec<&[u64]>, request: &AggregateRequest) {
+    let of = |measure: usize, record: &[u64]| {
+        let target = plan.targets.get(measure)?;
+        value(plan, set, target, record)
     };
+    for having in &request.having {
+        records.retain(|record| having.holds(of(having.measure, record)));
+    }
+    let Some(top) = request.top else { return };
     if top.count >= records.len() || top.count == 0 {
         return;
     }
     // NULL is less than any value.
     let rank = |record: &[u64]| {
-        let value = value(plan, set, target, record).unwrap_or(i128::MIN);
+        let value = of(top.measure, record).unwrap_or(i128::MIN);
         if top.descending { !value } else { value }
     };
     let mut ranks: Vec<i128> = records.iter().map(|r| rank(r)).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::DataType;
 
-use crate::{Error, Predicate};
+use crate::{CompareOp, Error, Predicate};
 
 /// An error of the caller's own functions.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -102,6 +102,29 @@ pub struct Top {
     pub count: usize,
 }
 
+/// That only groups are wanted whose measure compares so with a number, in the measure's own unit. NULL never
+/// does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Having {
+    pub measure: usize,
+    pub op: CompareOp,
+    pub value: i128,
+}
+
+impl Having {
+    pub(super) fn holds(&self, value: Option<i128>) -> bool {
+        let Some(value) = value else { return false };
+        match self.op {
+            CompareOp::Eq => value == self.value,
+            CompareOp::NotEq => value != self.value,
+            CompareOp::Lt => value < self.value,
+            CompareOp::LtEq => value <= self.value,
+            CompareOp::Gt => value > self.value,
+            CompareOp::GtEq => value >= self.value,
+        }
+    }
+}
+
 /// An aggregation. Rows that pass all conditions are grouped by all keys; without keys there is exactly one
 /// group, whatever the rows.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +133,8 @@ pub struct AggregateRequest {
     pub cases: Vec<Condition>,
     pub keys: Vec<GroupKey>,
     pub measures: Vec<Measure>,
+    /// A conjunction, decided before `top`.
+    pub having: Vec<Having>,
     pub top: Option<Top>,
 }
 

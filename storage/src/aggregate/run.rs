@@ -59,6 +59,14 @@ struct Buffers {
     fields: FieldBuffers,
 }
 
+impl Worker {
+    /// Bytes that its records take.
+    pub fn memory(&self) -> usize {
+        let parts = self.records.iter().flat_map(|records| &records.parts);
+        parts.map(|part| part.capacity() * size_of::<u64>()).sum()
+    }
+}
+
 impl TableSnapshot {
     /// Prepares an aggregation for so many threads; reads nothing but metadata and dictionaries.
     pub fn aggregate(&self, request: AggregateRequest, threads: usize) -> Result<Aggregation> {
@@ -315,8 +323,8 @@ impl Merging {
         let merged = merge_part(set, plan, &records);
         drop(taken);
         if number == 0 {
-            let top = self.aggregation.request.top;
-            let merged = Merged::top_of(plan, set, merged, top);
+            let request = &self.aggregation.request;
+            let merged = Merged::wanted(plan, set, merged, request);
             self.merged.lock().push(merged);
         } else {
             self.count(number, set, &merged);
@@ -357,7 +365,7 @@ impl Merging {
             parts: std::mem::take(&mut *self.merged.lock()),
             sources: &sources,
         };
-        Ok(merged.groups(self.aggregation.request.top)?)
+        Ok(merged.groups(&self.aggregation.request)?)
     }
 }
 

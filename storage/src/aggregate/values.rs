@@ -41,8 +41,8 @@ fn widened<T: IntegerType>(value: T::Native) -> i128 {
     }
 }
 
-/// The inverse of `integers_of`.
-pub(super) fn array_of(data_type: &DataType, values: &[Option<i128>]) -> Result<ArrayRef> {
+/// An array of an integer-like type (decimals unscaled); `None` becomes NULL.
+pub fn array_of(data_type: &DataType, values: &[Option<i128>]) -> Result<ArrayRef> {
     match data_type {
         DataType::Boolean => {
             let values = values.iter().map(|v| v.map(|v| v != 0));

@@ -13,9 +13,9 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use proptest::prelude::*;
 use storno_storage::{
     AggregateRequest, Alteration, BoxError, ColumnOrigin, ColumnSpec, CompareOp, Condition, Delete,
-    GroupKey, Groups, IfGone, KeyFunction, Measure, MeasureValues, OnDuplicate, Options, Predicate,
-    ScanRequest, Store, SyncMode, TableSnapshot, TableSpec, Top, Value, ValueMap, ValueTest,
-    WriteBatch,
+    GroupKey, Groups, Having, IfGone, KeyFunction, Measure, MeasureValues, OnDuplicate, Options,
+    Predicate, ScanRequest, Store, SyncMode, TableSnapshot, TableSpec, Top, Value, ValueMap,
+    ValueTest, WriteBatch,
 };
 
 const ROWS: u32 = 40_000;
@@ -434,6 +434,29 @@ fn expected(measure: Measure, cases: &[Test], rows: &[&Row]) -> Option<i128> {
     }
 }
 
+const OPS: [CompareOp; 6] = [
+    CompareOp::Eq,
+    CompareOp::NotEq,
+    CompareOp::Lt,
+    CompareOp::LtEq,
+    CompareOp::Gt,
+    CompareOp::GtEq,
+];
+
+fn holds(having: &Having, value: Option<i128>) -> bool {
+    let Some(ordering) = value.map(|v| v.cmp(&having.value)) else {
+        return false;
+    };
+    match having.op {
+        CompareOp::Eq => ordering.is_eq(),
+        CompareOp::NotEq => ordering.is_ne(),
+        CompareOp::Lt => ordering.is_lt(),
+        CompareOp::LtEq => ordering.is_le(),
+        CompareOp::Gt => ordering.is_gt(),
+        CompareOp::GtEq => ordering.is_ge(),
+    }
+}
+
 type Answer = BTreeMap<Vec<String>, Vec<Option<i128>>>;
 
 fn shown(key: &ArrayRef, by: By, at: usize) -> String {
@@ -546,16 +569,23 @@ fn any_aggregation_gives_what_plain_loops_give() {
         prop::collection::vec(measures(), 0..5),
         prop_oneof![Just(None), (1usize..40, any::<bool>()).prop_map(Some)],
         1usize..3,
+        prop::collection::vec((0usize..5, 0usize..6, -60i128..400), 0..2),
     );
     let mut config = ProptestConfig::with_cases(160);
     config.failure_persistence = None;
-    proptest!(config, |((conditions, cases, keys, measures, top, threads) in strategy)| {
+    proptest!(config, |((conditions, cases, keys, measures, top, threads, having) in strategy)| {
+        let having: Vec<Having> = having
+            .into_iter()
+            .filter(|h| h.0 < measures.len())
+            .map(|(measure, op, value)| Having { measure, op: OPS[op], value })
+            .collect();
         let top = top.filter(|_| !measures.is_empty());
         let request = AggregateRequest {
             conditions: conditions.iter().map(|t| t.condition()).collect(),
             cases: cases.iter().map(|t| t.condition()).collect(),
             keys: keys.iter().map(|k| k.key()).collect(),
             measures: measures.clone(),
+            having: having.clone(),
             top: top.map(|(count, descending)| Top { measure: 0, descending, count }),
         };
         let groups = run(&filled.table, request, threads);
@@ -575,6 +605,7 @@ fn any_aggregation_gives_what_plain_loops_give() {
                 (key, values.collect())
             })
             .collect();
+        all.retain(|_, values| having.iter().all(|h| holds(h, values[h.measure])));
         if let Some((count, descending)) = top {
             let rank = |values: &Vec<Option<i128>>| {
                 let value = values[0].unwrap_or(i128::MIN);

@@ -22,6 +22,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::AggregateUDF;
 
+pub(crate) use exact::Exact;
 pub use planner::move_separator;
 pub(crate) use row_key::FUNCTIONS;
 
