@@ -290,6 +290,7 @@ impl Session {
         let batch = WriteBatch {
             inserts: vec![(table.meta.id, built.batch.clone())],
             deletes: Vec::new(),
+            arrivals: Vec::new(),
             on_duplicate,
             sync: self.engine.sync_mode(),
         };

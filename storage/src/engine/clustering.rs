@@ -223,6 +223,8 @@ mod tests {
             unique_keys: Vec::new(),
             auto_increment: None,
             attributes: String::new(),
+            event_key: None,
+            retention: crate::schema::Retention::default(),
         };
         let meta = TableMeta {
             id: TableId(1),

@@ -1,6 +1,6 @@
 //! Writing sorted rows into new segment files, wherever the rows come from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
@@ -13,6 +13,7 @@ use super::Shared;
 use super::clustering::cluster;
 use super::cutting::{Output, cut};
 use super::parallel::in_order;
+use crate::events::EventRun;
 use crate::format::{FileId, Seal};
 use crate::history::History;
 use crate::home::Move;
@@ -72,6 +73,8 @@ pub(super) enum Strings {
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) segments: Vec<Arc<PublishedSegment>>,
+    /// Event keys of a flushed memtable.
+    pub(super) events: Option<Arc<EventRun>>,
     /// Numbers of the source's rows in the order they were written, over all segments.
     pub(super) order: Vec<u32>,
 }
@@ -116,6 +119,7 @@ impl Shared {
         let order = outputs.iter().flat_map(|(_, rows)| rows.values()).copied();
         Ok(Written {
             segments: synced?,
+            events: None,
             order: order.collect(),
         })
     }
@@ -206,9 +210,20 @@ impl Shared {
         unique: &[KeyColumns],
         column: impl Fn(usize) -> Result<ArrayRef>,
     ) -> Result<()> {
-        if unique.is_empty() {
-            return Ok(());
+        match unique {
+            [] => Ok(()),
+            unique => self.write_keys_to(&key_path(&self.dir, file), file, unique, column),
         }
+    }
+
+    /// The same into a file of any name.
+    pub(super) fn write_keys_to(
+        &self,
+        path: &Path,
+        file: FileId,
+        unique: &[KeyColumns],
+        column: impl Fn(usize) -> Result<ArrayRef>,
+    ) -> Result<()> {
         let hashes = unique.iter().map(|key| {
             let columns = key.positions.iter().map(|&c| column(c));
             let hashes = self.hasher.hash(&columns.collect::<Result<Vec<_>>>()?)?;
@@ -219,8 +234,7 @@ impl Shared {
             database: self.database,
             file,
         };
-        let path = key_path(&self.dir, file);
-        write_index(&*self.fs, &path, (seal, self.hasher.fingerprint()), &hashes)
+        write_index(&*self.fs, path, (seal, self.hasher.fingerprint()), &hashes)
     }
 
     /// Opens the key file of a segment. One of another secret or without one of the keys is damaged.
