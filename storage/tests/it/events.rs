@@ -255,7 +255,7 @@ fn a_transaction_leaves_out_what_is_known_and_looks_again_when_it_commits() {
     let savepoint = pending.clone();
     assert_eq!(
         pending.arrive(&batch(&before, &[(Some(11), 104)])).unwrap(),
-        []
+        [0u32; 0]
     );
     assert_eq!(
         pending.arrive(&batch(&before, &[(Some(10), 105)])).unwrap(),
@@ -268,7 +268,7 @@ fn a_transaction_leaves_out_what_is_known_and_looks_again_when_it_commits() {
         pending_again
             .arrive(&batch(&before, &[(Some(11), 107)]))
             .unwrap(),
-        []
+        [0u32; 0]
     );
     // Somebody else is faster with one of them.
     let other = arrivals(&before, &[(Some(10), 200)], SyncMode::Durable);

@@ -178,6 +178,7 @@ impl Loader {
         let write = WriteBatch {
             inserts: batches.iter().map(|rows| (id, rows.clone())).collect(),
             deletes: Vec::new(),
+            arrivals: Vec::new(),
             on_duplicate: match self.destination {
                 Destination::Store { skip: true } => OnDuplicate::Skip,
                 _ => OnDuplicate::Fail,
