@@ -122,7 +122,7 @@ impl Proof {
         (key, spec): (&KeyColumns, &KeySpec),
     ) -> Result<()> {
         let rounds = self.backlog(table).div_ceil(self.hashes_max as u64).max(1);
-        let round_of = |hash: KeyHash| ((hash >> 64) * u128::from(rounds) >> 64) as u64;
+        let round_of = |hash: KeyHash| (((hash >> 64) * u128::from(rounds)) >> 64) as u64;
         for round in 0..rounds {
             let mut held: Vec<KeyHash> = Vec::new();
             self.hash_rest(table, shared, key, &mut |part| {
