@@ -127,10 +127,9 @@ impl Domain {
         Ok(())
     }
 
-    /// Whether its numbers are codes, from `low` on; the range of them.
-    pub(super) fn codes(&self) -> Option<(u64, u64)> {
-        let high = self.low.saturating_add(self.size - 1);
-        self.granules.is_none().then_some((self.low, high))
+    /// Whether its numbers stand for codes, not for granules.
+    pub(super) fn has_codes(&self) -> bool {
+        self.granules.is_none()
     }
 
     /// The code that a number stands for, when they are codes.

@@ -530,7 +530,7 @@ fn scatter(sums: &mut [u64], words: &[Vec<u64>], groups: &[u32], rows: Rows<'_>)
     match (words, rows) {
         ([only], Rows::Range(from, to)) => {
             let groups = groups.get(from..to).unwrap_or_default();
-            scatter_runs(sums, only.get(from..to).unwrap_or_default(), groups);
+            scatter_word(sums, only.get(from..to).unwrap_or_default(), groups);
         }
         ([first, second], Rows::Range(from, to)) => {
             let (pairs, _) = sums.as_chunks_mut::<2>();
@@ -553,8 +553,8 @@ fn scatter(sums: &mut [u64], words: &[Vec<u64>], groups: &[u32], rows: Rows<'_>)
     }
 }
 
-/// Neighbours often share a group: their sum stays in a register.
-fn scatter_runs(sums: &mut [u64], words: &[u64], groups: &[u32]) {
+/// The same where all fields fit one word.
+fn scatter_word(sums: &mut [u64], words: &[u64], groups: &[u32]) {
     for (&group, &word) in groups.iter().zip(words) {
         if let Some(sum) = sums.get_mut(group as usize) {
             *sum += word;

@@ -157,7 +157,7 @@ impl Partial<'_> {
         domain: &Domain,
         numbers: &[u64],
     ) -> Result<arrow::array::ArrayRef> {
-        if domain.codes().is_some() {
+        if domain.has_codes() {
             let codes: Vec<u64> = numbers.iter().map(|&n| domain.code(n)).collect();
             return self.source.values(local.column, &codes);
         }
