@@ -16,6 +16,7 @@ use crate::error::{Result, SqlError};
 use crate::functions::warnings::follow_tasks;
 use crate::planning::PlanningPool;
 use crate::select::aggregate::StornoPlanner;
+use crate::select::reuse::Plans;
 use crate::select::{coerce, sort_keys};
 use crate::session::process::Processes;
 use crate::session::variables::{self, GlobalVariables};
@@ -63,6 +64,7 @@ struct Inner {
     state: SessionState,
     globals: GlobalVariables,
     processes: Processes,
+    plans: Plans,
     /// Held while a definition is changed.
     definitions: tokio::sync::Mutex<()>,
     started: Instant,
@@ -112,6 +114,7 @@ impl Engine {
             state,
             globals,
             processes: Processes::default(),
+            plans: Plans::default(),
             definitions: tokio::sync::Mutex::default(),
             started: Instant::now(),
         };
@@ -154,6 +157,11 @@ impl Engine {
 
     pub(crate) fn processes(&self) -> &Processes {
         &self.inner.processes
+    }
+
+    /// Plans of earlier statements.
+    pub(crate) fn plans(&self) -> &Plans {
+        &self.inner.plans
     }
 
     /// Definitions are changed one at a time.

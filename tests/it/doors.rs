@@ -18,7 +18,7 @@ const QUERIES: u64 = 200;
 const PROBLEMS_SHOWN: usize = 8;
 
 /// Always true, and different for every row as far as anyone can tell.
-const HINDRANCE: &str = "RAND() >= 0";
+pub const HINDRANCE: &str = "RAND() >= 0";
 
 pub fn trials() -> Vec<Trial> {
     let small = [
@@ -133,8 +133,9 @@ fn query(random: &mut Random) -> (String, Order) {
     (sql, Order::Given)
 }
 
-async fn run(seed: u64, settings: &[(&str, &str)]) -> Outcome {
-    let mut server = Server::start_with(settings)?;
+/// A server with a year of traffic, some of it deleted again.
+pub async fn with_traffic(settings: &[(&str, &str)]) -> Outcome<(Server, Session)> {
+    let server = Server::start_with(settings)?;
     let mut session = server.connect_to("web").await?;
     let keys = ", SORT KEY (site_id, timestamp)";
     session.run(create_table("pageviews", keys)).await?;
@@ -147,6 +148,11 @@ async fn run(seed: u64, settings: &[(&str, &str)]) -> Outcome {
     session
         .run("DELETE FROM pageviews WHERE browser = 'Safari' AND HOUR(timestamp) = 7")
         .await?;
+    Ok((server, session))
+}
+
+async fn run(seed: u64, settings: &[(&str, &str)]) -> Outcome {
+    let (mut server, mut session) = with_traffic(settings).await?;
     let mut random = Random::new(seed);
     let (mut problems, mut in_storage) = (Vec::new(), 0);
     for _ in 0..QUERIES {

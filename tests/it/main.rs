@@ -16,6 +16,7 @@ mod doors;
 mod errors;
 mod harness;
 mod hostile;
+mod kept;
 mod kill;
 mod load;
 mod metadata;
@@ -41,6 +42,7 @@ fn main() {
         dashboard::trials(),
         differential::trials(),
         doors::trials(),
+        kept::trials(),
         kill::trials(),
         load::trials(),
         demo::trials(),

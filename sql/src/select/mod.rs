@@ -1,7 +1,8 @@
 //! SELECT: text -> syntax tree -> MySQL's clauses rewritten -> logical plan -> physical plan -> batches.
 //!
 //! `rewrite` and `expr` make the tree say what MySQL means, `planner` and `coerce` give names and types
-//! their meaning, `table`, `prune` and `scan` read storage, `run` executes.
+//! their meaning, `table`, `prune` and `scan` read storage, `aggregate` has it compute, `reuse` keeps
+//! plans, `run` executes.
 
 pub mod aggregate;
 pub mod bind;
@@ -17,6 +18,7 @@ mod fraction;
 mod names;
 pub mod planner;
 pub(crate) mod prune;
+pub mod reuse;
 pub mod rewrite;
 mod rows;
 pub mod run;
@@ -45,6 +47,7 @@ use crate::types::{FieldType, TableDefinition, type_byte};
 use found_rows::Window;
 use names::ItemName;
 use planner::{Planner, View};
+use reuse::{Asked, Statement, Template};
 use rewrite::Scope;
 
 pub use expr::Environment;
@@ -57,26 +60,40 @@ pub struct Compiled {
     pub context: Arc<TaskContext>,
     /// With SQL_CALC_FOUND_ROWS: which of the plan's rows are sent.
     pub window: Option<Window>,
-    /// The optimised plan as text, for EXPLAIN.
-    pub explanation: String,
 }
 
 impl Compiled {
     pub fn schema(&self) -> SchemaRef {
         self.plan.schema()
     }
+
+    /// The plan as EXPLAIN shows it.
+    pub fn explanation(&self) -> String {
+        let plan = datafusion::physical_plan::displayable(self.plan.as_ref());
+        plan.indent(false).to_string()
+    }
 }
 
-/// Compiles a query on a planning thread. `params` stand for its placeholders, in order.
+/// A query as it came.
+#[derive(Debug)]
+pub struct QueryText<'a> {
+    pub lexed: &'a Lexed,
+    /// What its placeholders stand for, in order.
+    pub params: &'a [Scalar],
+    /// Under what its plan may be kept.
+    pub kept_as: Option<&'a Statement>,
+}
+
+/// Compiles a query on a planning thread. With it comes its plan for later statements, if it may be kept.
 pub fn compile(
-    lexed: &Lexed,
-    params: &[Scalar],
+    text: &QueryText<'_>,
     view: &View,
     state: &SessionState,
     env: &dyn Environment,
-) -> Result<Compiled> {
+) -> Result<(Compiled, Option<Template>)> {
+    let lexed = text.lexed;
     let mut query = parse_query(lexed)?;
-    bind::parameters(&mut query, params)?;
+    bind::parameters(&mut query, text.params)?;
     let window = found_rows::take_window(&mut query)?;
     let aliases = output_aliases(&query);
     let origin = failure::Origin {
@@ -84,19 +101,20 @@ pub fn compile(
         database: view.database.as_deref(),
         ..Default::default()
     };
-    let Planned { logical, plan } = plan_query(query, origin, view, state, env)?;
-    let names = output_names(&logical, &aliases, &names::item_texts(lexed));
-    let columns = columns(&logical, names, view)?;
-    let explanation = datafusion::physical_plan::displayable(plan.as_ref())
-        .indent(false)
-        .to_string();
-    Ok(Compiled {
-        columns,
-        plan,
+    let env = Asked::new(env);
+    let planned = plan_query(query, origin, view, state, &env)?;
+    let names = output_names(&planned.logical, &aliases, &names::item_texts(lexed));
+    let compiled = Compiled {
+        columns: columns(&planned.logical, names, view)?,
+        plan: planned.plan,
         context: state.task_ctx(),
         window,
-        explanation,
-    })
+    };
+    let kept_as = text.kept_as.filter(|_| planned.reusable && !env.anything());
+    let template = kept_as.map(|statement| Template::of(statement, &compiled));
+    let template = template.transpose();
+    let template = template.map_err(|e| failure::client_error(e, origin))?;
+    Ok((compiled, template.flatten()))
 }
 
 /// Compiles the query that finds the rows of an UPDATE or DELETE, its parameters already in place.
@@ -134,8 +152,11 @@ pub fn compile_over(
 }
 
 struct Planned {
+    /// Optimised.
     logical: LogicalPlan,
     plan: Arc<dyn ExecutionPlan>,
+    /// See `reuse::is_reusable`.
+    reusable: bool,
 }
 
 fn plan_query(
@@ -158,14 +179,17 @@ fn plan_with(
 ) -> Result<Planned> {
     rewrite::rewrite_query(&mut query, scope)?;
     let client_error = |e| failure::client_error(e, origin);
-    let logical = planner
-        .plan(query)
-        .and_then(|plan| state.optimize(&plan))
-        .map_err(client_error)?;
+    let logical = planner.plan(query).map_err(client_error)?;
+    let reusable = reuse::is_reusable(&logical).map_err(client_error)?;
+    let logical = state.optimize(&logical).map_err(client_error)?;
     // Our planning does not wait for anything, it only has DataFusion's async signature.
     let physical = state.query_planner().create_physical_plan(&logical, state);
     let plan = futures::executor::block_on(physical).map_err(client_error)?;
-    Ok(Planned { logical, plan })
+    Ok(Planned {
+        logical,
+        plan,
+        reusable,
+    })
 }
 
 /// The session and the catalog together.

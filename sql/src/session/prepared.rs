@@ -87,7 +87,7 @@ impl Session {
             Command::Empty => return Err(SqlError::new(1065, "42000", "Query was empty")),
             Command::Query => {
                 let nulls = vec![Scalar::Null; count];
-                self.compile(lexed, nulls).await?.columns
+                self.compile(lexed, nulls, None).await?.columns
             }
             Command::Maintain => {
                 crate::result::Rows::of_texts(&super::maintain::COLUMNS, &[])?.columns

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlparser::ast::Expr;
+use storno_storage::TableMeta;
 
 use super::insert::now_utc;
 use super::variables::{self, SessionVariables, VariableValue};
@@ -17,7 +18,8 @@ use crate::result::{Outcome, Rows};
 use crate::select::evaluate::Evaluator;
 use crate::select::expr::{number, text};
 use crate::select::found_rows::counted;
-use crate::select::{Compiled, Environment, bind, compile, run};
+use crate::select::reuse::{Setting, Statement};
+use crate::select::{Compiled, Environment, QueryText, bind, compile, run};
 use crate::types::TimeZone;
 
 /// What expressions may ask of a session, copied for the planning thread.
@@ -131,17 +133,60 @@ impl Session {
         }
     }
 
-    /// Compiles a query on a planning thread.
-    pub(super) async fn compile(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Compiled> {
+    /// Compiles a query, unless its plan is kept.
+    async fn planned(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Compiled> {
+        let time_zone = self.variables.text("time_zone");
+        let sql_mode = self.variables.text("sql_mode");
+        let setting = Setting {
+            database: self.database.as_deref(),
+            time_zone: &time_zone,
+            sql_mode: &sql_mode,
+        };
+        let statement = Statement::read(&lexed, &params, &setting);
+        if let Some(statement) = &statement {
+            let (snapshot, changed) = self.read_state();
+            let current = |meta: &TableMeta| {
+                let table = snapshot.table(&meta.schema, &meta.spec.name)?;
+                Some(changed.get(&meta.id).cloned().unwrap_or(table))
+            };
+            if let Some(found) = self.engine.plans().find(statement, current)? {
+                return Ok(found);
+            }
+        }
+        self.compile(lexed, params, statement).await
+    }
+
+    /// Compiles a query on a planning thread. Its plan is kept for statements like `kept_as`.
+    pub(super) async fn compile(
+        &mut self,
+        lexed: Lexed,
+        params: Vec<Scalar>,
+        kept_as: Option<Statement>,
+    ) -> Result<Compiled> {
         let (view, env) = (self.read_view(), self.environment());
-        let state = self.engine.state();
-        let sink = self.sink.clone();
-        let work = move || sink.within(|| compile(&lexed, &params, &view, &state, &env));
+        let engine = self.engine.clone();
+        let (state, sink) = (engine.state(), self.sink.clone());
+        let warned = sink.total();
+        let work = move || {
+            let text = QueryText {
+                lexed: &lexed,
+                params: &params,
+                kept_as: kept_as.as_ref(),
+            };
+            let (compiled, template) = sink.within(|| compile(&text, &view, &state, &env))?;
+            // What planning has warned of, the next statement is to be warned of, too.
+            if let (Some(statement), Some(template)) = (kept_as, template)
+                && sink.total() == warned
+            {
+                engine.plans().keep(statement, template);
+            }
+            Ok(compiled)
+        };
         self.engine.planning().run(work).await
     }
 
     pub(super) async fn select(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
-        let compiled = self.compile(lexed, params).await?;
+        let compiled = self.planned(lexed, params).await?;
         Ok(Outcome::Rows(self.start(compiled)?))
     }
 
@@ -170,8 +215,10 @@ impl Session {
         params: Vec<Scalar>,
     ) -> Result<Outcome> {
         let query = lexed.text.get(from..).unwrap_or_default();
-        let compiled = self.compile(lex(query)?, params).await?;
-        let line = compiled.explanation.trim_end().to_string();
+        let compiled = self.compile(lex(query)?, params, None).await?;
+        let explained = move || Ok(compiled.explanation());
+        let text = self.engine.planning().run(explained).await?;
+        let line = text.trim_end().to_string();
         Rows::of_texts(&["EXPLAIN"], &[vec![Some(line)]]).map(Outcome::Rows)
     }
 
@@ -195,7 +242,7 @@ impl Session {
     pub(super) async fn do_expressions(&mut self, lexed: &Lexed) -> Result<Outcome> {
         let list = lexed.rest(1).trim_end().trim_end_matches(';').to_string();
         let query = lex(&format!("SELECT {list}"))?;
-        let compiled = self.compile(query, Vec::new()).await?;
+        let compiled = self.compile(query, Vec::new(), None).await?;
         let mut rows = self.start(compiled)?;
         while let Some(batch) = futures::StreamExt::next(&mut rows.batches).await {
             batch?;

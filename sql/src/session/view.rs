@@ -1,6 +1,9 @@
 //! What a session's next statement sees: a state of the store, and the session itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use storno_storage::{Snapshot, TableId, TableSnapshot};
 
 use super::Session;
 use crate::select::planner::{SessionView, View};
@@ -29,19 +32,23 @@ impl Session {
 
     /// What a query sees now: the transaction's snapshot and rows, or the newest state.
     pub(super) fn read_view(&mut self) -> View {
-        let store = self.engine.store().clone();
-        let (database, time_zone) = (self.database.clone(), self.time_zone());
-        let (snapshot, changed) = match self.open_transaction() {
-            Some(t) => (t.snapshot(|| store.snapshot()), t.changed()),
-            None => (store.snapshot(), Arc::default()),
-        };
+        let (snapshot, changed) = self.read_state();
         View {
             snapshot,
             changed,
-            database,
-            time_zone,
+            database: self.database.clone(),
+            time_zone: self.time_zone(),
             session: self.session_view(),
             listing: None,
+        }
+    }
+
+    /// The rows of that view, by themselves: tables that the transaction has changed come second.
+    pub(super) fn read_state(&mut self) -> (Snapshot, Arc<HashMap<TableId, TableSnapshot>>) {
+        let store = self.engine.store().clone();
+        match self.open_transaction() {
+            Some(t) => (t.snapshot(|| store.snapshot()), t.changed()),
+            None => (store.snapshot(), Arc::default()),
         }
     }
 }

@@ -6,39 +6,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::Field;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::ScalarValue;
 use datafusion::common::runtime::JoinSet;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, UserDefinedLogicalNode};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-    ReplaceChildrenOptions,
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
 };
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use futures::TryStreamExt;
-use storno_storage::{
-    AggregateRequest, Aggregation, Condition, GroupKey, Groups, KeyFunction, Merging, Predicate,
-    ScanStats, TableSnapshot, ValueMap, Worker,
-};
+use storno_storage::{Aggregation, Groups, Merging, ScanStats, TableSnapshot, Worker};
 
 use super::finish::column_of;
-use super::functions::{OfColumn, error_of};
-use super::granule::granule;
+use super::functions::error_of;
 use super::node::AggregateScan;
-use super::shape::Output;
+use super::recipe::Recipe;
 use crate::functions::failure::internal;
-use crate::select::prune::predicates;
-use crate::select::table::SnapshotTable;
 
 /// Fewer rows are not worth a second thread.
 const ROWS_PER_THREAD: u64 = 100_000;
@@ -63,144 +54,48 @@ impl ExtensionPlanner for AggregateScanPlanner {
             return Ok(None);
         };
         let table = node.table().ok_or_else(|| internal("a table of others"))?;
-        let request = request_of(node, table, session)?;
         let threads = session.config().target_partitions();
-        let schema = Arc::clone(node.schema.inner());
-        let exec = AggregateScanExec::try_new(Source {
-            table: table.stored().clone(),
-            request,
-            outputs: node.shape.outputs.clone(),
-            threads,
-            schema,
-        })?;
+        let recipe = Arc::new(Recipe::of(node, table, threads)?);
+        let exec = AggregateScanExec::new(table.stored().clone(), recipe);
         Ok(Some(Arc::new(exec)))
     }
 }
 
-fn request_of(
-    node: &AggregateScan,
-    table: &SnapshotTable,
-    session: &dyn Session,
-) -> Result<AggregateRequest> {
-    let schema = table.arrow_schema();
-    let of_column = |column: usize, expr: &Expr| {
-        OfColumn::new(expr, schema.field(column), session.execution_props())
-    };
-    let condition = |(column, expr): &(usize, Expr)| {
-        let (implies, exact) = implied(expr, *column, schema);
-        Ok(Condition {
-            column: *column,
-            test: Arc::new(of_column(*column, expr)?),
-            implies,
-            exact,
-        })
-    };
-    let key = |(column, function): &(usize, Option<Expr>)| {
-        let function = match function {
-            Some(expr) => {
-                let map = of_column(*column, expr)?;
-                Some(KeyFunction {
-                    data_type: map.data_type()?,
-                    map: Arc::new(map) as Arc<dyn ValueMap>,
-                    granule: granule(expr),
-                })
-            }
-            None => None,
-        };
-        Ok(GroupKey {
-            column: *column,
-            function,
-        })
-    };
-    Ok(AggregateRequest {
-        conditions: node
-            .conditions
-            .iter()
-            .map(condition)
-            .collect::<Result<_>>()?,
-        cases: node
-            .shape
-            .cases
-            .iter()
-            .map(condition)
-            .collect::<Result<_>>()?,
-        keys: node.shape.keys.iter().map(key).collect::<Result<_>>()?,
-        measures: node.shape.measures.clone(),
-        having: node.having.clone(),
-        top: node.top,
-    })
-}
-
-/// What a condition implies for storage, and whether that is all it says.
-fn implied(expr: &Expr, column: usize, schema: &Schema) -> (Vec<Predicate>, bool) {
-    let implies = predicates(expr, schema);
-    let own_type = schema.field(column).data_type();
-    let same = |e: &Expr| match e {
-        Expr::Literal(value, _) => !value.is_null() && is_same(value, own_type),
-        _ => false,
-    };
-    let is_column = |e: &Expr| matches!(e, Expr::Column(_));
-    let exact = match expr {
-        Expr::BinaryExpr(BinaryExpr { left, right, .. }) => {
-            is_column(left) && same(right) || same(left) && is_column(right)
-        }
-        Expr::InList(list) => !list.negated && is_column(&list.expr) && list.list.iter().all(same),
-        Expr::IsNull(e) | Expr::IsNotNull(e) => is_column(e),
-        _ => false,
-    };
-    let exact = exact && implies.len() == 1;
-    (implies, exact)
-}
-
-fn is_same(value: &ScalarValue, data_type: &arrow::datatypes::DataType) -> bool {
-    use arrow::datatypes::DataType::{LargeUtf8, Utf8, Utf8View};
-    let own = value.data_type();
-    own == *data_type || matches!((own, data_type), (Utf8 | LargeUtf8, Utf8View))
-}
-
-/// Enough to start over.
-#[derive(Debug, Clone)]
-struct Source {
-    table: TableSnapshot,
-    request: AggregateRequest,
-    outputs: Vec<Output>,
-    threads: usize,
-    schema: SchemaRef,
-}
-
-impl Source {
-    fn aggregation(&self) -> Result<Arc<Aggregation>> {
-        let started = self.table.aggregate(self.request.clone(), self.threads);
-        started
-            .map(Arc::new)
-            .map_err(|e| DataFusionError::External(Box::new(e)))
-    }
-}
-
 /// Groups and aggregates the rows of a table.
-struct AggregateScanExec {
-    source: Source,
-    stats: ScanStats,
-    /// Pruned already; taken when executed.
+pub(in crate::select) struct AggregateScanExec {
+    table: TableSnapshot,
+    recipe: Arc<Recipe>,
+    /// Pruned when first asked about; taken when executed.
     prepared: Mutex<Option<Arc<Aggregation>>>,
-    properties: Arc<PlanProperties>,
 }
 
 impl AggregateScanExec {
-    fn try_new(source: Source) -> Result<Self> {
-        let prepared = source.aggregation()?;
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&source.schema)),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Final,
-            Boundedness::Bounded,
-        );
-        Ok(Self {
-            stats: prepared.stats(),
-            prepared: Mutex::new(Some(prepared)),
-            properties: Arc::new(properties),
-            source,
-        })
+    pub(in crate::select) fn new(table: TableSnapshot, recipe: Arc<Recipe>) -> Self {
+        Self {
+            table,
+            recipe,
+            prepared: Mutex::new(None),
+        }
+    }
+
+    pub(in crate::select) fn table(&self) -> &TableSnapshot {
+        &self.table
+    }
+
+    pub(in crate::select) fn recipe(&self) -> &Arc<Recipe> {
+        &self.recipe
+    }
+
+    /// What pruning leaves.
+    fn stats(&self) -> Result<ScanStats> {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let aggregation = match prepared.take() {
+            Some(aggregation) => aggregation,
+            None => self.recipe.aggregation(&self.table)?,
+        };
+        let stats = aggregation.stats();
+        *prepared = Some(aggregation);
+        Ok(stats)
     }
 }
 
@@ -212,25 +107,27 @@ impl fmt::Debug for AggregateScanExec {
 
 impl DisplayAs for AggregateScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (s, source) = (&self.stats, &self.source);
-        let meta = source.table.meta();
+        let (meta, request) = (self.table.meta(), &self.recipe.request);
         write!(
             f,
             "AggregateScan: table={}.{}, keys={}, aggregates={}, conditions={}",
             meta.schema,
             meta.spec.name,
-            source.request.keys.len(),
-            source.outputs.len(),
-            source.request.conditions.len(),
+            request.keys.len(),
+            self.recipe.shape.outputs.len(),
+            request.conditions.len(),
         )?;
-        if let Some(top) = source.request.top {
+        if let Some(top) = request.top {
             write!(f, ", top={}", top.count)?;
         }
-        write!(
-            f,
-            ", segments={}/{}, blocks={}/{}, rows={}, bytes={}",
-            s.segments_kept, s.segments_total, s.blocks_kept, s.blocks_total, s.rows, s.bytes
-        )
+        match self.stats() {
+            Ok(s) => write!(
+                f,
+                ", segments={}/{}, blocks={}/{}, rows={}, bytes={}",
+                s.segments_kept, s.segments_total, s.blocks_kept, s.blocks_total, s.rows, s.bytes
+            ),
+            Err(error) => write!(f, ", error={error}"),
+        }
     }
 }
 
@@ -240,7 +137,7 @@ impl ExecutionPlan for AggregateScanExec {
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+        &self.recipe.properties
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -270,24 +167,26 @@ impl ExecutionPlan for AggregateScanExec {
     }
 
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::try_new(self.source.clone())?))
+        let (table, recipe) = (self.table.clone(), Arc::clone(&self.recipe));
+        Ok(Arc::new(Self::new(table, recipe)))
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let prepared = self.prepared.lock();
         let prepared = prepared.unwrap_or_else(PoisonError::into_inner).take();
-        let aggregation = prepared.map_or_else(|| self.source.aggregation(), Ok)?;
         let memory = MemoryConsumer::new("AggregateScan").register(context.memory_pool());
-        let source = self.source.clone();
-        let threads = self.stats.rows.div_ceil(ROWS_PER_THREAD);
-        let threads = source.threads.min(threads as usize);
+        let (table, recipe) = (self.table.clone(), Arc::clone(&self.recipe));
         let work = async move {
+            let aggregation = prepared.map_or_else(|| recipe.aggregation(&table), Ok)?;
+            drop(table);
+            let threads = aggregation.stats().rows.div_ceil(ROWS_PER_THREAD);
+            let threads = recipe.threads.min(threads as usize);
             let groups = run(aggregation, threads, Arc::new(Mutex::new(memory))).await?;
-            let batches = batches(&source, &groups)?;
+            let batches = batches(&recipe, &groups)?;
             Ok::<_, DataFusionError>(futures::stream::iter(batches.into_iter().map(Ok)))
         };
         let stream = futures::stream::once(work).try_flatten();
-        let schema = Arc::clone(&self.source.schema);
+        let schema = Arc::clone(&self.recipe.schema);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
 }
@@ -343,18 +242,18 @@ async fn merge(merging: Arc<Merging>, stage: usize) -> Result<()> {
 }
 
 /// The result in batches.
-fn batches(source: &Source, groups: &Groups) -> Result<Vec<RecordBatch>> {
-    let fields = source.schema.fields();
+fn batches(recipe: &Recipe, groups: &Groups) -> Result<Vec<RecordBatch>> {
+    let fields = recipe.schema.fields();
     let keys = groups.keys.len();
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(fields.len());
     for (key, field) in groups.keys.iter().zip(fields) {
         columns.push(as_declared(key, field)?);
     }
-    for (output, field) in source.outputs.iter().zip(fields.iter().skip(keys)) {
+    for (output, field) in recipe.shape.outputs.iter().zip(fields.iter().skip(keys)) {
         columns.push(column_of(output, groups, field)?);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(groups.rows));
-    let all = RecordBatch::try_new_with_options(Arc::clone(&source.schema), columns, &options)?;
+    let all = RecordBatch::try_new_with_options(Arc::clone(&recipe.schema), columns, &options)?;
     let starts = (0..groups.rows).step_by(BATCH_ROWS);
     Ok(starts
         .map(|start| all.slice(start, BATCH_ROWS.min(groups.rows - start)))

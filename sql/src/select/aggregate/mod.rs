@@ -2,8 +2,8 @@
 //!
 //! `rule` finds them in logical plans; `shape` says what storage can compute of one, `plain` which
 //! expressions may be evaluated once per value instead of once per row, `granule` for how long a function
-//! of a moment stays the same. `node` is the operator in logical plans, `exec` in physical ones, with
-//! `functions` for the expressions it hands to storage and `finish` for the results.
+//! of a moment stays the same. `node` is the operator in logical plans, `exec` in physical ones: `recipe` is what it
+//! computes, with `functions` for the expressions it hands to storage and `finish` for the results.
 //!
 //! What does not fit stays with DataFusion's own operators.
 
@@ -13,6 +13,7 @@ mod functions;
 mod granule;
 mod node;
 mod plain;
+mod recipe;
 mod rule;
 mod shape;
 
@@ -26,6 +27,8 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
+pub(super) use exec::AggregateScanExec;
+pub(super) use recipe::Recipe;
 pub use rule::AggregateInStorage;
 
 /// DataFusion's planner that knows this operator.

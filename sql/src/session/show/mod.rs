@@ -18,8 +18,8 @@ use crate::error::{Result, SqlError};
 use crate::information_schema::{Column, Heading, Listing, Row, Scope, VirtualTable};
 use crate::insert::Scalar;
 use crate::result::{Outcome, ResultColumn};
-use crate::select::compile;
 use crate::select::planner::View;
+use crate::select::{QueryText, compile};
 use form::{Filter, Form, Show};
 
 pub(super) use parse::is_diagnostic;
@@ -97,8 +97,15 @@ impl Session {
         view.listing = Some(Arc::new(listing));
         let (env, state) = (self.environment(), self.engine.state());
         let sink = self.sink.clone();
-        let work = move || sink.within(|| compile(&query, &params, &view, &state, &env));
-        let mut compiled = self.engine.planning().run(work).await?;
+        let work = move || {
+            let text = QueryText {
+                lexed: &query,
+                params: &params,
+                kept_as: None,
+            };
+            sink.within(|| compile(&text, &view, &state, &env))
+        };
+        let (mut compiled, _) = self.engine.planning().run(work).await?;
         compiled.columns = columns;
         self.start(compiled).map(Outcome::Rows)
     }
