@@ -2,6 +2,7 @@
 //! small, in order of appearance otherwise.
 
 use hashbrown::HashTable;
+use multiversion::multiversion;
 
 use super::plan::Local;
 use super::source::Source;
@@ -12,6 +13,9 @@ use crate::{Error, Result};
 /// Numbered by position: so many groups always, or twice as many as there are rows up to the second.
 const DENSE_ALWAYS: u64 = 1 << 16;
 const DENSE_MAX: u64 = 1 << 24;
+
+/// Runs that are shorter on average are not worth to be found.
+const RUN_ROWS_MIN: usize = 64;
 
 /// A key column in one source: its codes, or the granules of its moments, numbered from 0.
 #[derive(Debug)]
@@ -28,24 +32,26 @@ pub(super) struct Domain {
 /// Moments by granule: number 0 is NULL where there is a code for it.
 #[derive(Debug, Clone, Copy)]
 struct Granules {
-    origin: i128,
-    step: i128,
-    width: i128,
+    origin: i64,
+    step: i64,
+    width: i64,
     /// Of the least value.
-    first: i128,
+    first: i64,
     null: u64,
 }
 
 impl Granules {
-    fn of(&self, code: u64) -> i128 {
-        (self.origin + i128::from(code) * self.step).div_euclid(self.width)
+    /// Moments have 64 bits, and so has every code's.
+    fn of(&self, code: u64) -> i64 {
+        let moment = (code as i64).wrapping_mul(self.step);
+        self.origin.wrapping_add(moment).div_euclid(self.width)
     }
 
     fn number(&self, code: u64) -> u64 {
         if code < self.null {
             return 0;
         }
-        (self.of(code) - self.first) as u64 + self.null
+        self.of(code).wrapping_sub(self.first) as u64 + self.null
     }
 
     /// The codes around `code` that share its number.
@@ -53,9 +59,15 @@ impl Granules {
         if code < self.null {
             return (0, 0);
         }
-        let granule = self.of(code);
-        let before = (granule * self.width - self.origin - 1).div_euclid(self.step);
-        let last = ((granule + 1) * self.width - self.origin - 1).div_euclid(self.step);
+        let start =
+            i128::from(self.of(code)) * i128::from(self.width) - i128::from(self.origin) - 1;
+        let end = start + i128::from(self.width);
+        // Division of 128 bits takes long, and is hardly ever needed.
+        let step = |distance: i128| match i64::try_from(distance) {
+            Ok(distance) => distance.div_euclid(self.step).into(),
+            Err(_) => distance.div_euclid(self.step.into()),
+        };
+        let (before, last) = (step(start), step(end));
         ((before + 1).max(self.null.into()) as u64, last as u64)
     }
 }
@@ -76,12 +88,15 @@ impl Domain {
             size: (high - low).saturating_add(1),
             granules: None,
         };
-        if let (Meaning::Steps { origin, step }, Some(width)) = (coded.meaning, local.granule) {
+        if let (Meaning::Steps { origin, step }, Some(width)) = (coded.meaning, local.granule)
+            && let (Ok(origin), Ok(step)) = (i64::try_from(origin), i64::try_from(step))
+            && let Ok(width) = i64::try_from(width)
+        {
             let null = u64::from(coded.null_code && low == 0);
             let mut granules = Granules {
                 origin,
-                step: step.max(1).into(),
-                width: width.max(1).into(),
+                step: step.max(1),
+                width: width.max(1),
                 first: 0,
                 null,
             };
@@ -127,6 +142,54 @@ impl Domain {
         Ok(())
     }
 
+    /// The numbers of all rows of a block, times a factor, added to what `out` holds; put there if that is
+    /// nothing. All products and sums fit.
+    fn add_numbers(
+        &self,
+        (source, at): (&Source, &BlockRows),
+        (stride, buffers): (u32, &mut NumberBuffers),
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
+        if self.granules.is_some() || self.coded.high > u32::MAX.into() {
+            let NumberBuffers { codes, narrow, .. } = buffers;
+            self.numbers(source, at, codes)?;
+            narrow.clear();
+            narrow.extend(codes.iter().map(|&number| number as u32));
+            add_scaled(narrow, (0, stride), out);
+        } else if out.is_empty() && stride == 1 && self.low == 0 {
+            source.codes(self.column, at, out)?;
+        } else {
+            source.codes(self.column, at, &mut buffers.narrow)?;
+            add_scaled(&buffers.narrow, (self.low as u32, stride), out);
+        }
+        Ok(())
+    }
+
+    /// The numbers of the rows of a block in runs of equal ones, if they lie in few.
+    fn number_runs(
+        &self,
+        source: &Source,
+        at: &BlockRows,
+        (codes, runs): (&mut Vec<u64>, &mut Vec<(u64, u32)>),
+    ) -> Result<bool> {
+        let Some(granules) = &self.granules else {
+            return Ok(false);
+        };
+        source.codes(self.column, at, codes)?;
+        runs.clear();
+        let (mut start, most) = (0, codes.len() / RUN_ROWS_MIN + 1);
+        while let Some(&code) = codes.get(start) {
+            if runs.len() == most {
+                return Ok(false);
+            }
+            let (from, to) = granules.codes_like(code);
+            let rest = codes.get(start..).unwrap_or_default();
+            start += leading_within(rest, from, to);
+            runs.push((granules.number(code), start as u32));
+        }
+        Ok(true)
+    }
+
     /// Whether its numbers stand for codes, not for granules.
     pub(super) fn has_codes(&self) -> bool {
         self.granules.is_none()
@@ -141,7 +204,7 @@ impl Domain {
     pub(super) fn moment(&self, number: u64) -> Option<i128> {
         let granules = self.granules.as_ref()?;
         let number = number.checked_sub(granules.null)?;
-        Some((granules.first + i128::from(number)) * granules.width)
+        Some((i128::from(granules.first) + i128::from(number)) * i128::from(granules.width))
     }
 }
 
@@ -167,11 +230,40 @@ pub(super) struct Interned {
 
 /// The groups of the rows of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BlockGroups {
+pub(super) enum BlockGroups<'a> {
     /// All rows are in one.
     One(u32),
-    /// Each row is in the group that the buffer says.
-    PerRow,
+    /// Each with the row it ends before.
+    Runs(&'a [(u32, u32)]),
+    PerRow(&'a [u32]),
+}
+
+impl BlockGroups<'_> {
+    /// Calls for every group with the rows of it among the selected ones. Runs are of ranges; nothing is called
+    /// where each row has a group of its own.
+    pub(super) fn each_run(&self, rows: Rows<'_>, mut call: impl FnMut(u32, Rows<'_>)) {
+        match (self, rows) {
+            (Self::One(group), rows) => call(*group, rows),
+            (Self::Runs(runs), Rows::Range(from, to)) => {
+                let mut start = from;
+                for &(group, end) in *runs {
+                    let end = (end as usize).min(to);
+                    if start < end {
+                        call(group, Rows::Range(start, end));
+                        start = end;
+                    }
+                }
+            }
+            (Self::Runs(_), Rows::Picked(_)) | (Self::PerRow(_), _) => {}
+        }
+    }
+}
+
+/// Memory for the groups of a block.
+#[derive(Debug, Default)]
+pub(super) struct GroupBuffer {
+    per_row: Vec<u32>,
+    runs: Vec<(u32, u32)>,
 }
 
 /// Memory that is used again from block to block.
@@ -181,6 +273,9 @@ pub(super) struct NumberBuffers {
     locals: Vec<Vec<u64>>,
     filled: Vec<bool>,
     key: Vec<u64>,
+    codes: Vec<u64>,
+    narrow: Vec<u32>,
+    runs: Vec<(u64, u32)>,
 }
 
 impl NumberBuffers {
@@ -260,25 +355,18 @@ impl Numbering {
     }
 
     /// Numbers the groups of the selected rows of a block; the others' numbers are of no meaning.
-    pub(super) fn number(
+    pub(super) fn number<'b>(
         &mut self,
         by: &Numberer<'_>,
         (at, rows): (&BlockRows, Rows<'_>),
         buffers: &mut NumberBuffers,
-        out: &mut Vec<u32>,
-    ) -> Result<BlockGroups> {
-        if matches!(self, Self::One) {
-            return Ok(BlockGroups::One(0));
-        }
+        out: &'b mut GroupBuffer,
+    ) -> Result<BlockGroups<'b>> {
         let mut shared = Vec::with_capacity(by.locals.len());
         for local in by.locals {
-            let domain = domain(by.domains, *local)?;
-            match domain.of_block(by.source, at)? {
-                Some(number) => shared.push(number),
-                None => break,
-            }
+            shared.push(domain(by.domains, *local)?.of_block(by.source, at)?);
         }
-        if shared.len() == by.locals.len() {
+        if let Some(shared) = shared.iter().copied().collect::<Option<Vec<u64>>>() {
             return Ok(BlockGroups::One(match self {
                 Self::One => 0,
                 Self::Dense { strides, .. } => {
@@ -288,27 +376,106 @@ impl Numbering {
                 Self::Interned(interned) => interned.insert(&shared),
             }));
         }
-        for local in by.locals {
-            let domain = domain(by.domains, *local)?;
-            buffers.fill(*local, domain, (by.source, at))?;
-        }
         match self {
-            Self::One => {}
+            Self::One => return Ok(BlockGroups::One(0)),
             Self::Dense { strides, .. } => {
-                out.clear();
-                for (local, &stride) in by.locals.iter().zip(strides.iter()) {
-                    let numbers = buffers.locals.get(*local).map_or(&[][..], Vec::as_slice);
-                    if out.is_empty() {
-                        out.extend(numbers.iter().map(|&n| (n * stride) as u32));
-                    } else {
-                        let rows = out.iter_mut().zip(numbers);
-                        rows.for_each(|(group, &n)| *group += (n * stride) as u32);
-                    }
+                let strides: Vec<(u64, Option<u64>)> =
+                    strides.iter().copied().zip(shared).collect();
+                if let Rows::Range(..) = rows
+                    && dense_runs(by, at, &strides, (buffers, &mut out.runs))?
+                {
+                    return Ok(BlockGroups::Runs(&out.runs));
                 }
+                dense_rows(by, at, &strides, (buffers, &mut out.per_row))?;
             }
-            Self::Interned(interned) => interned.number(by.locals, rows, buffers, out),
+            Self::Interned(interned) => {
+                for local in by.locals {
+                    let domain = domain(by.domains, *local)?;
+                    buffers.fill(*local, domain, (by.source, at))?;
+                }
+                interned.number(by.locals, rows, buffers, &mut out.per_row);
+            }
         }
-        Ok(BlockGroups::PerRow)
+        Ok(BlockGroups::PerRow(&out.per_row))
+    }
+}
+
+/// The groups of a block in runs, where all keys but one are the same in all rows and that one lies in
+/// runs. Of each key its stride, and its number if all rows share it.
+fn dense_runs(
+    by: &Numberer<'_>,
+    at: &BlockRows,
+    strides: &[(u64, Option<u64>)],
+    (buffers, out): (&mut NumberBuffers, &mut Vec<(u32, u32)>),
+) -> Result<bool> {
+    let mut varying = by
+        .locals
+        .iter()
+        .zip(strides)
+        .filter(|(_, (_, n))| n.is_none());
+    let (Some((local, (stride, _))), None) = (varying.next(), varying.next()) else {
+        return Ok(false);
+    };
+    let NumberBuffers { codes, runs, .. } = buffers;
+    if !domain(by.domains, *local)?.number_runs(by.source, at, (codes, runs))? {
+        return Ok(false);
+    }
+    let base = base_of(strides);
+    let group = |(number, end): &(u64, u32)| ((base + number * stride) as u32, *end);
+    out.clear();
+    out.extend(runs.iter().map(group));
+    Ok(true)
+}
+
+/// The group of every row of a block.
+fn dense_rows(
+    by: &Numberer<'_>,
+    at: &BlockRows,
+    strides: &[(u64, Option<u64>)],
+    (buffers, out): (&mut NumberBuffers, &mut Vec<u32>),
+) -> Result<()> {
+    out.clear();
+    for (local, (stride, number)) in by.locals.iter().zip(strides) {
+        if number.is_none() {
+            let domain = domain(by.domains, *local)?;
+            domain.add_numbers((by.source, at), (*stride as u32, buffers), out)?;
+        }
+    }
+    let base = base_of(strides) as u32;
+    if base > 0 {
+        out.iter_mut().for_each(|group| *group += base);
+    }
+    Ok(())
+}
+
+/// What the keys that all rows share add to their groups.
+fn base_of(strides: &[(u64, Option<u64>)]) -> u64 {
+    let shared = strides
+        .iter()
+        .filter_map(|(stride, n)| Some(stride * (*n)?));
+    shared.sum()
+}
+
+/// How many numbers lie between two before the first that does not.
+fn leading_within(numbers: &[u64], from: u64, to: u64) -> usize {
+    let within = |n: &u64| (from..=to).contains(n);
+    // Many at a time without a branch.
+    let chunks = numbers.chunks(64);
+    let whole = chunks.take_while(|c| c.iter().fold(true, |all, n| all & within(n)));
+    let whole: usize = whole.map(<[u64]>::len).sum();
+    let rest = numbers.get(whole..).unwrap_or_default();
+    whole + rest.iter().take_while(|n| within(n)).count()
+}
+
+#[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]
+fn add_scaled(numbers: &[u32], (low, stride): (u32, u32), out: &mut Vec<u32>) {
+    let scaled = |&number: &u32| number.wrapping_sub(low).wrapping_mul(stride);
+    if out.is_empty() {
+        out.extend(numbers.iter().map(scaled));
+        return;
+    }
+    for (group, number) in out.iter_mut().zip(numbers) {
+        *group += scaled(number);
     }
 }
 

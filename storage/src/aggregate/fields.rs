@@ -1,12 +1,10 @@
 //! Adding up codes per group: the distances of all measures packed side by side into words, so that one
 //! addition per row and word serves them all. A field is wide enough for the sum over a whole source.
 
-use multiversion::multiversion;
-
 use super::domain::BlockGroups;
 use super::plan::{Plan, Slot};
 use super::source::{CaseRows, Source};
-use crate::scan::{BlockRows, Meaning, Rows};
+use crate::scan::{BlockRows, LaneBuffer, Lanes, Meaning, Rows};
 use crate::{Error, Result};
 
 /// What an input's values are in one source: `origin + lane * step`; with NULLs lane 0 is one.
@@ -63,14 +61,17 @@ impl InputColumn {
     }
 
     /// The lanes of all rows of a block.
-    fn fill(&self, source: &Source, at: &BlockRows, out: &mut Vec<u64>) -> Result<()> {
-        source.codes(self.column, at, out)?;
-        if let Some(lanes) = &self.lanes {
-            for code in out.iter_mut() {
-                *code = lanes.get(*code as usize).copied().unwrap_or(0);
-            }
+    fn read<'b>(
+        &self,
+        source: &Source,
+        at: &BlockRows,
+        buffer: &'b mut LaneBuffer,
+    ) -> Result<Lanes<'b>> {
+        let codes = source.codes_of(self.column, at);
+        match &self.lanes {
+            Some(lanes) => buffer.read_mapped(&codes, lanes),
+            None => buffer.read(&codes, self.high),
         }
-        Ok(())
     }
 
     /// The sum of lanes whose values have this sum.
@@ -143,7 +144,7 @@ pub(super) struct Totals {
 /// Memory that is used again from block to block.
 #[derive(Debug, Default)]
 pub(super) struct FieldBuffers {
-    lanes: Vec<u64>,
+    lanes: LaneBuffer,
     codes: Vec<u64>,
     mask: Vec<u64>,
     words: Vec<Vec<u64>>,
@@ -256,36 +257,69 @@ impl Totals {
         }
     }
 
-    /// Adds the selected rows of a block; `groups` has the group of each row of the block.
+    /// Adds the selected rows of a block.
     pub(super) fn add(
         &mut self,
         source: &Source,
         (at, rows): (&BlockRows, Rows<'_>),
-        (block, groups): (BlockGroups, &[u32]),
+        groups: BlockGroups<'_>,
         buffers: &mut FieldBuffers,
     ) -> Result<()> {
-        if let BlockGroups::One(group) = block
+        if let BlockGroups::One(group) = groups
             && self.add_known(source, (at, rows), group)?
         {
             return Ok(());
         }
-        let length = match rows {
-            Rows::Range(_, to) => to,
-            Rows::Picked(rows) => rows.last().map_or(0, |&row| row as usize + 1),
-        };
-        self.add_extremes(source, (at, rows), (block, groups), buffers)?;
-        self.fill_words(source, at, length, buffers)?;
-        let width = self.words;
-        match block {
-            BlockGroups::One(group) => {
-                let start = group as usize * width;
-                for (slot, words) in (start..).zip(&buffers.words) {
-                    if let Some(sum) = self.sums.get_mut(slot) {
-                        *sum += sum_of(words, rows);
-                    }
-                }
+        self.add_extremes(source, (at, rows), groups, buffers)?;
+        let BlockGroups::PerRow(per_row) = groups else {
+            if self.cases.iter().all(Option::is_none) {
+                return self.add_runs(source, (at, rows), groups, &mut buffers.lanes);
             }
-            BlockGroups::PerRow => scatter(&mut self.sums, &buffers.words, groups, rows),
+            self.fill_words(source, at, length_of(rows), buffers)?;
+            for (number, words) in buffers.words.iter().enumerate() {
+                groups.each_run(rows, |group, rows| {
+                    let sum = Lanes::Longs(words).sum(rows);
+                    add_to(&mut self.sums, group as usize * self.words + number, sum);
+                });
+            }
+            return Ok(());
+        };
+        self.fill_words(source, at, length_of(rows), buffers)?;
+        scatter(&mut self.sums, &buffers.words, per_row, rows);
+        Ok(())
+    }
+
+    /// Adds rows that lie in runs of one group each, field by field.
+    fn add_runs(
+        &mut self,
+        source: &Source,
+        (at, rows): (&BlockRows, Rows<'_>),
+        groups: BlockGroups<'_>,
+        buffer: &mut LaneBuffer,
+    ) -> Result<()> {
+        let width = self.words;
+        for field in self.fields.iter().filter(|f| f.part == Part::Row) {
+            groups.each_run(rows, |group, rows| {
+                let slot = group as usize * width + field.word;
+                add_to(&mut self.sums, slot, count_of(rows) << field.shift);
+            });
+        }
+        for (number, input) in self.inputs.iter().enumerate() {
+            let mine = |f: &&Field| f.part != Part::Row && f.input == number;
+            let Some(input) = input
+                .as_ref()
+                .filter(|_| self.fields.iter().any(|f| mine(&f)))
+            else {
+                continue;
+            };
+            let lanes = input.read(source, at, buffer)?;
+            for field in self.fields.iter().filter(mine) {
+                groups.each_run(rows, |group, rows| {
+                    let sum = field.sum(lanes, rows, input.null_code);
+                    let slot = group as usize * width + field.word;
+                    add_to(&mut self.sums, slot, sum << field.shift);
+                });
+            }
         }
         Ok(())
     }
@@ -378,13 +412,10 @@ impl Totals {
             if passing == CaseRows::None {
                 continue;
             }
-            match input {
-                Some(input) => input.fill(source, at, lanes)?,
-                None => {
-                    lanes.clear();
-                    lanes.resize(length, 1);
-                }
-            }
+            let lanes = match input {
+                Some(input) => input.read(source, at, lanes)?,
+                None => lanes.repeat(1, length),
+            };
             let is_null = input.as_ref().is_some_and(|i| i.null_code);
             let mask = (passing == CaseRows::Some).then_some(mask.as_slice());
             for field in self.fields.iter().filter(mine) {
@@ -400,23 +431,28 @@ impl Totals {
         &mut self,
         source: &Source,
         (at, rows): (&BlockRows, Rows<'_>),
-        (block, groups): (BlockGroups, &[u32]),
+        groups: BlockGroups<'_>,
         buffers: &mut FieldBuffers,
     ) -> Result<()> {
         for extreme in &mut self.extremes {
             let Some(input) = self.inputs.get(extreme.input).and_then(Option::as_ref) else {
                 continue;
             };
-            input.fill(source, at, &mut buffers.lanes)?;
+            let lanes = input.read(source, at, &mut buffers.lanes)?;
+            let BlockGroups::PerRow(per_row) = groups else {
+                groups.each_run(rows, |group, rows| {
+                    if let Some((low, high)) = lanes.range(rows, input.null_code) {
+                        extreme.put(group, if extreme.least { low } else { high });
+                    }
+                });
+                continue;
+            };
             let mut put = |row: usize| {
-                let group = match block {
-                    BlockGroups::One(group) => Some(group),
-                    BlockGroups::PerRow => groups.get(row).copied(),
-                };
-                if let (Some(group), Some(&lane)) = (group, buffers.lanes.get(row))
+                let lane = lanes.get(row);
+                if let Some(group) = per_row.get(row)
                     && !(input.null_code && lane == 0)
                 {
-                    extreme.put(group, lane);
+                    extreme.put(*group, lane);
                 }
             };
             match rows {
@@ -480,20 +516,71 @@ impl Extreme {
     }
 }
 
+impl Field {
+    /// What some rows add, unless they are to pass a case.
+    fn sum(&self, lanes: Lanes<'_>, rows: Rows<'_>, has_null: bool) -> u64 {
+        let each = |of: fn(u64) -> u64| match rows {
+            Rows::Range(from, to) => (from..to).map(|row| of(lanes.get(row))).sum(),
+            Rows::Picked(rows) => rows.iter().map(|&row| of(lanes.get(row as usize))).sum(),
+        };
+        match self.part {
+            Part::Presence if has_null => lanes.present(rows),
+            Part::Row | Part::Presence => count_of(rows),
+            Part::Lane => lanes.sum(rows),
+            Part::Low => each(low),
+            Part::High => each(high),
+        }
+    }
+}
+
+fn low(lane: u64) -> u64 {
+    lane & 0xFFFF_FFFF
+}
+
+fn high(lane: u64) -> u64 {
+    lane >> 32
+}
+
+fn count_of(rows: Rows<'_>) -> u64 {
+    match rows {
+        Rows::Range(from, to) => to.saturating_sub(from) as u64,
+        Rows::Picked(rows) => rows.len() as u64,
+    }
+}
+
+/// Rows of a block up to the last that is selected.
+fn length_of(rows: Rows<'_>) -> usize {
+    match rows {
+        Rows::Range(_, to) => to,
+        Rows::Picked(rows) => rows.last().map_or(0, |&row| row as usize + 1),
+    }
+}
+
+fn add_to(sums: &mut [u64], slot: usize, sum: u64) {
+    if let Some(slot) = sums.get_mut(slot) {
+        *slot += sum;
+    }
+}
+
 /// Adds a field's part of every row to its word.
-fn put(word: &mut [u64], lanes: &[u64], mask: Option<&[u64]>, field: Field, is_null: bool) {
+fn put(words: &mut [u64], lanes: Lanes<'_>, mask: Option<&[u64]>, field: Field, has_null: bool) {
     match (field.part, mask) {
         (Part::Row, _) => {}
-        (Part::Lane, None) => put_lanes(word, lanes, field.shift),
+        (Part::Lane, None) => lanes.add_to(words, field.shift),
+        (Part::Presence, None) if has_null => lanes.add_presence_to(words, field.shift),
         (part, mask) => {
-            let lane = |row: usize, lane: u64| match part {
-                Part::Presence => u64::from(!is_null || lane != 0) & mask_of(mask, row),
-                Part::Low => lane & 0xFFFF_FFFF & mask_of(mask, row),
-                Part::High => lane >> 32 & mask_of(mask, row),
-                _ => lane & mask_of(mask, row),
+            let lane = |row: usize| {
+                let lane = lanes.get(row);
+                let part = match part {
+                    Part::Presence => u64::from(!has_null || lane != 0),
+                    Part::Low => low(lane),
+                    Part::High => high(lane),
+                    Part::Row | Part::Lane => lane,
+                };
+                part & mask_of(mask, row)
             };
-            for (row, (word, &code)) in word.iter_mut().zip(lanes).enumerate() {
-                *word += lane(row, code) << field.shift;
+            for (row, word) in words.iter_mut().enumerate() {
+                *word += lane(row) << field.shift;
             }
         }
     }
@@ -501,28 +588,6 @@ fn put(word: &mut [u64], lanes: &[u64], mask: Option<&[u64]>, field: Field, is_n
 
 fn mask_of(mask: Option<&[u64]>, row: usize) -> u64 {
     mask.map_or(u64::MAX, |mask| mask.get(row).copied().unwrap_or(0))
-}
-
-#[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]
-fn put_lanes(word: &mut [u64], lanes: &[u64], shift: u32) {
-    for (word, lane) in word.iter_mut().zip(lanes) {
-        *word += lane << shift;
-    }
-}
-
-#[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]
-fn sum_all(words: &[u64]) -> u64 {
-    words.iter().sum()
-}
-
-fn sum_of(words: &[u64], rows: Rows<'_>) -> u64 {
-    match rows {
-        Rows::Range(from, to) => sum_all(words.get(from..to).unwrap_or_default()),
-        Rows::Picked(rows) => {
-            let words = rows.iter().filter_map(|&row| words.get(row as usize));
-            words.sum()
-        }
-    }
 }
 
 /// Adds each selected row's words to its group.
@@ -546,6 +611,15 @@ fn scatter(sums: &mut [u64], words: &[Vec<u64>], groups: &[u32], rows: Rows<'_>)
         (words, Rows::Range(from, to)) => {
             (from..to).for_each(|row| scatter_row(sums, words, groups, row));
         }
+        ([only], Rows::Picked(rows)) => {
+            for &row in rows {
+                if let (Some(&group), Some(&word)) =
+                    (groups.get(row as usize), only.get(row as usize))
+                {
+                    add_to(sums, group as usize, word);
+                }
+            }
+        }
         (words, Rows::Picked(rows)) => {
             let rows = rows.iter().map(|&row| row as usize);
             rows.for_each(|row| scatter_row(sums, words, groups, row));
@@ -553,12 +627,30 @@ fn scatter(sums: &mut [u64], words: &[Vec<u64>], groups: &[u32], rows: Rows<'_>)
     }
 }
 
-/// The same where all fields fit one word.
+/// Groups that are few enough to be added up twice.
+const FEW_GROUPS: usize = 512;
+
+/// The same where all fields fit one word. Neighbours of one group would wait for each other's sum: where groups
+/// are few, every other row has sums of its own.
 fn scatter_word(sums: &mut [u64], words: &[u64], groups: &[u32]) {
-    for (&group, &word) in groups.iter().zip(words) {
-        if let Some(sum) = sums.get_mut(group as usize) {
-            *sum += word;
+    if sums.len() > FEW_GROUPS {
+        for (&group, &word) in groups.iter().zip(words) {
+            add_to(sums, group as usize, word);
         }
+        return;
+    }
+    let mut others = [0; FEW_GROUPS];
+    let (pairs, last) = groups.as_chunks::<2>();
+    let (words, last_word) = words.as_chunks::<2>();
+    for ([a, b], [x, y]) in pairs.iter().zip(words) {
+        add_to(sums, *a as usize, *x);
+        add_to(&mut others, *b as usize, *y);
+    }
+    for (&group, &word) in last.iter().zip(last_word) {
+        add_to(sums, group as usize, word);
+    }
+    for (sum, other) in sums.iter_mut().zip(others) {
+        *sum += other;
     }
 }
 

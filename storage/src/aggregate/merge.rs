@@ -25,7 +25,7 @@ pub(super) fn merge_part(set: &GroupSet, plan: &Plan, lists: &[&[u64]]) -> Vec<u
             let start = at as usize * width;
             let other = merged.get(start..start + header + 1).unwrap_or_default();
             let (other, rest) = other.split_at_checked(header).unwrap_or((other, &[]));
-            other == keys && rest.first().map_or(0, |h| h >> NULL_SHIFT) == nulls
+            is_same(other, keys) && rest.first().map_or(0, |h| h >> NULL_SHIFT) == nulls
         };
         if let Some(&at) = table.find(hash, same) {
             let start = at as usize * width + set.slots();
@@ -43,6 +43,43 @@ pub(super) fn merge_part(set: &GroupSet, plan: &Plan, lists: &[&[u64]]) -> Vec<u
         table.insert_unique(hash, at, rehash);
     }
     merged
+}
+
+/// Keys are few: a call to compare memory would cost more.
+fn is_same(one: &[u64], other: &[u64]) -> bool {
+    one.iter().zip(other).all(|(a, b)| a == b)
+}
+
+/// How many different values the records of one part have, which have one key and no slots. NULL is none.
+pub(super) fn count_values(lists: &[&[u64]]) -> u64 {
+    let total: usize = lists.iter().map(|l| l.len() / 2).sum();
+    let mut slots = vec![0u64; (2 * total).next_power_of_two()];
+    let (mask, mut found, mut zero) = (slots.len() - 1, 0, false);
+    for list in lists {
+        let (records, _) = list.as_chunks::<2>();
+        let values = records
+            .iter()
+            .filter(|[_, header]| header >> NULL_SHIFT == 0);
+        for &[value, _] in values {
+            if value == 0 {
+                zero = true;
+                continue;
+            }
+            let mut at = hash_of(&[value]) as usize & mask;
+            // Half of the slots stay empty.
+            while let Some(slot) = slots.get_mut(at) {
+                if *slot == 0 {
+                    *slot = value;
+                    found += 1;
+                }
+                if *slot == value {
+                    break;
+                }
+                at = (at + 1) & mask;
+            }
+        }
+    }
+    found + u64::from(zero)
 }
 
 /// Adds the slots of one record to those of another.
@@ -95,15 +132,10 @@ pub(super) fn count_distinct(
     let keys = to.header();
     let header_mask = (1u64 << (NULL_SHIFT + keys as u32)) - 1;
     let mut record = Vec::with_capacity(to.width());
-    let mut alone = 0;
     for group in merged.chunks_exact(from.width()) {
         let header = group.get(from.header()).copied().unwrap_or(0);
         // NULL is no value.
         if header >> (NULL_SHIFT + keys as u32) & 1 == 1 {
-            continue;
-        }
-        if keys == 0 {
-            alone += 1;
             continue;
         }
         record.clear();
@@ -115,11 +147,14 @@ pub(super) fn count_distinct(
         put_count(&mut record, to, offset, 1);
         records.push(to, &record);
     }
-    if alone > 0 {
-        record.push(0);
-        put_count(&mut record, to, offset, alone);
-        records.push(to, &record);
-    }
+    records
+}
+
+/// A count of values as a record of the first set, where that has no keys.
+pub(super) fn counted(count: u64, (to, offset): (&GroupSet, usize)) -> Records {
+    let (mut records, mut record) = (Records::default(), vec![0]);
+    put_count(&mut record, to, offset, count);
+    records.push(to, &record);
     records
 }
 

@@ -43,8 +43,36 @@ impl Records {
         }
         let keys = record.get(..set.header()).unwrap_or_default();
         if let Some(part) = self.parts.get_mut(part_of(hash_of(keys))) {
+            append(part, record);
+        }
+    }
+
+    /// Makes room for so many records that spread evenly.
+    fn reserve(&mut self, set: &GroupSet, records: usize) {
+        if records >= 4 * PARTS {
+            self.parts.resize_with(PARTS, Vec::new);
+            let words = (records / PARTS + records / PARTS / 8) * set.width();
+            self.parts.iter_mut().for_each(|part| part.reserve(words));
+        }
+    }
+}
+
+/// `extend_from_slice`, but short records are not copied by a call.
+fn append(part: &mut Vec<u64>, record: &[u64]) {
+    fn whole<const W: usize>(part: &mut Vec<u64>, record: &[u64]) {
+        if let Some(record) = record.first_chunk::<W>() {
             part.extend_from_slice(record);
         }
+    }
+    match record.len() {
+        2 => whole::<2>(part, record),
+        3 => whole::<3>(part, record),
+        4 => whole::<4>(part, record),
+        5 => whole::<5>(part, record),
+        6 => whole::<6>(part, record),
+        7 => whole::<7>(part, record),
+        8 => whole::<8>(part, record),
+        _ => part.extend_from_slice(record),
     }
 }
 
@@ -71,6 +99,7 @@ struct KeyColumn {
 impl Partial<'_> {
     /// Makes records of some groups.
     pub(super) fn emit(&self, groups: &[u32], records: &mut Records) -> Result<(), AggregateError> {
+        records.reserve(self.set, groups.len());
         groups
             .chunks(CHUNK)
             .try_for_each(|groups| self.emit_some(groups, records))
@@ -168,27 +197,40 @@ impl Partial<'_> {
     fn word_key(&self, local: &Local, domain: &Domain, numbers: &[u64]) -> Result<KeyColumn> {
         let null = u64::from(domain.coded.null_code);
         let codes = numbers.iter().map(|&n| domain.code(n));
-        let values: Vec<Option<i128>> = match domain.coded.meaning {
-            Meaning::Steps { origin, step } => {
-                let value = |code: u64| origin + i128::from(code) * i128::from(step);
-                codes.map(|c| (c >= null).then(|| value(c))).collect()
-            }
+        // Words are the low 64 bits of values, and so are their sums.
+        let words: Vec<u64> = match domain.coded.meaning {
+            Meaning::Steps { origin, step } => codes
+                .map(|code| (origin as u64).wrapping_add(code.wrapping_mul(step)))
+                .collect(),
             Meaning::Number => {
                 let entries = self.source.numbers(local.column)?;
-                let value = |code: u64| entries.get(code.checked_sub(null)? as usize).copied();
-                codes.map(value).collect()
+                let entry = |code: u64| entries.get(code.wrapping_sub(null) as usize);
+                codes.map(|c| entry(c).map_or(0, |&v| v as u64)).collect()
             }
             Meaning::Constant => {
                 let value = integers_of(&self.source.values(local.column, &[0])?)?;
-                vec![value.first().copied().flatten(); numbers.len()]
+                let value = value.first().copied().flatten();
+                return Ok(KeyColumn {
+                    words: vec![value.unwrap_or(0) as u64; numbers.len()],
+                    nulls: vec![value.is_none(); numbers.len()],
+                    codes: Vec::new(),
+                });
             }
             Meaning::String => return Err(Error::Invalid("strings are no words".into())),
         };
-        Ok(KeyColumn {
-            words: values.iter().map(|v| v.unwrap_or(0) as u64).collect(),
-            nulls: values.iter().map(Option::is_none).collect(),
+        let mut column = KeyColumn {
+            words,
+            nulls: Vec::new(),
             codes: Vec::new(),
-        })
+        };
+        if null > 0 {
+            column.nulls = numbers.iter().map(|&n| domain.code(n) < null).collect();
+            let nulls = column.words.iter_mut().zip(&column.nulls);
+            nulls
+                .filter(|(_, null)| **null)
+                .for_each(|(word, _)| *word = 0);
+        }
+        Ok(column)
     }
 
     fn string_key(&self, local: &Local, domain: &Domain, numbers: &[u64]) -> Result<KeyColumn> {

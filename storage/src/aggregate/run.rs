@@ -8,9 +8,9 @@ use arrow::array::RecordBatch;
 use parking_lot::Mutex;
 
 use super::batch::{BatchShape, BatchSource, Encoded};
-use super::domain::{BlockGroups, Domain, NumberBuffers, Numberer, Numbering};
+use super::domain::{BlockGroups, Domain, GroupBuffer, NumberBuffers, Numberer, Numbering};
 use super::fields::{FieldBuffers, Totals};
-use super::merge::{count_distinct, merge_part, parts_with_records};
+use super::merge::{count_distinct, count_values, counted, merge_part, parts_with_records};
 use super::output::{Groups, Merged};
 use super::partial::{Partial, Records, SOURCES_MAX};
 use super::plan::{GroupSet, Plan};
@@ -55,7 +55,7 @@ pub struct Worker {
 struct Buffers {
     select: SelectBuffers,
     numbers: NumberBuffers,
-    groups: Vec<u32>,
+    groups: GroupBuffer,
     fields: FieldBuffers,
 }
 
@@ -214,9 +214,9 @@ impl Aggregation {
                 let block = found.numbering.number(&by, (at, rows), numbers, groups)?;
                 if number == 0 {
                     totals.grow(found.numbering.groups());
-                    totals.add(&source, (at, rows), (block, groups), fields)?;
+                    totals.add(&source, (at, rows), block, fields)?;
                 } else {
-                    found.mark(rows, block, groups);
+                    found.mark(rows, block);
                 }
             }
         }
@@ -320,14 +320,13 @@ impl Merging {
         let Some(set) = plan.sets.get(number) else {
             return Ok(false);
         };
-        let merged = merge_part(set, plan, &records);
-        drop(taken);
         if number == 0 {
+            let merged = merge_part(set, plan, &records);
             let request = &self.aggregation.request;
             let merged = Merged::wanted(plan, set, merged, request);
             self.merged.lock().push(merged);
         } else {
-            self.count(number, set, &merged);
+            self.count(number, set, &records);
         }
         Ok(true)
     }
@@ -341,14 +340,18 @@ impl Merging {
     }
 
     /// Hands the different values of a COUNT(DISTINCT) to the query's own groups.
-    fn count(&self, number: usize, set: &GroupSet, merged: &[u64]) {
+    fn count(&self, number: usize, set: &GroupSet, records: &[&[u64]]) {
         let plan = &self.aggregation.plan;
         let distinct = |t: &&super::plan::Target| matches!(t.measure, Measure::Distinct { .. });
         let target = plan.targets.iter().filter(distinct).nth(number - 1);
         if let (Some(target), Some(own), Some(lists)) =
             (target, plan.sets.first(), self.lists.first())
         {
-            let counts = count_distinct((set, merged), (own, target.offset));
+            let to = (own, target.offset);
+            let counts = match set.width() {
+                2 if plan.keys == 0 => counted(count_values(records), to),
+                _ => count_distinct((set, &merge_part(set, plan, records)), to),
+            };
             lists.lock().push(counts);
         }
     }
@@ -384,7 +387,7 @@ impl Found {
         }
     }
 
-    fn mark(&mut self, rows: Rows<'_>, block: BlockGroups, groups: &[u32]) {
+    fn mark(&mut self, rows: Rows<'_>, block: BlockGroups<'_>) {
         if let Numbering::Interned(_) = self.numbering {
             return;
         }
@@ -394,16 +397,17 @@ impl Found {
                 *word |= 1 << (group % 64);
             }
         };
+        block.each_run(rows, |group, _| mark(group));
         match (block, rows) {
-            (BlockGroups::One(group), _) => mark(group),
-            (BlockGroups::PerRow, Rows::Range(from, to)) => {
+            (BlockGroups::PerRow(groups), Rows::Range(from, to)) => {
                 let groups = groups.get(from..to).unwrap_or_default();
                 groups.iter().for_each(|&group| mark(group));
             }
-            (BlockGroups::PerRow, Rows::Picked(rows)) => {
+            (BlockGroups::PerRow(groups), Rows::Picked(rows)) => {
                 let groups = rows.iter().filter_map(|&row| groups.get(row as usize));
                 groups.for_each(|&group| mark(group));
             }
+            (BlockGroups::One(_) | BlockGroups::Runs(_), _) => {}
         }
     }
 

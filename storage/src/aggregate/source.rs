@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow::array::ArrayRef;
 
 use super::batch::BatchSource;
-use crate::scan::{BlockRows, CodeSet, CodedColumn, Rows, SegmentScan, SelectBuffers};
+use crate::scan::{BlockRows, CodeSet, CodedColumn, Codes, Rows, SegmentScan, SelectBuffers};
 use crate::segment::Lane;
 use crate::{Error, Result};
 
@@ -14,6 +14,19 @@ pub(super) enum Source {
     /// With the codes that pass each case: of which column, and which.
     Segment(SegmentScan, Vec<(usize, CodeSet)>),
     Batch(BatchSource),
+}
+
+/// The codes of a column in one block.
+pub(super) struct ColumnCodes<'a> {
+    source: &'a Source,
+    column: usize,
+    at: &'a BlockRows,
+}
+
+impl Codes for ColumnCodes<'_> {
+    fn read<T: Lane>(&self, out: &mut Vec<T>) -> Result<()> {
+        self.source.codes(self.column, self.at, out)
+    }
 }
 
 /// Which rows of a block pass a case.
@@ -52,6 +65,14 @@ impl Source {
         match self {
             Self::Segment(segment, _) => segment.select(at, buffers),
             Self::Batch(batch) => Ok(Rows::Range(0, batch.rows)),
+        }
+    }
+
+    pub(super) fn codes_of<'a>(&'a self, column: usize, at: &'a BlockRows) -> ColumnCodes<'a> {
+        ColumnCodes {
+            source: self,
+            column,
+            at,
         }
     }
 

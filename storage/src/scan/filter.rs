@@ -3,15 +3,27 @@
 use std::ops::Range;
 
 use super::code_set::CodeSet;
+use super::lanes::{Codes, LaneBuffer, Lanes};
 use crate::Result;
-use crate::segment::{SegmentReader, Selection};
+use crate::segment::{Lane, SegmentReader, Selection};
 
 /// Buffers that one thread uses again for block after block.
 #[derive(Debug, Default)]
 pub(super) struct FilterBuffers {
-    codes: Vec<u32>,
-    wide: Vec<u64>,
+    lanes: LaneBuffer,
+    runs: Vec<u64>,
     ends: Vec<u32>,
+    passing: Vec<u8>,
+}
+
+/// The codes of a column in one block.
+struct ColumnCodes<'a>(&'a SegmentReader, usize, usize);
+
+impl Codes for ColumnCodes<'_> {
+    fn read<T: Lane>(&self, out: &mut Vec<T>) -> Result<()> {
+        let Self(reader, column, block) = *self;
+        reader.codes(column, block, out)
+    }
 }
 
 /// The rows of `rows` of a block whose codes are in all the sets.
@@ -27,17 +39,17 @@ pub(super) fn select(
         if set.covers_range(low, high) {
             continue;
         }
-        selection = if u32::try_from(high).is_ok() {
-            let FilterBuffers { codes, ends, .. } = buffers;
-            if reader.code_runs((*column, block), codes, ends)? {
-                keep_runs(selection, codes, ends, |code| set.contains(code.into()))
-            } else {
-                reader.codes(*column, block, codes)?;
-                keep(selection, codes, set)
-            }
+        let FilterBuffers {
+            lanes,
+            runs,
+            ends,
+            passing,
+        } = buffers;
+        selection = if reader.code_runs((*column, block), runs, ends)? {
+            keep_runs(selection, runs, ends, |code| set.contains(code))
         } else {
-            reader.codes(*column, block, &mut buffers.wide)?;
-            keep_if(selection, &buffers.wide, |code| set.contains(code))
+            let lanes = lanes.read(&ColumnCodes(reader, *column, block), high)?;
+            keep(selection, lanes, set, passing)
         };
         if selection.len() == 0 {
             break;
@@ -46,51 +58,88 @@ pub(super) fn select(
     Ok(selection)
 }
 
-/// The commonest kinds of sets, each with a loop of its own.
-fn keep(selection: Selection, codes: &[u32], set: &CodeSet) -> Selection {
-    match set {
-        CodeSet::Ranges(ranges) => {
-            if let [(from, to)] = ranges.as_slice() {
-                // Codes of this block fit 32 bits: so does what of the range matters.
-                let (from, to) = ((*from).min(u32::MAX.into()), (*to).min(u32::MAX.into()));
-                let (from, length) = (from as u32, (to - from) as u32);
-                return keep_if(selection, codes, |code| code.wrapping_sub(from) <= length);
-            }
-            keep_if(selection, codes, |code| set.contains(code.into()))
+/// So many ranges are faster tested one after the other, many rows at a time.
+const RANGES_MAX: usize = 8;
+
+fn keep(selection: Selection, lanes: Lanes<'_>, set: &CodeSet, passing: &mut Vec<u8>) -> Selection {
+    let (ranges, range) = match (set, &selection) {
+        (CodeSet::Ranges(ranges), Selection::Range(range)) if ranges.len() <= RANGES_MAX => {
+            (ranges, range.clone())
         }
-        CodeSet::Bits(bits) => keep_if(selection, codes, |code| {
-            let word = bits.get(code as usize / 64).copied().unwrap_or(0);
-            word >> (code % 64) & 1 == 1
-        }),
+        _ => return keep_if(selection, |row| set.contains(lanes.get(row))),
+    };
+    match ranges.split_first() {
+        Some((first, rest)) => {
+            lanes.within(*first, range.clone(), passing);
+            for other in rest {
+                lanes.or_within(*other, range.clone(), passing);
+            }
+            Selection::Picked(positions(passing, range.start as u32))
+        }
+        None => Selection::Picked(Vec::new()),
     }
 }
 
 /// Without branches: which rows pass cannot be foretold.
-fn keep_if<T: Copy>(selection: Selection, codes: &[T], test: impl Fn(T) -> bool) -> Selection {
+fn keep_if(selection: Selection, test: impl Fn(usize) -> bool) -> Selection {
     let mut kept = vec![0u32; selection.len()];
     let mut count = 0;
-    let mut ask = |row: u32, code: T| {
+    let mut ask = |row: u32| {
         if let Some(slot) = kept.get_mut(count) {
             *slot = row;
         }
-        count += usize::from(test(code));
+        count += usize::from(test(row as usize));
     };
     match &selection {
-        Selection::Range(range) => {
-            let codes = codes.get(range.clone()).unwrap_or_default();
-            (range.start as u32..)
-                .zip(codes)
-                .for_each(|(row, &code)| ask(row, code));
-        }
-        Selection::Picked(rows) => {
-            let rows = rows
-                .iter()
-                .filter_map(|&row| Some((row, *codes.get(row as usize)?)));
-            rows.for_each(|(row, code)| ask(row, code));
-        }
+        Selection::Range(range) => (range.start as u32..range.end as u32).for_each(&mut ask),
+        Selection::Picked(rows) => rows.iter().for_each(|&row| ask(row)),
     }
     kept.truncate(count);
     Selection::Picked(kept)
+}
+
+/// Of each byte the positions of its bits that are set, in order.
+const POSITIONS: [[u8; 8]; 256] = {
+    let mut all = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut count) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                all[byte][count] = bit as u8;
+                count += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    all
+};
+
+/// The positions of the ones among zeros and ones, counted from `first`: eight at a time, none or all quickly.
+fn positions(ones: &[u8], first: u32) -> Vec<u32> {
+    // Eight are written whether they are positions or not.
+    let mut kept = vec![0u32; ones.len() + 8];
+    let (mut count, mut row) = (0, first);
+    let (eights, rest) = ones.as_chunks::<8>();
+    for eight in eights {
+        // Gathers the lowest bit of each byte.
+        let byte = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        let slots = kept.get_mut(count..).and_then(|k| k.first_chunk_mut::<8>());
+        if let (Some(slots), Some(places)) = (slots, POSITIONS.get(byte as usize)) {
+            *slots = places.map(|place| row + u32::from(place));
+        }
+        count += byte.count_ones() as usize;
+        row += 8;
+    }
+    for (row, one) in (row..).zip(rest) {
+        if let Some(slot) = kept.get_mut(count) {
+            *slot = row;
+        }
+        count += usize::from(*one);
+    }
+    kept.truncate(count);
+    kept
 }
 
 /// One test per run.
@@ -163,7 +212,10 @@ mod tests {
             for before in [Selection::Range(range.clone()), Selection::Picked(picked)] {
                 let expected: Vec<u32> = rows(&before).into_iter()
                     .filter(|&row| in_set(codes[row as usize].into())).collect();
-                prop_assert_eq!(rows(&keep(before.clone(), &codes, &set)), expected.clone());
+                let mut passing = Vec::new();
+                let lanes = Lanes::Words(&codes);
+                let kept = keep(before.clone(), lanes, &set, &mut passing);
+                prop_assert_eq!(rows(&kept), expected.clone());
                 let by_runs = keep_runs(before, &values, &ends, |c| set.contains(c.into()));
                 prop_assert_eq!(rows(&by_runs), expected);
             }

@@ -2,7 +2,8 @@
 //! one per run of equal rows. Which of the forms, the data decides. What a code stands for is in
 //! `integers` and `dictionary`.
 
-use super::packing::{Lane, bits_of, pack, packed_bytes, unpack};
+use super::packing::{Lane, append, bits_of, pack, packed_bytes, unpack};
+use super::spread::{spread_bits, spread_bytes};
 use crate::format::Malformed;
 
 /// How the codes of a block are laid out.
@@ -156,32 +157,45 @@ impl<'a> CodeBlock<'a> {
         if self.shape.layout == Layout::Packed {
             return self.unpack(self.rows, out);
         }
-        let mut values = Vec::new();
-        self.unpack(self.shape.runs as usize, &mut values)?;
+        let runs = self.shape.runs as usize;
         out.clear();
         out.reserve(self.rows);
         if self.shape.layout == Layout::RunStarts {
+            let mut values = Vec::new();
+            self.unpack(runs, &mut values)?;
             return self.spread_starts(&values, out);
         }
-        spread_bits(self.heads, self.rows, &values, out)
+        let set: u32 = self.heads.iter().map(|byte| byte.count_ones()).sum();
+        if set as usize != runs || !bit(self.heads, 0) {
+            return Err(Malformed("runs beyond their block"));
+        }
+        if self.shape.bits <= 8 {
+            let (mut distances, mut spread) = (Vec::new(), Vec::with_capacity(self.rows + 8));
+            let base = self.base::<T>()?;
+            self.unpack_from(0, runs, &mut distances)?;
+            spread_bytes(self.heads, &mut distances, &mut spread);
+            append(spread.get(..self.rows).unwrap_or_default(), base, out);
+            return Ok(());
+        }
+        let mut values = Vec::new();
+        self.unpack(runs, &mut values)?;
+        spread_bits(self.heads, &values, out);
+        out.truncate(self.rows);
+        Ok(())
     }
 
     /// The codes of the runs and the row each run ends before, in place of what `values` and `ends`
-    /// hold. `false` when the block is not laid out in runs.
+    /// hold. `false` when the block is not laid out in runs worth to be looked at one by one.
     pub(crate) fn runs<T: Lane>(
         &self,
         values: &mut Vec<T>,
         ends: &mut Vec<u32>,
     ) -> Result<bool, Malformed> {
         ends.clear();
-        match self.shape.layout {
-            Layout::Packed => return Ok(false),
-            Layout::RunStarts => ends.extend(self.starts()),
-            Layout::RunBits => {
-                let starts = (1..self.rows).filter(|row| bit(self.heads, *row));
-                ends.extend(starts.map(|row| row as u32));
-            }
+        if self.shape.layout != Layout::RunStarts {
+            return Ok(false);
         }
+        ends.extend(self.starts());
         ends.push(self.rows as u32);
         self.unpack(self.shape.runs as usize, values)?;
         let ascending = ends.is_sorted() && ends.last() == Some(&(self.rows as u32));
@@ -196,27 +210,36 @@ impl<'a> CodeBlock<'a> {
         starts.iter().map(|&start| u16::from_le_bytes(start).into())
     }
 
+    /// The least code as a `T`, which the greatest fits, too.
+    fn base<T: Lane>(&self) -> Result<T, Malformed> {
+        match (T::try_from(self.shape.low), T::try_from(self.shape.high)) {
+            (Ok(base), Ok(_)) => Ok(base),
+            _ => Err(Malformed("a code is out of range")),
+        }
+    }
+
     fn unpack<T: Lane>(&self, count: usize, out: &mut Vec<T>) -> Result<(), Malformed> {
+        self.unpack_from(self.base()?, count, out)
+    }
+
+    /// Unpacks the codes' distances from the least, `base` added.
+    fn unpack_from<T: Lane>(
+        &self,
+        base: T,
+        count: usize,
+        out: &mut Vec<T>,
+    ) -> Result<(), Malformed> {
         let Shape {
             bits, low, high, ..
         } = self.shape;
-        let out_of_range = Malformed("a code is out of range");
-        let (base, limit) = (T::try_from(low), T::try_from(high));
-        let (Ok(base), Ok(limit)) = (base, limit) else {
-            return Err(out_of_range);
-        };
         out.clear();
         out.reserve(count);
-        unpack(self.packed, bits, count, base, out);
-        // Below `base` lies what wrapped around.
-        let within = bits_of(high - low) == bits
-            && out
-                .iter()
-                .fold(true, |good, &code| good & (base <= code) & (code <= limit));
+        let greatest = unpack(self.packed, bits, count, base, out);
+        let within = bits_of(high - low) == bits && greatest <= high - low;
         if within && out.len() == count {
             Ok(())
         } else {
-            Err(out_of_range)
+            Err(Malformed("a code is out of range"))
         }
     }
 
@@ -237,41 +260,6 @@ impl<'a> CodeBlock<'a> {
 fn bit(bits: &[u8], row: usize) -> bool {
     bits.get(row / 8)
         .is_some_and(|byte| byte >> (row % 8) & 1 == 1)
-}
-
-/// A value per row: the next one wherever a bit is set. Without branches, as runs are short here.
-fn spread_bits<T: Lane>(
-    bits: &[u8],
-    rows: usize,
-    values: &[T],
-    out: &mut Vec<T>,
-) -> Result<(), Malformed> {
-    let out_of_range = Malformed("runs beyond their block");
-    let set: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
-    if set as usize != values.len() || !bit(bits, 0) {
-        return Err(out_of_range);
-    }
-    let mut next = 0usize;
-    for &byte in bits {
-        // At most eight values are needed for eight rows; near the end fewer are there.
-        let mut window = [T::default(); 9];
-        let from = next.saturating_sub(1);
-        let there = values
-            .get(from..values.len().min(from + 9))
-            .unwrap_or_default();
-        for (slot, value) in window.iter_mut().zip(there) {
-            *slot = *value;
-        }
-        let mut at = usize::from(next > 0);
-        let spread: [T; 8] = std::array::from_fn(|row| {
-            at += usize::from(byte >> row & 1);
-            window.get(at.wrapping_sub(1)).copied().unwrap_or_default()
-        });
-        out.extend_from_slice(&spread);
-        next += byte.count_ones() as usize;
-    }
-    out.truncate(rows);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -325,7 +313,7 @@ mod tests {
                 }
                 prop_assert_eq!(rows, codes);
             } else {
-                prop_assert_eq!(shape.layout, Layout::Packed);
+                prop_assert_ne!(shape.layout, Layout::RunStarts);
             }
         }
 

@@ -21,6 +21,7 @@ mod reader;
 mod scrub;
 mod selection;
 mod sink;
+mod spread;
 mod string_views;
 mod strings;
 #[cfg(test)]

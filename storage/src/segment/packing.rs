@@ -32,18 +32,23 @@ pub trait Lane: Copy + Default + Ord + TryFrom<u64> + Into<u64> + 'static {
     fn wrap(number: u64) -> Self;
     /// The sum without its overflow.
     fn wrapping_add(self, other: Self) -> Self;
+    /// The difference without its overflow.
+    fn wrapping_sub(self, other: Self) -> Self;
     /// The least, the greatest, and how many differ from the one before; zeros for none.
     fn survey(numbers: &[Self]) -> (Self, Self, usize);
 }
 
 macro_rules! lane {
-    ($lane:ty, $pack:ident, $unpack:ident, $survey:ident) => {
+    ($lane:ty, $pack:ident, $unpack:ident, $survey:ident, $greatest:ident) => {
         impl Lane for $lane {
             fn wrap(number: u64) -> Self {
                 number as $lane
             }
             fn wrapping_add(self, other: Self) -> Self {
                 <$lane>::wrapping_add(self, other)
+            }
+            fn wrapping_sub(self, other: Self) -> Self {
+                <$lane>::wrapping_sub(self, other)
             }
             fn survey(numbers: &[Self]) -> (Self, Self, usize) {
                 $survey(numbers)
@@ -66,6 +71,11 @@ macro_rules! lane {
                 changes += u32::from(a != b);
             }
             (low, high, changes as usize)
+        }
+
+        #[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]
+        fn $greatest(numbers: &[$lane; GROUP]) -> $lane {
+            numbers.iter().copied().fold(0, <$lane>::max)
         }
 
         /// Adds a group to `out`, which is `ROW * bits` zeros.
@@ -127,10 +137,10 @@ macro_rules! lane {
     };
 }
 
-lane!(u8, pack_u8, unpack_u8, survey_u8);
-lane!(u16, pack_u16, unpack_u16, survey_u16);
-lane!(u32, pack_u32, unpack_u32, survey_u32);
-lane!(u64, pack_u64, unpack_u64, survey_u64);
+lane!(u8, pack_u8, unpack_u8, survey_u8, greatest_u8);
+lane!(u16, pack_u16, unpack_u16, survey_u16, greatest_u16);
+lane!(u32, pack_u32, unpack_u32, survey_u32, greatest_u32);
+lane!(u64, pack_u64, unpack_u64, survey_u64, greatest_u64);
 
 /// Appends the distances of `numbers` from `low`, each below `2^bits`.
 pub(crate) fn pack<T: Lane>(numbers: &[T], low: u64, bits: u8, out: &mut Vec<u8>) {
@@ -178,40 +188,53 @@ pub(crate) fn pack<T: Lane>(numbers: &[T], low: u64, bits: u8, out: &mut Vec<u8>
     }
 }
 
-/// Appends `count` numbers, `base` added to each modulo the range of `T`. `packed` has exactly
-/// `packed_bytes(count, bits)` bytes, `bits` is at most 64.
-pub(crate) fn unpack<T: Lane>(packed: &[u8], bits: u8, count: usize, base: T, out: &mut Vec<T>) {
+/// Appends numbers, `base` added to each modulo the range of `T`.
+#[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]
+pub(crate) fn append<N: Copy + Into<u64>, T: Lane>(numbers: &[N], base: T, out: &mut Vec<T>) {
+    let sum = |&number: &N| T::wrap(number.into()).wrapping_add(base);
+    out.extend(numbers.iter().map(sum));
+}
+
+/// Appends `count` numbers, `base` added to each modulo the range of `T`; returns the greatest, without `base`.
+/// `packed` has exactly `packed_bytes(count, bits)` bytes, `bits` is at most 64.
+pub(crate) fn unpack<T: Lane>(
+    packed: &[u8],
+    bits: u8,
+    count: usize,
+    base: T,
+    out: &mut Vec<T>,
+) -> u64 {
     if bits == 0 {
         out.resize(out.len() + count, base);
-        return;
+        return 0;
     }
     let group_bytes = ROW * usize::from(bits);
     let (groups, tail) = packed
         .split_at_checked(count / GROUP * group_bytes)
         .unwrap_or((packed, &[]));
     let groups = groups.chunks_exact(group_bytes);
+    let mut greatest = 0;
     macro_rules! unpack_with {
-        ($lane:ty, $unpack:ident) => {{
+        ($lane:ty, $unpack:ident, $greatest:ident) => {{
             let mut numbers = [0 as $lane; GROUP];
             for group in groups {
                 $unpack(group, bits.into(), &mut numbers);
-                out.extend(
-                    numbers
-                        .iter()
-                        .map(|&n| T::wrap(u64::from(n)).wrapping_add(base)),
-                );
+                greatest = greatest.max(u64::from($greatest(&numbers)));
+                append(&numbers, base, out);
             }
         }};
     }
     match bits {
-        ..=8 => unpack_with!(u8, unpack_u8),
-        9..=16 => unpack_with!(u16, unpack_u16),
-        17..=32 => unpack_with!(u32, unpack_u32),
-        _ => unpack_with!(u64, unpack_u64),
+        ..=8 => unpack_with!(u8, unpack_u8, greatest_u8),
+        9..=16 => unpack_with!(u16, unpack_u16, greatest_u16),
+        17..=32 => unpack_with!(u32, unpack_u32, greatest_u32),
+        _ => unpack_with!(u64, unpack_u64, greatest_u64),
     }
     unpack_tail(tail, bits, count % GROUP, |n| {
-        out.push(T::wrap(n).wrapping_add(base))
+        greatest = greatest.max(n);
+        out.push(T::wrap(n).wrapping_add(base));
     });
+    greatest
 }
 
 fn unpack_tail(packed: &[u8], bits: u8, count: usize, mut put: impl FnMut(u64)) {
@@ -265,8 +288,9 @@ mod tests {
                     "{bits} bits, {count}"
                 );
                 let mut back = Vec::new();
-                unpack(&packed, bits, count, 0u64, &mut back);
+                let greatest = unpack(&packed, bits, count, 0u64, &mut back);
                 assert_eq!(back, numbers, "{bits} bits, {count}");
+                assert_eq!(greatest, numbers.iter().copied().max().unwrap_or(0));
             }
         }
     }
