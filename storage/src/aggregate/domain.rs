@@ -13,6 +13,8 @@ use crate::{Error, Result};
 /// Numbered by position: so many groups always, or twice as many as there are rows up to the second.
 const DENSE_ALWAYS: u64 = 1 << 16;
 const DENSE_MAX: u64 = 1 << 24;
+/// What is guessed of groups that are numbered in order of appearance, to make room for them.
+const ROWS_PER_GROUP: u64 = 8;
 
 /// Runs that are shorter on average are not worth to be found.
 const RUN_ROWS_MIN: usize = 64;
@@ -322,9 +324,11 @@ impl Numbering {
             let groups = groups as usize;
             return Self::Dense { strides, groups };
         }
+        let likely = (rows / ROWS_PER_GROUP).min(DENSE_MAX) as usize;
         Self::Interned(Interned {
+            table: HashTable::with_capacity(likely),
+            keys: Vec::with_capacity(likely * locals.len()),
             width: locals.len(),
-            ..Interned::default()
         })
     }
 
@@ -502,7 +506,11 @@ impl Interned {
             keys.get(start..start + width).unwrap_or_default()
         }
         let hash = hash_of(key);
-        let same = |&group: &u32| stored(keys, width, group) == key;
+        // Keys are few: a call to compare memory would cost more.
+        let same = |&group: &u32| {
+            let stored = stored(keys, width, group);
+            stored.iter().zip(key).all(|(a, b)| a == b)
+        };
         if let Some(&group) = self.table.find(hash, same) {
             return group;
         }
@@ -536,7 +544,7 @@ impl Interned {
             key.clear();
             key.extend(columns.iter().filter_map(|c| c.get(row)));
             let group = match before {
-                Some(before) if before == key.as_slice() => last.unwrap_or(0),
+                Some(before) if before.iter().zip(&*key).all(|(a, b)| a == b) => last.unwrap_or(0),
                 _ => self.insert(key),
             };
             last = Some(group);
