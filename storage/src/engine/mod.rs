@@ -18,6 +18,7 @@ mod catalog;
 mod clustering;
 mod cutting;
 mod delete;
+mod directory;
 mod events;
 mod flush;
 mod group;

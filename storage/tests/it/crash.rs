@@ -41,7 +41,7 @@ fn go_down(world: &mut World, crash: Crash) {
 }
 
 /// The recovered store takes commits and keeps its promises about them.
-fn check_writable(world: &mut World) {
+pub(crate) fn check_writable(world: &mut World) {
     if !world.current().schema {
         world.step(&Step::CreateSchema).unwrap();
     }
@@ -165,6 +165,18 @@ fn a_crash_at_any_operation_of_a_fixed_workload_loses_nothing_promised() {
         at += 1;
     }
     assert!(at > 200, "the workload has only {at} operations");
+}
+
+/// What a process leaves behind that is killed while it makes the directory is not durable, and looks to the
+/// next one as if it were.
+#[test]
+fn a_kill_while_the_directory_is_made_loses_nothing_that_is_promised_later() {
+    let steps = vec![Step::CreateSchema, Step::CreateTable("a")];
+    for at in 0..16 {
+        for seed in 0..16 {
+            crash_at(seed, &steps, at, Crash::Kill);
+        }
+    }
 }
 
 #[test]
