@@ -22,6 +22,7 @@ mod directory;
 mod events;
 mod flush;
 mod group;
+mod idle;
 mod install;
 mod merge;
 mod parallel;

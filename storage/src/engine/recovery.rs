@@ -241,7 +241,8 @@ impl Recovery {
             let schema = table.history.schema(table.history.current());
             let memtable = table
                 .active
-                .append(&schema, &[rows], commit.sequence, file)?;
+                .append(&schema, &[rows], commit.sequence, file)?
+                .filled_at(self.shared.environment.clock.now());
             self.version
                 .change(insert.table, |table| table.active = Arc::new(memtable));
         }

@@ -70,7 +70,7 @@ impl Writer {
     }
 
     /// Seals the memtables of some tables and has them flushed.
-    fn seal(&mut self, tables: &[TableId]) -> Result<()> {
+    pub(super) fn seal(&mut self, tables: &[TableId]) -> Result<()> {
         self.rotate()?;
         for &id in tables {
             self.version.change(id, |table| {

@@ -5,7 +5,9 @@ use storno_storage::Error;
 use storno_storage::fs::{Fault, FaultKind};
 
 use crate::crash::check_writable;
-use crate::world::{State, Step, World, rounds, workload};
+use crate::states::{State, Step};
+use crate::workload::{rounds, workload};
+use crate::world::World;
 
 /// Runs a workload with one fault. `false` when it did not fire.
 fn run(seed: u64, steps: &[Step], fault: Fault, power: bool) -> bool {
