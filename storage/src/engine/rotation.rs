@@ -153,7 +153,11 @@ impl Writer {
             .filter(|(_, t)| !t.active.is_empty());
         let filled: Vec<TableId> = filled.map(|(id, _)| *id).collect();
         let sealed = self.writable().and_then(|()| match filled.as_slice() {
-            [] => Ok(()),
+            // Of those sealed before, one may be waiting until it is tried again.
+            [] => {
+                self.queue_flushes();
+                Ok(())
+            }
             filled => self.seal(filled),
         });
         if let Err(error) = sealed {

@@ -5,12 +5,13 @@ use storno_storage::Error;
 use storno_storage::fs::{Fault, FaultKind};
 
 use crate::crash::check_writable;
-use crate::states::{State, Step};
-use crate::workload::{rounds, workload};
+use crate::states::{Insert, State, Step};
+use crate::workload::{Seed, rounds, workload};
 use crate::world::World;
 
 /// Runs a workload with one fault. `false` when it did not fire.
 fn run(seed: u64, steps: &[Step], fault: Fault, power: bool) -> bool {
+    let _named = Seed(seed);
     let mut world = World::new(seed ^ fault.operation.rotate_left(32));
     world.fs.arm(fault);
     let mut failed = world.open().is_err();
@@ -144,4 +145,26 @@ fn writing_goes_on_once_a_full_disk_has_space_again() {
         }
     }
     assert!(refused > 40, "only {refused} steps met a full disk");
+}
+
+#[test]
+fn a_flush_that_is_asked_for_does_not_wait_for_the_next_try_after_a_full_disk() {
+    let mut world = World::new(1);
+    world.open().unwrap();
+    let rows = Insert::durable(vec![("a", (0..20).collect())]);
+    for step in [
+        Step::CreateSchema,
+        Step::CreateTable("a"),
+        Step::Commits(vec![rows]),
+        // Sealed, and its flush is queued.
+        Step::Rest(10),
+    ] {
+        world.step(&step).unwrap();
+    }
+    let full = Fault::lasting(world.fs.operations(), FaultKind::NoSpace);
+    world.fs.arm(full);
+    world.step(&Step::Job).unwrap();
+    world.fs.disarm();
+    world.step(&Step::Flush).unwrap();
+    assert_eq!(&world.observe().unwrap(), world.current());
 }

@@ -167,17 +167,26 @@ pub(crate) enum Refused {
     UnknownTable,
 }
 
-/// Applies a commit to the model; rows inserted, skipped and deleted. The rows to delete were chosen in
-/// the state `base`; `gone` are those of them that commits since have deleted.
+/// What a commit does.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Tables and ids of the rows.
+    pub(crate) inserted: Vec<(&'static str, u64)>,
+    pub(crate) deleted: Vec<(&'static str, u64)>,
+    pub(crate) skipped: u64,
+}
+
+/// Applies a commit to the model. The rows to delete were chosen in the state `base`; `gone` are those of
+/// them that commits since have deleted.
 pub(crate) fn apply(
     state: &mut State,
     gone: &mut BTreeSet<(&'static str, u64)>,
     commit: &Insert,
     base: &State,
-) -> std::result::Result<(u64, u64, u64), Refused> {
+) -> std::result::Result<Applied, Refused> {
     let mut tables = state.tables.clone();
     let mut gone_now = gone.clone();
-    let (mut inserted, mut skipped, mut deleted) = (0, 0, 0);
+    let mut applied = Applied::default();
     for (name, ids, if_gone) in &commit.deletes {
         let (Some(rows), Some(chosen)) = (tables.get_mut(*name), base.tables.get(*name)) else {
             continue;
@@ -185,7 +194,7 @@ pub(crate) fn apply(
         for row in chosen.iter().filter(|r| ids.contains(&r.id)) {
             if gone_now.insert((name, row.id)) {
                 rows.retain(|r| r.id != row.id);
-                deleted += 1;
+                applied.deleted.push((name, row.id));
             } else if *if_gone == IfGone::Conflict {
                 return Err(Refused::Conflict);
             }
@@ -200,15 +209,15 @@ pub(crate) fn apply(
                 if commit.on_duplicate == OnDuplicate::Fail {
                     return Err(Refused::Duplicate);
                 }
-                skipped += 1;
+                applied.skipped += 1;
             } else {
                 rows.push(state.row(name, id));
-                inserted += 1;
+                applied.inserted.push((name, id));
             }
         }
         rows.sort();
     }
     state.tables = tables;
     *gone = gone_now;
-    Ok((inserted, skipped, deleted))
+    Ok(applied)
 }

@@ -16,7 +16,7 @@ use storno_storage::{
 };
 
 use crate::fixture::{Row, SCHEMA, batch, read_all, spec, table_id, widened, with_extra};
-use crate::states::{Insert, Refused, State, Step, apply, expect};
+use crate::states::{Applied, Insert, Refused, State, Step, apply, expect};
 
 /// Rows chosen by an earlier step.
 struct Chosen {
@@ -254,7 +254,7 @@ impl World {
         for (commit, result) in commits.iter().zip(answers.into_values()) {
             let mut next = self.current().clone();
             let expected = apply(&mut next, &mut gone, commit, &base);
-            match (result, expected) {
+            let applied = match (result, expected) {
                 (Err(error @ (Error::Io { .. } | Error::ReadOnly(_))), _) => {
                     failed = Some(error);
                     for (mut state, mut gone) in doubts.clone() {
@@ -266,18 +266,21 @@ impl World {
                 }
                 (Ok(done), Ok(expected)) => {
                     let found = (done.rows_inserted, done.rows_skipped, done.rows_deleted);
-                    assert_eq!(found, expected);
+                    let (inserted, deleted) = (&expected.inserted, &expected.deleted);
+                    let counts = (inserted.len(), expected.skipped, deleted.len());
+                    assert_eq!(found, (counts.0 as u64, counts.1, counts.2 as u64));
+                    expected
                 }
                 (Err(Error::DuplicateKey { .. }), Err(Refused::Duplicate)) => continue,
                 (Err(Error::Conflict { .. }), Err(Refused::Conflict)) => continue,
                 (result, expected) => panic!("{result:?} where {expected:?} was expected"),
-            }
+            };
             if let Some(error) = &failed {
                 // Only a full disk passes; what met it has left nothing behind.
                 assert!(is_full(error), "a commit succeeded after {error}");
             }
             doubts = vec![(next.clone(), gone.clone())];
-            self.note_births(&next, commit);
+            self.note_births(&applied);
             self.states.push(next);
             if commit.sync == SyncMode::Durable {
                 self.durable = self.states.len() - 1;
@@ -292,23 +295,14 @@ impl World {
         }
     }
 
-    /// Every row that a commit may have put there is a new one.
-    fn note_births(&mut self, next: &State, commit: &Insert) {
-        let there = |table: &str, id: u64| {
-            let rows = next.tables.get(table);
-            rows.is_some_and(|rows| rows.iter().any(|r| r.id == id))
-        };
-        for (table, ids, _) in &commit.deletes {
-            for &id in ids {
-                self.births.remove(&((*table).into(), id));
-            }
+    /// Every row that a commit has put there is a new one.
+    fn note_births(&mut self, applied: &Applied) {
+        for &(table, id) in &applied.deleted {
+            self.births.remove(&(table.into(), id));
         }
-        for (table, ids) in &commit.rows {
-            for &id in ids.iter().filter(|&&id| there(table, id)) {
-                self.born += 1;
-                let birth = self.births.entry(((*table).into(), id));
-                birth.or_insert(self.born);
-            }
+        for &(table, id) in &applied.inserted {
+            self.born += 1;
+            self.births.insert((table.into(), id), self.born);
         }
     }
 
