@@ -108,7 +108,7 @@ fn read_segment(file: &[u8]) -> Option<()> {
         }
         let _ = reader.hashes(column, &mut Vec::new());
         let _ = reader.number_values(column);
-        let _ = reader.find_string(column, &cache, b"a");
+        let _ = reader.find_strings(column, &cache, &[b"a", b"b"]);
         let _ = reader.string_set(column, &cache, |entry| entry.len() > 1);
     }
     Some(())

@@ -2,6 +2,7 @@
 //! new one that shares the chunks, so a snapshot keeps exactly the prefix it was taken at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -38,6 +39,8 @@ pub(crate) struct Memtable {
     last_sequence: u64,
     /// The WAL file its first commit is in.
     first_wal: Option<FileId>,
+    /// When the first and the last rows came, by the clock for waiting.
+    filled: Option<(Duration, Duration)>,
 }
 
 impl Memtable {
@@ -54,6 +57,7 @@ impl Memtable {
             bytes: 0,
             last_sequence: 0,
             first_wal: None,
+            filled: None,
         }
     }
 
@@ -137,6 +141,18 @@ impl Memtable {
         next.last_sequence = sequence;
         next.first_wal = next.first_wal.or(Some(wal));
         Ok(next)
+    }
+
+    /// This memtable, whose last rows came at this moment.
+    pub(crate) fn filled_at(mut self, now: Duration) -> Self {
+        let first = self.filled.map_or(now, |(first, _)| first);
+        self.filled = Some((first, now));
+        self
+    }
+
+    /// When the first and the last rows came; `None` when there are none.
+    pub(crate) fn filled(&self) -> Option<(Duration, Duration)> {
+        self.filled.filter(|_| !self.is_empty())
     }
 
     /// This memtable after a change of its table.

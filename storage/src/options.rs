@@ -28,6 +28,11 @@ pub struct Options {
     /// Memtable bytes that trigger a flush. About four times as much is held in memory before commits
     /// are made to wait.
     pub memtable_bytes: usize,
+    /// A memtable that has taken no rows for so long is flushed, unless it has less than a 64th of
+    /// `memtable_bytes`. Queries encode the rows of memtables anew each time.
+    pub flush_at_rest: Duration,
+    /// A memtable is flushed when its first row is so old, however few rows it has.
+    pub flush_at_age: Duration,
     /// A commit with so many bytes of rows is written into segments on the thread that commits it, and
     /// the logs only name them: memory and the log then do not grow with it.
     pub bulk_bytes: usize,
@@ -49,6 +54,8 @@ impl Options {
         Self {
             dir: dir.into(),
             memtable_bytes: 64 << 20,
+            flush_at_rest: Duration::from_secs(10),
+            flush_at_age: Duration::from_secs(300),
             bulk_bytes: 64 << 20,
             segment_rows: 1 << 20,
             shards: 8,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
@@ -14,6 +15,7 @@ use super::delete::{Parts, StagedDeletes};
 use super::unique::{Added, Sieve, Sifted, StagedKeys};
 use super::writer::{Waiting, Writer};
 use crate::commit::{Commit, OnDuplicate, PreparedCommit, PreparedInsert, largest_counted};
+use crate::format::FileId;
 use crate::keys::KeyHash;
 use crate::version::Version;
 use crate::wal::{put_commit, put_delete, put_insert};
@@ -325,7 +327,7 @@ impl Writer {
                 self.note_events(id, &keys.events, stage.arrival);
                 first += rows.num_rows() as u64;
             }
-            let applied = append(&mut version, id, &rows, self.wal.id());
+            let applied = append(&mut version, id, &rows, (self.wal.id(), self.now()));
             // It is in the log and cannot be taken back: a failure here must stop everything.
             self.check(applied)?;
         }
@@ -346,12 +348,13 @@ fn append(
     version: &mut Version,
     id: TableId,
     rows: &[RecordBatch],
-    wal: crate::format::FileId,
+    (wal, now): (FileId, Duration),
 ) -> Result<()> {
     let sequence = version.sequence;
     let table = version.table(id)?;
     let schema = table.history.schema(table.history.current());
     let memtable = table.active.append(&schema, rows, sequence, wal)?;
+    let memtable = memtable.filled_at(now);
     version.change(id, |table| table.active = Arc::new(memtable));
     Ok(())
 }

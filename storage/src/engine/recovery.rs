@@ -1,7 +1,7 @@
 //! Opening a directory: from the manifest, the segments it names and the WAL files it names to a writer
 //! and a version. Nothing is served before everything that was read back is durable again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,29 +11,28 @@ use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
 use super::activity::Counters;
+use super::directory::{self, Present, io};
 use super::queue::Queue;
 use super::writer::Writer;
 use super::{Engine, Shared};
 use crate::commit::largest_counted;
-use crate::events::{Arriving, EventRun, EventRuns, run_path};
+use crate::events::{Arriving, EventRun, EventRuns};
 use crate::format::{FileId, Malformed, Seal};
-use crate::fs::{FileSystem, Lock};
+use crate::fs::FileSystem;
 use crate::history::History;
 use crate::home::Place;
-use crate::keys::{KeyColumns, KeyHasher, key_columns, key_path};
+use crate::keys::{KeyColumns, KeyHasher, key_columns};
 use crate::manifest::{
     FileIds, ManifestLog, ManifestState, Recovered, TableState, WalRecord, decode_manifest,
     manifest_path,
 };
-use crate::segment::{Bounds, ChunkCache, ColumnCursor, PublishedSegment, segment_path};
+use crate::segment::{Bounds, ChunkCache, ColumnCursor, PublishedSegment};
 use crate::version::{LiveSegment, SchemaVersion, TableVersion, Version};
 use crate::view::SegmentView;
 use crate::wal::{
     LoggedDelete, ReplayedCommit, WAL_DIR, WalContents, WalLog, decode_batch, read_wal, wal_path,
 };
 use crate::{Environment, Error, Options, Result, TableId, TableMeta};
-
-const LOCK_NAME: &str = "LOCK";
 
 /// What `Environment::random` draws numbers for.
 const RANDOM_DATABASE: u64 = 1;
@@ -46,11 +45,9 @@ impl Engine {
         options.check()?;
         let fs = Arc::clone(&environment.fs);
         let dir = options.dir.clone();
-        create_dirs(&*fs, &dir)?;
-        let lock = lock(&*fs, &dir)?;
-        let present = list_files(&*fs, &dir)?;
+        let (present, lock) = directory::prepare(&*fs, &dir)?;
         let mut recovered = read_manifest(&*fs, &dir, &present, &environment)?;
-        let file_ids = FileIds::starting_at(present.next_file(&recovered));
+        let file_ids = FileIds::starting_at(present.next_file(recovered.state.next_file));
         let secret = match recovered.state.secret {
             Some(secret) => secret,
             None => [
@@ -88,98 +85,6 @@ impl Engine {
             _lock: lock,
         })
     }
-}
-
-fn io<T>(operation: &'static str, path: &Path, result: std::io::Result<T>) -> Result<T> {
-    result.map_err(|e| Error::io(operation, path, &e))
-}
-
-/// Creates the data directory and what leads to it, each entry durable, and `wal/` in it.
-fn create_dirs(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
-    let mut missing = vec![dir.join(WAL_DIR)];
-    for ancestor in dir.ancestors().filter(|a| !a.as_os_str().is_empty()) {
-        if io("look for", ancestor, fs.exists(ancestor))? {
-            break;
-        }
-        missing.push(ancestor.to_path_buf());
-    }
-    for path in missing.iter().rev() {
-        if !io("look for", path, fs.exists(path))? {
-            io("create", path, fs.create_dir(path))?;
-        }
-        // Also when it is there: a crash may have come between its creation and its sync.
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-        let parent = parent.unwrap_or_else(|| Path::new("."));
-        io("sync", parent, fs.sync_dir(parent))?;
-    }
-    Ok(())
-}
-
-fn lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn Lock>> {
-    let path = dir.join(LOCK_NAME);
-    fs.lock(&path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::WouldBlock => Error::Locked(dir.to_path_buf()),
-        _ => Error::io("lock", &path, &e),
-    })
-}
-
-/// Our files in the directory, by the numbers in their names.
-#[derive(Debug, Default)]
-struct Present {
-    manifest: bool,
-    segments: BTreeSet<FileId>,
-    /// Key files, by the numbers of their segments.
-    keys: BTreeSet<FileId>,
-    /// Runs of event keys.
-    runs: BTreeSet<FileId>,
-    wal: BTreeSet<FileId>,
-    /// Key files that were not finished.
-    unfinished: Vec<String>,
-}
-
-impl Present {
-    /// A number above every one that was ever used: by a file that counts or by one left over.
-    fn next_file(&self, recovered: &Recovered) -> FileId {
-        let last = self.segments.last().max(self.keys.last());
-        let last = last.max(self.wal.last()).max(self.runs.last());
-        let after = last.map_or(FileId(1), |file| FileId(file.0.saturating_add(1)));
-        after.max(recovered.state.next_file)
-    }
-}
-
-fn list_files(fs: &dyn FileSystem, dir: &Path) -> Result<Present> {
-    let number = |name: &str, suffix: &str| {
-        let digits = name.strip_suffix(suffix).filter(|d| d.len() == 16)?;
-        u64::from_str_radix(digits, 16).ok().map(FileId)
-    };
-    let manifest = manifest_path(dir);
-    let names = io("list", dir, fs.list(dir))?;
-    let wal_dir = dir.join(WAL_DIR);
-    let wal_names = io("list", &wal_dir, fs.list(&wal_dir))?;
-    Ok(Present {
-        manifest: io("look for", &manifest, fs.exists(&manifest))?,
-        segments: names
-            .iter()
-            .filter_map(|name| number(name, ".seg"))
-            .collect(),
-        keys: names
-            .iter()
-            .filter_map(|name| number(name, ".key"))
-            .collect(),
-        runs: names
-            .iter()
-            .filter_map(|name| number(name, ".evt"))
-            .collect(),
-        wal: wal_names
-            .iter()
-            .filter_map(|name| number(name, ".wal"))
-            .collect(),
-        unfinished: names
-            .iter()
-            .filter(|name| number(name, ".key.new").is_some())
-            .cloned()
-            .collect(),
-    })
 }
 
 fn read_manifest(
@@ -225,7 +130,8 @@ impl Recovery {
         self.load_catalog()?;
         self.replay_wal()?;
         let (manifest, wal) = self.start_logs()?;
-        remove_unnamed(&self.shared, manifest.state(), wal.id(), present);
+        let files = (&*self.shared.fs, self.shared.dir.as_path());
+        present.remove_unnamed(files, manifest.state(), wal.id());
         let writer = Writer::new(self.shared, manifest, wal, self.version);
         writer.publish();
         Ok(writer)
@@ -335,7 +241,8 @@ impl Recovery {
             let schema = table.history.schema(table.history.current());
             let memtable = table
                 .active
-                .append(&schema, &[rows], commit.sequence, file)?;
+                .append(&schema, &[rows], commit.sequence, file)?
+                .filled_at(self.shared.environment.clock.now());
             self.version
                 .change(insert.table, |table| table.active = Arc::new(memtable));
         }
@@ -571,29 +478,4 @@ pub(super) fn whole(segment: &SegmentView, column: usize) -> Result<ArrayRef> {
     let blocks = blocks.collect::<Result<Vec<_>>>()?;
     let blocks: Vec<&dyn Array> = blocks.iter().map(|b| b.as_ref()).collect();
     concat(&blocks).map_err(|e| Error::Invalid(e.to_string()))
-}
-
-/// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are
-/// in segments. What cannot be removed does no harm.
-fn remove_unnamed(shared: &Shared, state: &ManifestState, wal: FileId, present: Present) {
-    let named = |file: &FileId| state.tables.values().any(|t| t.segments.contains_key(file));
-    let segments = present.segments.into_iter().filter(|file| !named(file));
-    let mut paths: Vec<_> = segments
-        .map(|file| segment_path(&shared.dir, file))
-        .collect();
-    let keys = present.keys.into_iter().filter(|file| !named(file));
-    paths.extend(keys.map(|file| key_path(&shared.dir, file)));
-    let named = |file: &FileId| state.tables.values().any(|t| t.runs.contains_key(file));
-    let runs = present.runs.into_iter().filter(|file| !named(file));
-    paths.extend(runs.map(|file| run_path(&shared.dir, file)));
-    let unfinished = present.unfinished.iter();
-    paths.extend(unfinished.map(|name| shared.dir.join(name)));
-    let live = |file: &FileId| *file == wal || state.wal.iter().any(|w| w.file == *file);
-    let logs = present.wal.into_iter().filter(|file| !live(file));
-    paths.extend(logs.map(|file| wal_path(&shared.dir, file)));
-    for path in paths {
-        if let Err(error) = shared.fs.remove(&path) {
-            tracing::warn!(path = %path.display(), %error, "a file that does not count stays");
-        }
-    }
 }

@@ -70,7 +70,7 @@ impl Writer {
     }
 
     /// Seals the memtables of some tables and has them flushed.
-    fn seal(&mut self, tables: &[TableId]) -> Result<()> {
+    pub(super) fn seal(&mut self, tables: &[TableId]) -> Result<()> {
         self.rotate()?;
         for &id in tables {
             self.version.change(id, |table| {
@@ -153,7 +153,11 @@ impl Writer {
             .filter(|(_, t)| !t.active.is_empty());
         let filled: Vec<TableId> = filled.map(|(id, _)| *id).collect();
         let sealed = self.writable().and_then(|()| match filled.as_slice() {
-            [] => Ok(()),
+            // Of those sealed before, one may be waiting until it is tried again.
+            [] => {
+                self.queue_flushes();
+                Ok(())
+            }
             filled => self.seal(filled),
         });
         if let Err(error) = sealed {

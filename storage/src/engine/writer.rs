@@ -54,6 +54,8 @@ pub(crate) struct Writer {
     pub(crate) rest_due: Option<Duration>,
     /// Whether that is so.
     pub(crate) resting: bool,
+    /// Before this moment no memtable is flushed for having rested or being old.
+    pub(crate) idle_not_before: Duration,
     /// Segments that could not be read for a merge.
     pub(crate) unmergeable: HashSet<FileId>,
     /// Since when commits have had to wait for flushes or merges.
@@ -98,6 +100,7 @@ impl Writer {
             merged_last: None,
             rest_due: None,
             resting: false,
+            idle_not_before: Duration::ZERO,
             stalled_since: None,
             unmergeable: HashSet::new(),
             erasing: HashSet::new(),
@@ -261,8 +264,10 @@ impl Writer {
         }
         let flush = self.flush_retry.as_ref().map(|(_, at)| *at);
         let care = Some(self.care_due());
-        [self.sync_due, flush, self.merge_retry, self.rest_due, care]
+        let merge = [self.merge_retry, self.rest_due];
+        [self.sync_due, flush, self.idle_due(), care]
             .into_iter()
+            .chain(merge)
             .flatten()
             .min()
     }
@@ -288,6 +293,7 @@ impl Writer {
             self.queue_flushes();
             self.run_commits();
         }
+        self.seal_idle(now);
         if self.merge_retry.is_some_and(|due| due <= now) {
             self.merge_retry = None;
             self.queue_merge();

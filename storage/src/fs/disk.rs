@@ -16,6 +16,10 @@ impl FileSystem for Disk {
         fs::create_dir(dir)
     }
 
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir(dir)
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         fs::exists(path)
     }

@@ -25,6 +25,9 @@ pub trait FileSystem: Send + Sync + fmt::Debug + 'static {
     /// Creates one directory. Its entry is durable only after `sync_dir` of the parent.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Removes an empty directory.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+
     /// Whether a file or directory of this name exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
 

@@ -44,9 +44,24 @@ fn missing() -> io::Error {
 }
 
 impl FileSystem for Overlay {
-    /// Directories are there already in what is worth looking at.
-    fn create_dir(&self, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    /// Directories are there already in what is worth looking at, but for one that was just removed.
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut changed = self.changed.lock();
+        match changed.get(dir) {
+            Some(None) => {
+                changed.remove(dir);
+                Ok(())
+            }
+            _ => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+        }
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        if !self.list(dir)?.is_empty() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.changed.lock().insert(dir.to_path_buf(), None);
+        Ok(())
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

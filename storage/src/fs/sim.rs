@@ -159,6 +159,12 @@ impl FileSystem for SimFs {
         state.disk.create_dir(dir)
     }
 
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step_whole(true)?;
+        state.disk.remove_dir(dir)
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         let mut state = self.state();
         state.step_whole(true)?;

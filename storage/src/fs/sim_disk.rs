@@ -198,6 +198,18 @@ impl SimDisk {
         Ok(())
     }
 
+    pub(super) fn remove_dir(&mut self, path: &Path) -> io::Result<()> {
+        if !self.dir(path)?.current.is_empty() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        let (dir, name) = self.parent(path)?;
+        let remove = Some(name);
+        let insert = None;
+        Self::relink(dir, Relink { remove, insert });
+        self.dirs.remove(path);
+        Ok(())
+    }
+
     pub(super) fn create(&mut self, path: &Path) -> io::Result<InodeId> {
         let inode = self.inodes.len();
         let (dir, name) = self.parent(path)?;
@@ -316,6 +328,20 @@ impl SimDisk {
         Ok(())
     }
 
+    /// Directories whose removal was lost are there again. They were empty.
+    fn restore_removed_dirs(&mut self) {
+        let entries = self.dirs.iter().flat_map(|(path, dir)| {
+            let dirs = dir
+                .current
+                .iter()
+                .filter(|(_, entry)| **entry == Entry::Dir);
+            dirs.map(|(name, _)| path.join(name))
+        });
+        let lost: Vec<PathBuf> = entries.filter(|p| !self.dirs.contains_key(p)).collect();
+        let empty = lost.into_iter().map(|path| (path, Dir::default()));
+        self.dirs.extend(empty);
+    }
+
     pub(super) fn power_cut(&mut self) {
         let mut random = self.random();
         let keep = match random % 4 {
@@ -340,6 +366,7 @@ impl SimDisk {
                 self.dirs.remove(&path);
             }
         }
+        self.restore_removed_dirs();
     }
 }
 

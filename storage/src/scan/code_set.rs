@@ -41,7 +41,7 @@ impl CodeSet {
     /// Whether it has this code.
     pub fn contains(&self, code: u64) -> bool {
         match self {
-            Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= code && code <= to),
+            Self::Ranges(_) => self.intersects(code, code),
             Self::Bits(bits) => {
                 let word = bits.get((code / 64) as usize).copied().unwrap_or(0);
                 word >> (code % 64) & 1 == 1
@@ -52,7 +52,10 @@ impl CodeSet {
     /// Whether it has a code from `low` to `high`.
     pub(crate) fn intersects(&self, low: u64, high: u64) -> bool {
         match self {
-            Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= high && low <= to),
+            Self::Ranges(ranges) => {
+                let first = ranges.partition_point(|&(_, to)| to < low);
+                ranges.get(first).is_some_and(|&(from, _)| from <= high)
+            }
             Self::Bits(bits) => {
                 let (first, last) = ((low / 64) as usize, (high / 64) as usize);
                 let words = bits
@@ -78,7 +81,11 @@ impl CodeSet {
     /// Whether it has every code from `low` to `high`.
     pub(crate) fn covers(&self, low: u64, high: u64) -> bool {
         match self {
-            Self::Ranges(ranges) => ranges.iter().any(|&(from, to)| from <= low && high <= to),
+            Self::Ranges(ranges) => {
+                let first = ranges.partition_point(|&(_, to)| to < low);
+                let range = ranges.get(first);
+                range.is_some_and(|&(from, to)| from <= low && high <= to)
+            }
             Self::Bits(_) => (low..=high).all(|code| self.contains(code)),
         }
     }
@@ -227,18 +234,24 @@ fn ranges_of(
                 CompareOp::NotEq => [Some((low, high)), None],
             };
             // Without a value that is greater, or not less, both ranges of NotEq may be the same.
-            let mut ranges: Vec<_> = ranges.into_iter().flatten().collect();
-            ranges.dedup();
-            ranges
+            apart(ranges.into_iter().flatten().collect())
         }
-        Predicate::In { values, .. } => {
-            let mut ranges: Vec<_> = values.iter().filter_map(equal).collect();
-            ranges.sort_unstable();
-            ranges.dedup();
-            ranges
-        }
+        Predicate::In { values, .. } => apart(values.iter().filter_map(equal).collect()),
         _ => vec![(low, high)],
     }
+}
+
+/// Ranges that ascend and do not overlap, with the same codes.
+fn apart(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, last| {
+        let meets = next.0 <= last.1;
+        if meets {
+            last.1 = last.1.max(next.1);
+        }
+        meets
+    });
+    ranges
 }
 
 /// The first code for which `test`, false up to some code, is true.
@@ -275,14 +288,8 @@ fn strings_set(
         _ => None,
     };
     if let Some(literals) = literals {
-        let mut codes = Vec::new();
-        for literal in literals {
-            let found = reader.find_string(column, cache, literal)?;
-            codes.extend(found.map(|code| (code, code)));
-        }
-        codes.sort_unstable();
-        codes.dedup();
-        return Ok(CodeSet::Ranges(codes));
+        let codes = reader.find_strings(column, cache, &literals)?;
+        return Ok(CodeSet::Ranges(codes.into_iter().map(|c| (c, c)).collect()));
     }
     let test = |entry: &[u8]| may_satisfy(predicate, |literal| compare_bytes(entry, literal));
     reader.string_set(column, cache, test)
@@ -297,7 +304,7 @@ fn bytes_of(value: &Value) -> Option<&[u8]> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -331,16 +338,46 @@ mod tests {
         }
 
         #[test]
+        fn lists_of_values_of_which_some_cannot_be_compared_are_ranges_apart(
+            high in 0u64..12, literals in prop::collection::vec(-2i128..14, 0..6), unknown: bool,
+        ) {
+            let compare = |code: u64, value: &Value| {
+                compare_int(code.into(), &DataType::Int64, value)
+            };
+            let mut values: Vec<Value> = literals.iter().map(|&v| Value::Int(v)).collect();
+            if unknown {
+                values.push(Value::Str("1".into()));
+            }
+            let predicate = Predicate::In { column: 0, values };
+            let ranges = ranges_of(&predicate, (0, high), compare);
+            prop_assert!(ranges.windows(2).all(|w| w[0].1 < w[1].0), "{:?}", ranges);
+            let set = CodeSet::Ranges(ranges);
+            for code in 0..=high {
+                let expected = may_satisfy(&predicate, |literal| compare(code, literal));
+                prop_assert_eq!(set.contains(code), expected, "{:?} {}", predicate, code);
+            }
+        }
+
+        #[test]
         fn sets_answer_for_ranges_as_for_their_codes(
             bits in prop::collection::vec(any::<bool>(), 1..200), low in 0u64..200, length in 0u64..100,
         ) {
             let high = (low + length).min(bits.len() as u64 - 1);
             prop_assume!(low <= high);
             let has = |code: u64| bits.get(code as usize).copied().unwrap_or(false);
-            let set = CodeSet::collect(bits.len() as u64 - 1, has);
-            prop_assert_eq!(set.intersects(low, high), (low..=high).any(has));
-            prop_assert_eq!(set.covers(low, high), (low..=high).all(has));
-            prop_assert_eq!(set.is_empty(), !bits.contains(&true));
+            let mut ranges: Vec<(u64, u64)> = Vec::new();
+            for code in (0..bits.len() as u64).filter(|&code| has(code)) {
+                match ranges.last_mut() {
+                    Some((_, to)) if *to + 1 == code => *to = code,
+                    _ => ranges.push((code, code)),
+                }
+            }
+            for set in [CodeSet::collect(bits.len() as u64 - 1, has), CodeSet::Ranges(ranges)] {
+                prop_assert_eq!(set.intersects(low, high), (low..=high).any(has));
+                prop_assert_eq!(set.covers(low, high), (low..=high).all(has));
+                prop_assert_eq!(set.is_empty(), !bits.contains(&true));
+                prop_assert_eq!(set.contains(low), has(low));
+            }
         }
     }
 }

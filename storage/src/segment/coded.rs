@@ -335,24 +335,41 @@ impl SegmentReader {
         Ok(strings.get(entry % CHUNK_ENTRIES).map(use_string))
     }
 
-    /// The code of a string.
-    pub(crate) fn find_string(
+    /// The codes of those of some strings that are there, ascending. Reads the stored hashes where they are,
+    /// and of the strings only those whose hashes agree.
+    pub(crate) fn find_strings(
         &self,
         column: usize,
         cache: &ChunkCache,
-        string: &[u8],
-    ) -> Result<Option<u64>> {
-        let null = u64::from(self.column(column)?.null_code);
-        let hash = self.string_hash(string);
-        let mut hashes = Vec::new();
-        self.hashes(column, &mut hashes)?;
-        for (entry, _) in hashes.iter().enumerate().filter(|&(_, &h)| h == hash) {
-            let strings = self.strings_chunk(column, entry / CHUNK_ENTRIES, cache)?;
-            if strings.get(entry % CHUNK_ENTRIES) == Some(string) {
-                return Ok(Some(entry as u64 + null));
-            }
+        wanted: &[&[u8]],
+    ) -> Result<Vec<u64>> {
+        let entry = self.column(column)?;
+        if entry.encoding != Encoding::Dictionary {
+            return Err(no_strings());
         }
-        Ok(None)
+        let mut sought: Vec<(u64, &[u8])> = Vec::with_capacity(wanted.len());
+        sought.extend(wanted.iter().map(|s| (self.string_hash(s), *s)));
+        sought.sort_unstable();
+        sought.dedup();
+        let (null, mut codes) = (u64::from(entry.null_code), Vec::new());
+        let mut offset = entry.hashes_offset;
+        for number in 0..entry.chunk_count() {
+            let chunk = self.chunk(column, number)?;
+            let length = (chunk.entries as usize).saturating_mul(8);
+            let part = self.hashes_part(column, number);
+            let bytes = self.checked((column, part), offset, length, chunk.hashes_checksum)?;
+            let first = (number * CHUNK_ENTRIES) as u64 + null;
+            for (at, strings) in candidates(bytes.as_chunks().0, &sought) {
+                let entries = self.strings_chunk(column, number, cache)?;
+                let found = entries.get(at);
+                if strings.iter().any(|&(_, string)| found == Some(string)) {
+                    codes.push(first + at as u64);
+                }
+            }
+            offset = offset.saturating_add(length as u64);
+        }
+        codes.sort_unstable();
+        self.intact(codes)
     }
 
     /// The codes of the strings that pass `test`; NULL does not.
@@ -378,6 +395,47 @@ impl SegmentReader {
             passing.get(code as usize).copied().unwrap_or(false)
         }))
     }
+}
+
+/// Strings to look for, by their hashes, ascending.
+type Sought<'a> = [(u64, &'a [u8])];
+
+/// Up to so many strings are looked for one after the other, which takes hashes several at a time.
+const ONE_BY_ONE_MAX: usize = 8;
+
+/// Hashes that are compared at a time.
+const HASHES_AT_ONCE: usize = 16;
+
+/// Which of a chunk's hashes are those of strings that are looked for, and of which.
+fn candidates<'s, 'a>(hashes: &[[u8; 8]], sought: &'s Sought<'a>) -> Vec<(usize, &'s Sought<'a>)> {
+    let same = |hash: u64| {
+        let from = sought.partition_point(|(h, _)| *h < hash);
+        let rest = sought.get(from..).unwrap_or_default();
+        let count = rest.iter().take_while(|(h, _)| *h == hash).count();
+        rest.get(..count).unwrap_or_default()
+    };
+    let mut found = Vec::new();
+    if sought.len() > ONE_BY_ONE_MAX {
+        let all = hashes.iter().map(|&hash| same(u64::from_le_bytes(hash)));
+        found.extend(all.enumerate().filter(|(_, strings)| !strings.is_empty()));
+        return found;
+    }
+    for strings in sought.chunk_by(|a, b| a.0 == b.0) {
+        let Some(wanted) = strings.first().map(|(hash, _)| hash.to_le_bytes()) else {
+            continue;
+        };
+        for (number, group) in hashes.chunks(HASHES_AT_ONCE).enumerate() {
+            // Without an early end, so that it is done in wide registers.
+            if group
+                .iter()
+                .fold(false, |any, hash| any | (*hash == wanted))
+            {
+                let here = group.iter().enumerate().filter(|(_, h)| **h == wanted);
+                found.extend(here.map(|(at, _)| (number * HASHES_AT_ONCE + at, strings)));
+            }
+        }
+    }
+    found
 }
 
 fn no_strings() -> Error {

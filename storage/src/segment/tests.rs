@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringViewArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringViewArray, UInt64Array};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema};
 use proptest::prelude::*;
@@ -70,7 +70,6 @@ impl Written {
 }
 
 fn zone_covers(zone: &Zone, values: &ArrayRef) -> bool {
-    use arrow::array::AsArray;
     let counts = zone.rows as usize == values.len() && zone.nulls as usize == values.null_count();
     let bounds = match (zone.bounds, values.data_type()) {
         (Bounds::Int(min, max), DataType::Int32) => values
@@ -167,6 +166,29 @@ fn several_blocks_and_chunks_come_back_as_written() {
     };
     let (first, last) = (2 * BLOCK_ROWS as u64, 3 * BLOCK_ROWS as u64 - 1);
     assert_eq!((shape.low, shape.high), (first, last));
+    strings_are_found(
+        &reader,
+        (0..17_000).map(|i| format!("/articles/{i:06}/index.html")),
+    );
+}
+
+/// One by one and many at once; each string has the code that its rows have.
+fn strings_are_found(reader: &SegmentReader, strings: impl Iterator<Item = String>) {
+    let (cache, mut codes) = (ChunkCache::new(1 << 20), Vec::new());
+    let strings: Vec<String> = strings.collect();
+    let all: Vec<&[u8]> = strings.iter().map(|s| s.as_bytes()).collect();
+    let missing = [&b"/articles/000000"[..], b"", b"no such string"];
+    for some in [&all[..1], &all[16_990..16_997], &all[100..120], &all] {
+        let wanted: Vec<&[u8]> = some.iter().copied().chain(missing).rev().collect();
+        codes = reader.find_strings(1, &cache, &wanted).unwrap();
+        assert!(codes.is_sorted() && codes.len() == some.len());
+        let values = reader.code_values(1, &codes, &cache).unwrap();
+        let mut found: Vec<_> = values.as_string_view().iter().flatten().collect();
+        found.sort_unstable();
+        assert!(found.iter().map(|s| s.as_bytes()).eq(some.iter().copied()));
+    }
+    assert_eq!(codes.len(), strings.len());
+    assert!(reader.find_strings(1, &cache, &missing).unwrap().is_empty());
 }
 
 /// Reading one column touches no byte of another.

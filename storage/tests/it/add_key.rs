@@ -13,7 +13,8 @@ use storno_storage::{
 };
 
 use crate::fixture::{Row, SCHEMA, batch, read, row, spec};
-use crate::world::{Random, options, rounds};
+use crate::workload::{Random, rounds};
+use crate::world::options;
 
 const AMOUNT: usize = 4;
 

@@ -12,7 +12,8 @@ use storno_storage::{
 };
 
 use crate::fixture::{Row, SCHEMA, batch, read, row, scan, spec};
-use crate::world::{Random, options, rounds};
+use crate::workload::{Random, rounds};
+use crate::world::options;
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use storno_storage::fs::{FileSystem, SimFs};
 use storno_storage::{CheckReport, Error, check_directory};
 
-use crate::world::{Insert, Random, Step, World, kind, rounds};
+use crate::states::{Insert, Step};
+use crate::workload::{Random, kind, rounds};
+use crate::world::World;
 
 /// A store with rows in segments, some of them deleted, in an altered table, and in the log.
 fn store() -> World {

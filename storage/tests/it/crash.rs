@@ -5,7 +5,9 @@
 use storno_storage::fs::{Fault, FaultKind};
 use storno_storage::{IfGone, OnDuplicate, SyncMode};
 
-use crate::world::{Insert, Step, World, rounds, workload};
+use crate::states::{Insert, Step};
+use crate::workload::{Seed, rounds, workload};
+use crate::world::World;
 
 /// How the machine goes down.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +43,7 @@ fn go_down(world: &mut World, crash: Crash) {
 }
 
 /// The recovered store takes commits and keeps its promises about them.
-fn check_writable(world: &mut World) {
+pub(crate) fn check_writable(world: &mut World) {
     if !world.current().schema {
         world.step(&Step::CreateSchema).unwrap();
     }
@@ -146,6 +148,9 @@ fn fixed_workload() -> Vec<Step> {
         commit("a", 0..2),
     ]);
     steps.extend([Step::Tick, Step::Reopen, commit("b", 30..33)]);
+    // At rest everything goes to segments, and the log with it.
+    steps.extend([Step::Rest(10), Step::Job, commit("b", 33..35)]);
+    steps.extend([Step::Rest(300), Step::Job, Step::Job, Step::Reopen]);
     steps
 }
 
@@ -167,10 +172,24 @@ fn a_crash_at_any_operation_of_a_fixed_workload_loses_nothing_promised() {
     assert!(at > 200, "the workload has only {at} operations");
 }
 
+/// What a process leaves behind that is killed while it makes the directory is not durable, and looks to the
+/// next one as if it were.
+#[test]
+fn a_kill_while_the_directory_is_made_loses_nothing_that_is_promised_later() {
+    let steps = vec![Step::CreateSchema, Step::CreateTable("a")];
+    for at in 0..16 {
+        for seed in 0..16 {
+            let _named = Seed(seed);
+            crash_at(seed, &steps, at, Crash::Kill);
+        }
+    }
+}
+
 #[test]
 fn a_crash_at_a_random_operation_of_a_random_workload_loses_nothing_promised() {
     let mut crashes = 0;
     for seed in 0..rounds("STORNO_CRASH_SEEDS", 400) {
+        let _named = Seed(seed);
         let steps = workload(seed, 60);
         // About as many operations as such a workload has.
         let at = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;

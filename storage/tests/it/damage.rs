@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use storno_storage::fs::{FileSystem, SimFs};
 use storno_storage::{Error, OnDuplicate, SyncMode, WriteBatch};
 
-use crate::world::{Insert, Random, State, Step, World, kind, rounds};
+use crate::states::{Insert, State, Step};
+use crate::workload::{Random, kind, rounds};
+use crate::world::World;
 
 /// A store with rows in segments and in the WAL, closed cleanly.
 fn closed_store() -> (SimFs, State) {

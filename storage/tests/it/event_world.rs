@@ -13,7 +13,8 @@ use storno_storage::{
     Options, Result, ScanRequest, Schedule, Store, SyncMode, TableSnapshot, TableSpec, WriteBatch,
 };
 
-use crate::world::{Random, options};
+use crate::workload::Random;
+use crate::world::options;
 
 pub(crate) const SCHEMA: &str = "shop";
 pub(crate) const TABLE: &str = "events";

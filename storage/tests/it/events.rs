@@ -16,7 +16,7 @@ use crate::event_world::{
     EVENTS, EventWorld, Row, SCHEMA, Step, TABLE, arrivals, batch, is_fault, read, spec, table,
     workload,
 };
-use crate::world::rounds;
+use crate::workload::rounds;
 
 fn started(seed: u64) -> EventWorld {
     let mut world = EventWorld::new(seed);

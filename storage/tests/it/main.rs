@@ -18,4 +18,6 @@ mod model;
 mod pending;
 mod rest;
 mod scan;
+mod states;
+mod workload;
 mod world;

@@ -1,6 +1,8 @@
 //! Random workloads against the model, without faults: every answer and every state is compared.
 
-use crate::world::{Step, World, rounds, workload};
+use crate::states::Step;
+use crate::workload::{rounds, workload};
+use crate::world::World;
 
 #[test]
 fn every_answer_and_state_is_the_models() {

@@ -8,7 +8,7 @@ use storno_storage::{
 };
 
 use crate::fixture::{Row, SCHEMA, batch, read, row, spec};
-use crate::world::{Random, rounds};
+use crate::workload::{Random, rounds};
 
 fn store(dir: &tempfile::TempDir) -> Store {
     let mut options = Options::new(dir.path().join("data"));

@@ -12,6 +12,7 @@ use storno_storage::{
 use crate::fixture::{Row, SCHEMA, batch, read, row, spec};
 
 const FULL: u64 = 4096;
+const MEMTABLE: usize = 4 << 20;
 const DAY_MICROS: i64 = 86_400_000_000;
 
 struct World {
@@ -27,6 +28,7 @@ impl World {
         options.segment_rows = FULL as usize;
         options.shards = shards;
         options.bulk_bytes = 200 << 10;
+        options.memtable_bytes = MEMTABLE;
         let clock: Arc<ManualClock> = Arc::default();
         let environment = Environment {
             clock: clock.clone(),
@@ -144,5 +146,127 @@ fn rows_for_several_segments_are_cut_at_midnights() {
     };
     for day in 0..16 {
         assert_eq!(segments_of(day), 1, "day {day}");
+    }
+}
+
+impl World {
+    /// Time passes in which nobody commits.
+    fn idle(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+        self.work();
+    }
+
+    fn flushes(&self) -> u64 {
+        self.store.activity().flush.runs
+    }
+}
+
+/// So few rows wait for their age, so many do not.
+const FEW: u64 = 10;
+const MANY: u64 = 2000;
+
+#[test]
+fn a_memtable_is_flushed_once_it_rests_and_not_while_rows_come() {
+    let world = World::new(1);
+    for commit in 0..20 {
+        let from = commit * MANY / 20;
+        world.insert(&rows(from..from + MANY / 20, 0));
+        world.idle(9);
+        assert_eq!((world.flushes(), world.table().segments()), (0, 0));
+    }
+    world.idle(1);
+    assert_eq!(world.flushes(), 1);
+    assert!(world.table().segments() > 0);
+    assert_eq!(read(&world.table()).unwrap().len() as u64, MANY);
+}
+
+#[test]
+fn hardly_any_rows_wait_for_their_age_also_while_more_come() {
+    let world = World::new(1);
+    for commit in 0..30 {
+        assert_eq!(world.flushes(), 0, "after {commit} commits");
+        world.insert(&rows(commit * FEW..(commit + 1) * FEW, 0));
+        world.idle(10);
+    }
+    assert_eq!((world.flushes(), world.table().segments()), (1, 1));
+}
+
+#[test]
+fn rows_that_are_replayed_rest_from_the_open_on() {
+    let world = World::new(1);
+    world.insert(&rows(0..MANY, 0));
+    let World { store, clock, _dir } = world;
+    drop(store);
+    clock.advance(Duration::from_secs(100));
+    let environment = Environment {
+        clock: clock.clone(),
+        schedule: Schedule::Manual,
+        ..Environment::default()
+    };
+    let mut options = Options::new(_dir.path().join("data"));
+    options.segment_rows = FULL as usize;
+    options.memtable_bytes = MEMTABLE;
+    let store = Store::open_in(options, environment).unwrap();
+    let world = World { store, clock, _dir };
+    world.idle(9);
+    assert_eq!(world.flushes(), 0);
+    world.idle(1);
+    assert_eq!(world.flushes(), 1);
+    assert_eq!(read(&world.table()).unwrap().len() as u64, MANY);
+}
+
+/// A day of a few rows in each minute, each of which rests.
+#[test]
+fn a_day_of_trickling_rows_leaves_few_segments_and_writes_each_row_a_few_times() {
+    let world = World::new(4);
+    let (minutes, mut most) = (24 * 60, 0);
+    for minute in 0..minutes {
+        world.insert(&rows(minute * FEW..(minute + 1) * FEW, 0));
+        for _ in 0..6 {
+            world.idle(10);
+        }
+        most = most.max(world.table().segments());
+    }
+    world.idle(600);
+    let activity = world.store.activity();
+    let total = minutes * FEW;
+    assert_eq!(activity.flush.rows, total);
+    // One in five minutes.
+    assert!(activity.flush.runs <= minutes / 4, "{activity:?}");
+    // Sizes grow by half at least from merge to merge.
+    let growths = f64::ln(FULL as f64 / (5 * FEW) as f64) / f64::ln(1.5);
+    let written = activity.merge.rows as f64 / total as f64;
+    assert!(written <= 2.0 + growths, "{written} {activity:?}");
+    assert!(most <= 24, "{most} segments");
+    assert_eq!(read(&world.table()).unwrap().len() as u64, total);
+}
+
+/// Many tables take turns in resting: each is flushed, but logs are not begun for each of them.
+#[test]
+fn tables_that_rest_one_after_the_other_are_flushed_together() {
+    let world = World::new(1);
+    let names: Vec<String> = (0..20).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        let mut spec = spec(name);
+        spec.unique_keys.clear();
+        world.store.create_table(SCHEMA, spec).unwrap();
+    }
+    let some = rows(0..MANY, 0);
+    for round in 0..3 {
+        for name in &names {
+            let table = world.store.snapshot().table(SCHEMA, name).unwrap();
+            let insert = (table.meta().id, batch(table.meta(), &some));
+            let batch = WriteBatch {
+                inserts: vec![insert],
+                arrivals: vec![],
+                deletes: Vec::new(),
+                on_duplicate: OnDuplicate::Skip,
+                sync: SyncMode::Durable,
+            };
+            world.store.commit(batch).unwrap();
+            world.idle(1);
+        }
+        world.idle(20);
+        assert_eq!(world.flushes(), (round + 1) * names.len() as u64);
     }
 }

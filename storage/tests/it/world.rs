@@ -3,7 +3,6 @@
 //! it must be one of them, and none older than the last one that was promised to be durable.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,84 +15,8 @@ use storno_storage::{
     WriteBatch,
 };
 
-use crate::fixture::{Row, SCHEMA, batch, read_all, row, spec, table_id, widened, with_extra};
-
-/// Everything a reader can see.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct State {
-    pub(crate) schema: bool,
-    pub(crate) tables: BTreeMap<String, Vec<Row>>,
-    pub(crate) property: Option<String>,
-    /// What rows get in the column `extra`, of the tables that have it.
-    pub(crate) extras: BTreeMap<String, i64>,
-    /// Tables with wider columns.
-    pub(crate) wide: BTreeSet<String>,
-}
-
-/// One commit: tables and the ids of the rows for them, and of rows to be deleted before.
-#[derive(Debug, Clone)]
-pub(crate) struct Insert {
-    pub(crate) rows: Vec<(&'static str, Vec<u64>)>,
-    /// At most one for each table.
-    pub(crate) deletes: Vec<(&'static str, Vec<u64>, IfGone)>,
-    pub(crate) sync: SyncMode,
-    pub(crate) on_duplicate: OnDuplicate,
-}
-
-impl Insert {
-    pub(crate) fn durable(rows: Vec<(&'static str, Vec<u64>)>) -> Self {
-        Self {
-            rows,
-            deletes: Vec::new(),
-            sync: SyncMode::Durable,
-            on_duplicate: OnDuplicate::Fail,
-        }
-    }
-
-    pub(crate) fn delete(table: &'static str, ids: Vec<u64>) -> Self {
-        Self {
-            deletes: vec![(table, ids, IfGone::Ignore)],
-            ..Self::durable(Vec::new())
-        }
-    }
-
-    /// Deletes rows and puts the same ones back.
-    pub(crate) fn update(table: &'static str, ids: Vec<u64>) -> Self {
-        Self {
-            deletes: vec![(table, ids.clone(), IfGone::Conflict)],
-            rows: vec![(table, ids)],
-            sync: SyncMode::Durable,
-            on_duplicate: OnDuplicate::Skip,
-        }
-    }
-}
-
-/// One thing a workload does.
-#[derive(Debug, Clone)]
-pub(crate) enum Step {
-    CreateSchema,
-    CreateTable(&'static str),
-    DropTable(&'static str),
-    Truncate(&'static str),
-    SetProperty(Option<String>),
-    /// Adds the column `extra` with this value in all rows, in the place of one that may be there.
-    AddColumn(&'static str, i64),
-    DropColumn(&'static str),
-    Widen(&'static str),
-    Rename(&'static str, &'static str),
-    /// Commits that are queued together.
-    Commits(Vec<Insert>),
-    /// Chooses rows, whose places are remembered.
-    Choose(&'static str, Vec<u64>),
-    /// Deletes what was chosen last, wherever it is now.
-    DeleteChosen(IfGone),
-    Flush,
-    /// One background job, then the writer.
-    Job,
-    /// A second passes.
-    Tick,
-    Reopen,
-}
+use crate::fixture::{Row, SCHEMA, batch, read_all, spec, table_id, widened, with_extra};
+use crate::states::{Applied, Insert, Refused, State, Step, apply, expect};
 
 /// Rows chosen by an earlier step.
 struct Chosen {
@@ -117,14 +40,6 @@ pub(crate) struct World {
     pub(crate) durable: usize,
     /// The states that the step that failed may have made, if any.
     pub(crate) in_doubt: Vec<State>,
-}
-
-impl State {
-    /// The row with an id, as the table would take it now.
-    fn row(&self, table: &str, id: u64) -> Row {
-        let extra = self.extras.get(table).map(|fill| fill + id as i64);
-        Row { extra, ..row(id) }
-    }
 }
 
 fn metas(snapshot: &Snapshot) -> Vec<Arc<TableMeta>> {
@@ -240,6 +155,11 @@ impl World {
                 self.store().run_writer();
                 return Ok(());
             }
+            Step::Rest(seconds) => {
+                self.clock.advance(Duration::from_secs(*seconds));
+                self.store().run_writer();
+                return Ok(());
+            }
             Step::Reopen => {
                 self.open()?;
                 self.durable = self.states.len() - 1;
@@ -310,13 +230,14 @@ impl World {
 
     /// Queues commits together and compares every answer with the model's.
     fn commits(&mut self, commits: &[Insert]) -> Result<()> {
+        // All choose their rows now: submitting a large one may do those before it.
+        let batches: Vec<WriteBatch> = commits.iter().map(|c| self.write_batch(c)).collect();
         // One that cannot be prepared is answered before those that are queued.
         let answers = Arc::new(Mutex::new(BTreeMap::new()));
-        for (number, commit) in commits.iter().enumerate() {
+        for (number, batch) in batches.into_iter().enumerate() {
             let answers = Arc::clone(&answers);
             let done = move |result| drop(answers.lock().unwrap().insert(number, result));
-            self.store()
-                .submit(self.write_batch(commit), Box::new(done));
+            self.store().submit(batch, Box::new(done));
         }
         self.store().run_writer();
         // They may have to wait for a flush.
@@ -333,7 +254,7 @@ impl World {
         for (commit, result) in commits.iter().zip(answers.into_values()) {
             let mut next = self.current().clone();
             let expected = apply(&mut next, &mut gone, commit, &base);
-            match (result, expected) {
+            let applied = match (result, expected) {
                 (Err(error @ (Error::Io { .. } | Error::ReadOnly(_))), _) => {
                     failed = Some(error);
                     for (mut state, mut gone) in doubts.clone() {
@@ -345,18 +266,21 @@ impl World {
                 }
                 (Ok(done), Ok(expected)) => {
                     let found = (done.rows_inserted, done.rows_skipped, done.rows_deleted);
-                    assert_eq!(found, expected);
+                    let (inserted, deleted) = (&expected.inserted, &expected.deleted);
+                    let counts = (inserted.len(), expected.skipped, deleted.len());
+                    assert_eq!(found, (counts.0 as u64, counts.1, counts.2 as u64));
+                    expected
                 }
                 (Err(Error::DuplicateKey { .. }), Err(Refused::Duplicate)) => continue,
                 (Err(Error::Conflict { .. }), Err(Refused::Conflict)) => continue,
                 (result, expected) => panic!("{result:?} where {expected:?} was expected"),
-            }
+            };
             if let Some(error) = &failed {
                 // Only a full disk passes; what met it has left nothing behind.
                 assert!(is_full(error), "a commit succeeded after {error}");
             }
             doubts = vec![(next.clone(), gone.clone())];
-            self.note_births(&next, commit);
+            self.note_births(&applied);
             self.states.push(next);
             if commit.sync == SyncMode::Durable {
                 self.durable = self.states.len() - 1;
@@ -371,23 +295,14 @@ impl World {
         }
     }
 
-    /// Every row that a commit may have put there is a new one.
-    fn note_births(&mut self, next: &State, commit: &Insert) {
-        let there = |table: &str, id: u64| {
-            let rows = next.tables.get(table);
-            rows.is_some_and(|rows| rows.iter().any(|r| r.id == id))
-        };
-        for (table, ids, _) in &commit.deletes {
-            for &id in ids {
-                self.births.remove(&((*table).into(), id));
-            }
+    /// Every row that a commit has put there is a new one.
+    fn note_births(&mut self, applied: &Applied) {
+        for &(table, id) in &applied.deleted {
+            self.births.remove(&(table.into(), id));
         }
-        for (table, ids) in &commit.rows {
-            for &id in ids.iter().filter(|&&id| there(table, id)) {
-                self.born += 1;
-                let birth = self.births.entry(((*table).into(), id));
-                birth.or_insert(self.born);
-            }
+        for &(table, id) in &applied.inserted {
+            self.born += 1;
+            self.births.insert((table.into(), id), self.born);
         }
     }
 
@@ -542,252 +457,7 @@ impl World {
     }
 }
 
-/// Applies a catalog change to the model; whether it succeeds.
-fn expect(state: &mut State, step: &Step) -> bool {
-    match step {
-        Step::CreateSchema => !std::mem::replace(&mut state.schema, true),
-        Step::CreateTable(name) => {
-            let new = state.schema && !state.tables.contains_key(*name);
-            if new {
-                state.tables.insert((*name).into(), Vec::new());
-            }
-            new
-        }
-        Step::DropTable(name) => {
-            state.extras.remove(*name);
-            state.wide.remove(*name);
-            state.tables.remove(*name).is_some()
-        }
-        Step::AddColumn(name, fill) => {
-            let Some(rows) = state.tables.get_mut(*name) else {
-                return false;
-            };
-            let value = (fill % 3 > 0).then_some(*fill);
-            rows.iter_mut().for_each(|row| row.extra = value);
-            state.extras.insert((*name).into(), *fill);
-            true
-        }
-        Step::DropColumn(name) => {
-            let Some(rows) = state.tables.get_mut(*name) else {
-                return false;
-            };
-            rows.iter_mut().for_each(|row| row.extra = None);
-            state.extras.remove(*name);
-            true
-        }
-        Step::Widen(name) => {
-            let there = state.tables.contains_key(*name);
-            if there {
-                state.wide.insert((*name).into());
-            }
-            there
-        }
-        Step::Rename(from, to) => {
-            if !state.tables.contains_key(*from) || state.tables.contains_key(*to) {
-                return false;
-            }
-            let to = (*to).to_owned();
-            if let Some(rows) = state.tables.remove(*from) {
-                state.tables.insert(to.clone(), rows);
-            }
-            if let Some(fill) = state.extras.remove(*from) {
-                state.extras.insert(to.clone(), fill);
-            }
-            if state.wide.remove(*from) {
-                state.wide.insert(to);
-            }
-            true
-        }
-        Step::Truncate(name) => state.tables.get_mut(*name).map(Vec::clear).is_some(),
-        Step::SetProperty(value) => {
-            state.property.clone_from(value);
-            true
-        }
-        other => unreachable!("{other:?}"),
-    }
-}
-
 fn is_full(error: &Error) -> bool {
     let full = std::io::ErrorKind::StorageFull;
     matches!(error, Error::Io { kind, .. } if *kind == full)
-}
-
-/// Why a commit fails.
-#[derive(Debug, PartialEq)]
-enum Refused {
-    Duplicate,
-    Conflict,
-    UnknownTable,
-}
-
-/// Applies a commit to the model; rows inserted, skipped and deleted. The rows to delete were chosen in
-/// the state `base`; `gone` are those of them that commits since have deleted.
-fn apply(
-    state: &mut State,
-    gone: &mut BTreeSet<(&'static str, u64)>,
-    commit: &Insert,
-    base: &State,
-) -> std::result::Result<(u64, u64, u64), Refused> {
-    let mut tables = state.tables.clone();
-    let mut gone_now = gone.clone();
-    let (mut inserted, mut skipped, mut deleted) = (0, 0, 0);
-    for (name, ids, if_gone) in &commit.deletes {
-        let (Some(rows), Some(chosen)) = (tables.get_mut(*name), base.tables.get(*name)) else {
-            continue;
-        };
-        for row in chosen.iter().filter(|r| ids.contains(&r.id)) {
-            if gone_now.insert((name, row.id)) {
-                rows.retain(|r| r.id != row.id);
-                deleted += 1;
-            } else if *if_gone == IfGone::Conflict {
-                return Err(Refused::Conflict);
-            }
-        }
-    }
-    for (name, ids) in &commit.rows {
-        let Some(rows) = tables.get_mut(*name) else {
-            continue;
-        };
-        for &id in ids {
-            if rows.iter().any(|r| r.id == id) {
-                if commit.on_duplicate == OnDuplicate::Fail {
-                    return Err(Refused::Duplicate);
-                }
-                skipped += 1;
-            } else {
-                rows.push(state.row(name, id));
-                inserted += 1;
-            }
-        }
-        rows.sort();
-    }
-    state.tables = tables;
-    *gone = gone_now;
-    Ok((inserted, skipped, deleted))
-}
-
-/// A small random generator for workloads.
-pub(crate) struct Random(pub u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
-const TABLES: [&str; 3] = ["a", "b", "c"];
-/// Rows have ids below this.
-const ROW_IDS: u64 = 600;
-
-/// A workload that follows from the seed.
-pub(crate) fn workload(seed: u64, steps: usize) -> Vec<Step> {
-    let mut random = Random(seed);
-    let mut all = vec![
-        Step::CreateSchema,
-        Step::CreateTable("a"),
-        Step::CreateTable("b"),
-    ];
-    while all.len() < steps {
-        all.push(random_step(&mut random));
-    }
-    all
-}
-
-fn random_step(random: &mut Random) -> Step {
-    let table = |random: &mut Random| TABLES[random.below(3) as usize];
-    match random.below(49) {
-        44 | 45 => Step::AddColumn(table(random), random.below(100) as i64),
-        46 => Step::DropColumn(table(random)),
-        47 => Step::Widen(table(random)),
-        48 => Step::Rename(table(random), table(random)),
-        40 | 41 => Step::Choose(table(random), random_ids(random)),
-        42 => Step::DeleteChosen(random_if_gone(random)),
-        43 => Step::DeleteChosen(IfGone::Ignore),
-        0 => Step::CreateTable(table(random)),
-        1 => Step::DropTable(table(random)),
-        2 => Step::Truncate(table(random)),
-        3 => {
-            let value = random.below(100);
-            Step::SetProperty((value > 20).then(|| value.to_string()))
-        }
-        4..=6 => Step::Flush,
-        7..=14 => Step::Job,
-        15 | 16 => Step::Tick,
-        17 => Step::Reopen,
-        _ => Step::Commits(
-            (0..1 + random.below(3))
-                .map(|_| random_commit(random))
-                .collect(),
-        ),
-    }
-}
-
-/// Many of few, so that rows are met again.
-fn random_ids(random: &mut Random) -> Vec<u64> {
-    let from = random.below(ROW_IDS);
-    (from..from + 1 + random.below(ROW_IDS / 3)).collect()
-}
-
-fn random_if_gone(random: &mut Random) -> IfGone {
-    [IfGone::Conflict, IfGone::Ignore][random.below(2) as usize]
-}
-
-fn random_commit(random: &mut Random) -> Insert {
-    let rows = (0..1 + random.below(2)).map(|_| {
-        let table = TABLES[random.below(3) as usize];
-        let count = [1, 1, 3, 12][random.below(4) as usize];
-        (table, (0..count).map(|_| random.below(ROW_IDS)).collect())
-    });
-    let mut rows: Vec<_> = rows.collect();
-    let mut deletes = Vec::new();
-    if random.below(3) == 0 {
-        let ids = random_ids(random);
-        let table = TABLES[random.below(3) as usize];
-        match random.below(3) {
-            0 => rows.clear(),
-            // An update: the same rows again.
-            1 => rows = vec![(table, ids.clone())],
-            _ => {}
-        }
-        deletes.push((table, ids, random_if_gone(random)));
-    }
-    let sync = match random.below(8) {
-        0 => SyncMode::Buffered,
-        1 => SyncMode::Written,
-        _ => SyncMode::Durable,
-    };
-    let on_duplicate = if random.below(2) == 0 {
-        OnDuplicate::Fail
-    } else {
-        OnDuplicate::Skip
-    };
-    Insert {
-        rows,
-        deletes,
-        sync,
-        on_duplicate,
-    }
-}
-
-/// How often to repeat what can be repeated: a number given in the environment, or a default that
-/// keeps the normal run short.
-pub(crate) fn rounds(variable: &str, default: u64) -> u64 {
-    std::env::var(variable)
-        .ok()
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(default)
-}
-
-/// Whether the path is below the WAL directory, a segment, or the manifest.
-pub(crate) fn kind(path: &Path) -> &'static str {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("wal") => "wal",
-        Some("seg") => "segment",
-        Some("key") => "keys",
-        _ => "manifest",
-    }
 }
