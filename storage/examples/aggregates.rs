@@ -209,6 +209,13 @@ impl Asking<'_> {
             ten,
         );
         ask(
+            "hosts_pages_30d",
+            self.within(month, site)?,
+            self.by(&["hostname", "pathname"])?,
+            two()?,
+            ten,
+        );
+        ask(
             "pages_30d",
             self.within(month, site)?,
             self.by(&["pathname"])?,

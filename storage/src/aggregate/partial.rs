@@ -3,8 +3,9 @@
 
 use arrow::array::Array;
 
-use super::domain::{Domain, Numbering};
+use super::domain::Domain;
 use super::fields::Totals;
+use super::numbering::Numbering;
 use super::plan::{GroupSet, Identity, Local, Output, Plan, Slot, Target};
 use super::request::{AggregateError, Measure};
 use super::source::Source;

@@ -8,9 +8,10 @@ use arrow::array::RecordBatch;
 use parking_lot::Mutex;
 
 use super::batch::{BatchShape, BatchSource, Encoded};
-use super::domain::{BlockGroups, Domain, GroupBuffer, NumberBuffers, Numberer, Numbering};
+use super::domain::Domain;
 use super::fields::{FieldBuffers, Totals};
 use super::merge::{count_distinct, count_values, counted, merge_part, parts_with_records};
+use super::numbering::{BlockGroups, GroupBuffer, NumberBuffers, Numberer, Numbering, number_seen};
 use super::output::{Groups, Merged};
 use super::partial::{Partial, Records, SOURCES_MAX};
 use super::plan::{GroupSet, Plan};
@@ -184,7 +185,9 @@ impl Aggregation {
         let rows = blocks.iter().map(|b| b.rows.len() as u64).sum();
         let locals = self.plan.locals.iter();
         let domains = locals.map(|local| Domain::new(&source, local, &blocks));
-        let domains = domains.collect::<Result<Vec<_>>>()?;
+        let mut domains = domains.collect::<Result<Vec<_>>>()?;
+        let keys = self.plan.sets.iter().map(|set| set.locals.as_slice());
+        number_seen(&mut domains, keys, (&source, &blocks), rows)?;
         let numbering = |set: &GroupSet| Found::new(Numbering::new(&domains, &set.locals, rows));
         let mut sets: Vec<Found> = self.plan.sets.iter().map(numbering).collect();
         let Some(mut totals) = Totals::new(&source, &self.plan, rows)? else {

@@ -1,0 +1,451 @@
+//! Numbers for the groups of one source: by position in the product of its keys' ranges where that is
+//! small, in order of appearance otherwise.
+
+use hashbrown::HashTable;
+
+use super::domain::Domain;
+use super::source::Source;
+use super::values::hash_of;
+use crate::scan::{BlockRows, Rows};
+use crate::{Error, Result};
+
+/// Numbered by position: so many groups always, or twice as many as there are rows up to the second.
+const DENSE_ALWAYS: u64 = 1 << 16;
+const DENSE_MAX: u64 = 1 << 24;
+/// What is guessed of groups that are numbered in order of appearance, to make room for them.
+const ROWS_PER_GROUP: u64 = 8;
+
+/// Has the keys of sets number only what there is, where there would be too many combinations otherwise.
+pub(super) fn number_seen<'s>(
+    domains: &mut [Domain],
+    sets: impl Iterator<Item = &'s [usize]>,
+    (source, blocks): (&Source, &[BlockRows]),
+    rows: u64,
+) -> Result<()> {
+    for locals in sets {
+        if strides_of(domains, locals, rows).is_some() {
+            continue;
+        }
+        for local in locals {
+            if let Some(domain) = domains.get_mut(*local) {
+                domain.number_seen(source, blocks)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The factor of each key and how many positions there are, if those are few enough for so many rows.
+fn strides_of(domains: &[Domain], locals: &[usize], rows: u64) -> Option<(Vec<u64>, usize)> {
+    let limit = DENSE_ALWAYS.max((2 * rows).min(DENSE_MAX));
+    let (mut strides, mut groups) = (Vec::with_capacity(locals.len()), 1u64);
+    for local in locals {
+        let size = domains.get(*local).map_or(1, |d| d.size);
+        strides.push(groups);
+        groups = groups.saturating_mul(size);
+    }
+    (groups <= limit).then_some((strides, groups as usize))
+}
+
+/// How the groups of a set are numbered in one source.
+#[derive(Debug)]
+pub(super) enum Numbering {
+    /// There is one group.
+    One,
+    /// By position; the factor per key.
+    Dense { strides: Vec<u64>, groups: usize },
+    /// In order of appearance.
+    Interned(Interned),
+}
+
+/// Combinations of keys seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Interned {
+    table: HashTable<u32>,
+    /// For each group a number per key, or one for all keys together.
+    keys: Vec<u64>,
+    width: usize,
+    /// The factor of each key, where one number holds all.
+    strides: Option<Vec<u64>>,
+}
+
+/// The groups of the rows of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BlockGroups<'a> {
+    /// All rows are in one.
+    One(u32),
+    /// Each with the row it ends before.
+    Runs(&'a [(u32, u32)]),
+    PerRow(&'a [u32]),
+}
+
+impl BlockGroups<'_> {
+    /// Calls for every group with the rows of it among the selected ones. Runs are of ranges; nothing is called
+    /// where each row has a group of its own.
+    pub(super) fn each_run(&self, rows: Rows<'_>, mut call: impl FnMut(u32, Rows<'_>)) {
+        match (self, rows) {
+            (Self::One(group), rows) => call(*group, rows),
+            (Self::Runs(runs), Rows::Range(from, to)) => {
+                let mut start = from;
+                for &(group, end) in *runs {
+                    let end = (end as usize).min(to);
+                    if start < end {
+                        call(group, Rows::Range(start, end));
+                        start = end;
+                    }
+                }
+            }
+            (Self::Runs(_), Rows::Picked(_)) | (Self::PerRow(_), _) => {}
+        }
+    }
+}
+
+/// Memory for the groups of a block.
+#[derive(Debug, Default)]
+pub(super) struct GroupBuffer {
+    per_row: Vec<u32>,
+    runs: Vec<(u32, u32)>,
+}
+
+/// Memory that is used again from block to block.
+#[derive(Debug, Default)]
+pub(super) struct NumberBuffers {
+    /// Per local: which block it holds, and the numbers of its rows.
+    locals: Vec<Vec<u64>>,
+    filled: Vec<bool>,
+    key: Vec<u64>,
+    pub(super) codes: Vec<u64>,
+    pub(super) narrow: Vec<u32>,
+    runs: Vec<(u64, u32)>,
+}
+
+impl NumberBuffers {
+    /// Forgets the block before.
+    pub(super) fn next_block(&mut self, locals: usize) {
+        self.locals.resize_with(locals, Vec::new);
+        self.filled.clear();
+        self.filled.resize(locals, false);
+    }
+
+    fn fill(&mut self, local: usize, domain: &Domain, block: (&Source, &BlockRows)) -> Result<()> {
+        if let (Some(filled), Some(numbers)) =
+            (self.filled.get_mut(local), self.locals.get_mut(local))
+            && !*filled
+        {
+            domain.numbers(block.0, block.1, numbers)?;
+            *filled = true;
+        }
+        Ok(())
+    }
+}
+
+/// The domains of all locals and the numbering of one set of them.
+pub(super) struct Numberer<'a> {
+    pub(super) source: &'a Source,
+    pub(super) domains: &'a [Domain],
+    /// Which of the domains.
+    pub(super) locals: &'a [usize],
+}
+
+impl Numbering {
+    pub(super) fn new(domains: &[Domain], locals: &[usize], rows: u64) -> Self {
+        if locals.is_empty() {
+            return Self::One;
+        }
+        if let Some((strides, groups)) = strides_of(domains, locals, rows) {
+            return Self::Dense { strides, groups };
+        }
+        let likely = (rows / ROWS_PER_GROUP).min(DENSE_MAX) as usize;
+        let strides = word_strides(domains, locals);
+        let width = strides.as_ref().map_or(locals.len(), |_| 1);
+        Self::Interned(Interned {
+            table: HashTable::with_capacity(likely),
+            keys: Vec::with_capacity(likely * width),
+            width,
+            strides,
+        })
+    }
+
+    /// Groups there may be, so far.
+    pub(super) fn groups(&self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Dense { groups, .. } => *groups,
+            Self::Interned(interned) => interned.groups(),
+        }
+    }
+
+    /// The numbers of some groups for one of their keys; `size` is that of its domain.
+    pub(super) fn numbers(&self, key: usize, size: u64, groups: &[u32]) -> Vec<u64> {
+        let groups = groups.iter().copied();
+        match self {
+            Self::One => groups.map(|_| 0).collect(),
+            Self::Dense { strides, .. } if strides.len() == 1 => groups.map(u64::from).collect(),
+            Self::Dense { strides, .. } => {
+                let stride = strides.get(key).copied().unwrap_or(1);
+                groups.map(|g| u64::from(g) / stride % size).collect()
+            }
+            Self::Interned(interned) => {
+                let number = |g: u32| interned.number_of(g, (key, size)).unwrap_or(0);
+                groups.map(number).collect()
+            }
+        }
+    }
+
+    /// Numbers the groups of the selected rows of a block; the others' numbers are of no meaning.
+    pub(super) fn number<'b>(
+        &mut self,
+        by: &Numberer<'_>,
+        (at, rows): (&BlockRows, Rows<'_>),
+        buffers: &mut NumberBuffers,
+        out: &'b mut GroupBuffer,
+    ) -> Result<BlockGroups<'b>> {
+        let mut shared = Vec::with_capacity(by.locals.len());
+        for local in by.locals {
+            shared.push(domain(by.domains, *local)?.of_block(by.source, at)?);
+        }
+        if let Some(shared) = shared.iter().copied().collect::<Option<Vec<u64>>>() {
+            return Ok(BlockGroups::One(match self {
+                Self::One => 0,
+                Self::Dense { strides, .. } => {
+                    let parts = strides.iter().zip(&shared);
+                    parts.map(|(stride, number)| stride * number).sum::<u64>() as u32
+                }
+                Self::Interned(interned) => interned.insert_numbers(&shared),
+            }));
+        }
+        match self {
+            Self::One => return Ok(BlockGroups::One(0)),
+            Self::Dense { strides, .. } => {
+                let strides: Vec<(u64, Option<u64>)> =
+                    strides.iter().copied().zip(shared).collect();
+                if let Rows::Range(..) = rows
+                    && dense_runs(by, at, &strides, (buffers, &mut out.runs))?
+                {
+                    return Ok(BlockGroups::Runs(&out.runs));
+                }
+                dense_rows(by, at, &strides, (buffers, &mut out.per_row))?;
+            }
+            Self::Interned(interned) => {
+                for local in by.locals {
+                    let domain = domain(by.domains, *local)?;
+                    buffers.fill(*local, domain, (by.source, at))?;
+                }
+                interned.number(by.locals, rows, buffers, &mut out.per_row);
+            }
+        }
+        Ok(BlockGroups::PerRow(&out.per_row))
+    }
+}
+
+/// The groups of a block in runs, where all keys but one are the same in all rows and that one lies in
+/// runs. Of each key its stride, and its number if all rows share it.
+fn dense_runs(
+    by: &Numberer<'_>,
+    at: &BlockRows,
+    strides: &[(u64, Option<u64>)],
+    (buffers, out): (&mut NumberBuffers, &mut Vec<(u32, u32)>),
+) -> Result<bool> {
+    let mut varying = by
+        .locals
+        .iter()
+        .zip(strides)
+        .filter(|(_, (_, n))| n.is_none());
+    let (Some((local, (stride, _))), None) = (varying.next(), varying.next()) else {
+        return Ok(false);
+    };
+    let NumberBuffers { codes, runs, .. } = buffers;
+    if !domain(by.domains, *local)?.number_runs(by.source, at, (codes, runs))? {
+        return Ok(false);
+    }
+    let base = base_of(strides);
+    let group = |(number, end): &(u64, u32)| ((base + number * stride) as u32, *end);
+    out.clear();
+    out.extend(runs.iter().map(group));
+    Ok(true)
+}
+
+/// The group of every row of a block.
+fn dense_rows(
+    by: &Numberer<'_>,
+    at: &BlockRows,
+    strides: &[(u64, Option<u64>)],
+    (buffers, out): (&mut NumberBuffers, &mut Vec<u32>),
+) -> Result<()> {
+    out.clear();
+    for (local, (stride, number)) in by.locals.iter().zip(strides) {
+        if number.is_none() {
+            let domain = domain(by.domains, *local)?;
+            domain.add_numbers((by.source, at), (*stride as u32, buffers), out)?;
+        }
+    }
+    let base = base_of(strides) as u32;
+    if base > 0 {
+        out.iter_mut().for_each(|group| *group += base);
+    }
+    Ok(())
+}
+
+/// What the keys that all rows share add to their groups.
+fn base_of(strides: &[(u64, Option<u64>)]) -> u64 {
+    let shared = strides
+        .iter()
+        .filter_map(|(stride, n)| Some(stride * (*n)?));
+    shared.sum()
+}
+
+fn domain(domains: &[Domain], local: usize) -> Result<&Domain> {
+    let domain = domains.get(local);
+    domain.ok_or_else(|| Error::Invalid("no such key".into()))
+}
+
+impl Interned {
+    fn groups(&self) -> usize {
+        self.keys.len() / self.width.max(1)
+    }
+
+    fn key(&self, group: usize) -> &[u64] {
+        let start = group * self.width;
+        self.keys.get(start..start + self.width).unwrap_or_default()
+    }
+
+    /// The number of one key of a group; `size` is that of its domain.
+    fn number_of(&self, group: u32, (key, size): (usize, u64)) -> Option<u64> {
+        let numbers = self.key(group as usize);
+        match &self.strides {
+            Some(strides) => {
+                let number = numbers.first()? / strides.get(key)?;
+                // What is left is the last key's; there may be one more of it than `size` can say.
+                let is_last = key + 1 == strides.len();
+                Some(if is_last { number } else { number % size })
+            }
+            None => numbers.get(key).copied(),
+        }
+    }
+
+    /// The group of a number per key.
+    fn insert_numbers(&mut self, numbers: &[u64]) -> u32 {
+        match &self.strides {
+            Some(strides) => {
+                let parts = strides.iter().zip(numbers);
+                let word = parts.map(|(stride, number)| stride * number).sum();
+                self.insert_word(word)
+            }
+            None => self.insert(numbers),
+        }
+    }
+
+    /// The same as `insert` for keys of one number.
+    fn insert_word(&mut self, word: u64) -> u32 {
+        let keys = &mut self.keys;
+        let hash = hash_of(&[word]);
+        let same = |&group: &u32| keys.get(group as usize) == Some(&word);
+        if let Some(&group) = self.table.find(hash, same) {
+            return group;
+        }
+        let group = keys.len() as u32;
+        keys.push(word);
+        let rehash = |&group: &u32| hash_of(&[keys.get(group as usize).copied().unwrap_or(0)]);
+        self.table.insert_unique(hash, group, rehash);
+        group
+    }
+
+    /// The group of a combination, perhaps a new one.
+    fn insert(&mut self, key: &[u64]) -> u32 {
+        let (keys, width) = (&mut self.keys, self.width);
+        fn stored(keys: &[u64], width: usize, group: u32) -> &[u64] {
+            let start = group as usize * width;
+            keys.get(start..start + width).unwrap_or_default()
+        }
+        let hash = hash_of(key);
+        // Keys are few: a call to compare memory would cost more.
+        let same = |&group: &u32| {
+            let stored = stored(keys, width, group);
+            stored.iter().zip(key).all(|(a, b)| a == b)
+        };
+        if let Some(&group) = self.table.find(hash, same) {
+            return group;
+        }
+        let group = (keys.len() / width.max(1)) as u32;
+        keys.extend_from_slice(key);
+        let rehash = |&group: &u32| hash_of(stored(keys, width, group));
+        self.table.insert_unique(hash, group, rehash);
+        group
+    }
+
+    fn number(
+        &mut self,
+        locals: &[usize],
+        rows: Rows<'_>,
+        buffers: &mut NumberBuffers,
+        out: &mut Vec<u32>,
+    ) {
+        let NumberBuffers {
+            locals: all, key, ..
+        } = buffers;
+        let columns: Vec<&[u64]> = locals
+            .iter()
+            .map(|&l| all.get(l).map_or(&[][..], Vec::as_slice))
+            .collect();
+        let length = columns.first().map_or(0, |c| c.len());
+        out.clear();
+        out.resize(length, 0);
+        if let Some(strides) = self.strides.clone() {
+            key.clear();
+            key.resize(length, 0);
+            for (column, stride) in columns.iter().zip(strides) {
+                let words = key.iter_mut().zip(*column);
+                words.for_each(|(word, &number)| *word = word.wrapping_add(number * stride));
+            }
+            self.number_words(key, rows, out);
+            return;
+        }
+        let mut last: Option<u32> = None;
+        let mut number = |row: usize| {
+            let before = last.map(|group| self.key(group as usize));
+            key.clear();
+            key.extend(columns.iter().filter_map(|c| c.get(row)));
+            let group = match before {
+                Some(before) if before.iter().zip(&*key).all(|(a, b)| a == b) => last.unwrap_or(0),
+                _ => self.insert(key),
+            };
+            last = Some(group);
+            if let Some(slot) = out.get_mut(row) {
+                *slot = group;
+            }
+        };
+        match rows {
+            Rows::Range(from, to) => (from..to).for_each(&mut number),
+            Rows::Picked(rows) => rows.iter().for_each(|&row| number(row as usize)),
+        }
+    }
+
+    fn number_words(&mut self, words: &[u64], rows: Rows<'_>, out: &mut [u32]) {
+        let mut last = None;
+        let mut number = |row: usize| {
+            let (Some(&word), Some(slot)) = (words.get(row), out.get_mut(row)) else {
+                return;
+            };
+            let group = match last {
+                Some((before, group)) if before == word => group,
+                _ => self.insert_word(word),
+            };
+            last = Some((word, group));
+            *slot = group;
+        };
+        match rows {
+            Rows::Range(from, to) => (from..to).for_each(&mut number),
+            Rows::Picked(rows) => rows.iter().for_each(|&row| number(row as usize)),
+        }
+    }
+}
+
+/// The factor of each key, if all combinations fit one number.
+fn word_strides(domains: &[Domain], locals: &[usize]) -> Option<Vec<u64>> {
+    let (mut strides, mut groups) = (Vec::with_capacity(locals.len()), 1u64);
+    for local in locals {
+        strides.push(groups);
+        groups = groups.checked_mul(domains.get(*local)?.size)?;
+    }
+    Some(strides)
+}
