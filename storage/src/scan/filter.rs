@@ -29,10 +29,16 @@ pub(super) fn select(
         }
         selection = if u32::try_from(high).is_ok() {
             let FilterBuffers { codes, ends, .. } = buffers;
-            if reader.code_runs((*column, block), codes, ends)? {
+            let in_runs = reader.run_values((*column, block), codes)?;
+            if !in_runs {
+                reader.codes(*column, block, codes)?;
+            }
+            if has_none(codes, set) {
+                Selection::Picked(Vec::new())
+            } else if in_runs {
+                reader.code_runs((*column, block), codes, ends)?;
                 keep_runs(selection, codes, ends, |code| set.contains(code.into()))
             } else {
-                reader.codes(*column, block, codes)?;
                 keep(selection, codes, set)
             }
         } else {
@@ -44,6 +50,21 @@ pub(super) fn select(
         }
     }
     Ok(selection)
+}
+
+/// Whether no code is in a set of one range: most blocks have no row with a rare value, though their bounds
+/// do not say so. Other sets are not looked at.
+fn has_none(codes: &[u32], set: &CodeSet) -> bool {
+    let Some((from, to)) = set.single_range() else {
+        return false;
+    };
+    // Without an early end, so that it is done in wide registers.
+    let (Ok(from), to) = (u32::try_from(from), to.min(u32::MAX.into()) as u32) else {
+        return true;
+    };
+    let length = to.wrapping_sub(from);
+    let hit = |any: bool, code: &u32| any | (code.wrapping_sub(from) <= length);
+    !codes.iter().fold(false, hit)
 }
 
 /// The commonest kinds of sets, each with a loop of its own.
@@ -164,6 +185,8 @@ mod tests {
                 let expected: Vec<u32> = rows(&before).into_iter()
                     .filter(|&row| in_set(codes[row as usize].into())).collect();
                 prop_assert_eq!(rows(&keep(before.clone(), &codes, &set)), expected.clone());
+                let none = codes.iter().all(|&code| !in_set(code.into()));
+                prop_assert_eq!(has_none(&codes, &set), none && !as_bits);
                 let by_runs = keep_runs(before, &values, &ends, |c| set.contains(c.into()));
                 prop_assert_eq!(rows(&by_runs), expected);
             }

@@ -177,10 +177,7 @@ impl<'a> CodeBlock<'a> {
         match self.shape.layout {
             Layout::Packed => return Ok(false),
             Layout::RunStarts => ends.extend(self.starts()),
-            Layout::RunBits => {
-                let starts = (1..self.rows).filter(|row| bit(self.heads, *row));
-                ends.extend(starts.map(|row| row as u32));
-            }
+            Layout::RunBits => run_starts(self.heads, self.rows, ends),
         }
         ends.push(self.rows as u32);
         self.unpack(self.shape.runs as usize, values)?;
@@ -188,6 +185,16 @@ impl<'a> CodeBlock<'a> {
         if ends.len() != values.len() || !ascending {
             return Err(Malformed("runs beyond their block"));
         }
+        Ok(true)
+    }
+
+    /// The codes of the runs without where they are: quickly, and enough to see that none is wanted. `false`
+    /// when the block is not laid out in runs.
+    pub(crate) fn run_values<T: Lane>(&self, values: &mut Vec<T>) -> Result<bool, Malformed> {
+        if self.shape.layout == Layout::Packed {
+            return Ok(false);
+        }
+        self.unpack(self.shape.runs as usize, values)?;
         Ok(true)
     }
 
@@ -237,6 +244,29 @@ impl<'a> CodeBlock<'a> {
 fn bit(bits: &[u8], row: usize) -> bool {
     bits.get(row / 8)
         .is_some_and(|byte| byte >> (row % 8) & 1 == 1)
+}
+
+/// The rows but for the first whose bits are set, ascending: so many steps as there are of them.
+fn run_starts(bits: &[u8], rows: usize, out: &mut Vec<u32>) {
+    for (number, bytes) in bits.chunks(8).enumerate() {
+        let mut word = [0u8; 8];
+        for (to, from) in word.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        let mut word = u64::from_le_bytes(word);
+        let first = number * 64;
+        if first == 0 {
+            word &= !1;
+        }
+        let left = rows.saturating_sub(first);
+        if left < 64 {
+            word &= (1 << left) - 1;
+        }
+        while word != 0 {
+            out.push(first as u32 + word.trailing_zeros());
+            word &= word - 1;
+        }
+    }
 }
 
 /// A value per row: the next one wherever a bit is set. Without branches, as runs are short here.
