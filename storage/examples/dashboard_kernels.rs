@@ -200,7 +200,8 @@ fn pages(segment: &SegmentScan, columns: &Columns, buffers: &mut Buffers) -> Res
         );
     }
     let mut hashes = Vec::new();
-    segment.hashes(columns.path, &mut hashes)?;
+    let entries = 0..high as usize + 1;
+    segment.hashes_of(columns.path, entries, &mut hashes)?;
     Ok(Pages {
         first,
         sums,
