@@ -11,19 +11,21 @@ use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
 use storno_storage::{
-    CompareOp, Meaning, Options, Predicate, Rows, ScanRequest, SegmentScan, SelectBuffers, Store,
-    TableSnapshot, Value,
+    CodedColumn, CompareOp, Meaning, Options, Predicate, Rows, ScanRequest, SegmentScan,
+    SelectBuffers, Store, TableSnapshot, Value,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const ROUNDS: u32 = 20;
 
+/// A value that is a number is one: the columns named here hold either numbers or texts that are none.
 fn equals(column: usize, value: &str) -> Predicate {
+    let number = value.parse().map(Value::Int);
     Predicate::Compare {
         column,
         op: CompareOp::Eq,
-        value: Value::Str(value.into()),
+        value: number.unwrap_or_else(|_| Value::Str(value.into())),
     }
 }
 
@@ -49,14 +51,17 @@ fn find(table: &TableSnapshot, predicates: &[Predicate]) -> Result<(u64, Duratio
     Ok((rows, planned, started.elapsed() - planned, blocks))
 }
 
+/// A column of a segment, if it has a dictionary of strings or of numbers.
+fn dictionary(segment: &SegmentScan, column: usize) -> Result<Option<CodedColumn>> {
+    let coded = segment.column(column)?;
+    Ok(coded.filter(|c| matches!(c.meaning, Meaning::String | Meaning::Number)))
+}
+
 /// Values of a column and how many rows each has, from the codes of some segments.
 fn frequencies(segments: &[SegmentScan], column: usize) -> Result<Vec<(String, u64)>> {
     let mut all: HashMap<String, u64> = HashMap::new();
     for segment in segments {
-        let Some(coded) = segment
-            .column(column)?
-            .filter(|c| c.meaning == Meaning::String)
-        else {
+        let Some(coded) = dictionary(segment, column)? else {
             continue;
         };
         let mut counts = vec![0u64; coded.high as usize + 1];
@@ -66,12 +71,24 @@ fn frequencies(segments: &[SegmentScan], column: usize) -> Result<Vec<(String, u
             codes.iter().for_each(|&code| counts[code as usize] += 1);
         }
         let used: Vec<u64> = (u64::from(coded.null_code)..=coded.high).collect();
-        let values = segment.values(column, &used)?;
-        let values = values.as_string_view();
-        for (value, &code) in values.iter().zip(&used) {
-            if let Some(value) = value {
-                *all.entry(value.to_owned()).or_default() += counts[code as usize];
+        let values: Vec<String> = match coded.meaning {
+            Meaning::Number => segment
+                .numbers(column)?
+                .iter()
+                .map(i128::to_string)
+                .collect(),
+            _ => {
+                let values = segment.values(column, &used)?;
+                values
+                    .as_string_view()
+                    .iter()
+                    .flatten()
+                    .map(str::to_owned)
+                    .collect()
             }
+        };
+        for (value, &code) in values.into_iter().zip(&used) {
+            *all.entry(value).or_default() += counts[code as usize];
         }
     }
     let mut all: Vec<_> = all.into_iter().collect();
@@ -83,7 +100,7 @@ fn frequencies(segments: &[SegmentScan], column: usize) -> Result<Vec<(String, u
 fn index_bytes(segments: &[SegmentScan], column: usize) -> Result<u64> {
     let mut bits = 0;
     for segment in segments {
-        if let Some(coded) = segment.column(column)? {
+        if let Some(coded) = dictionary(segment, column)? {
             let rows = segment.rows();
             let row_bits = u64::from(rows.max(2).ilog2()) + 1;
             bits += rows * row_bits + (coded.high + 1) * row_bits;
@@ -117,7 +134,9 @@ fn main() -> Result<()> {
     if names.is_empty() {
         names = vec!["client_id".into(), "pathname".into()];
     }
+    let started = Instant::now();
     let store = Store::open(Options::new(dir))?;
+    println!("opened in {:.3} ms", 1e3 * started.elapsed().as_secs_f64());
     let table = store.snapshot().table("bench", "pageviews");
     let table = table.ok_or("no table bench.pageviews")?;
     let schema = table.meta().arrow.clone();
@@ -152,7 +171,11 @@ fn main() -> Result<()> {
                 &[equals(column, value)],
             )?;
         }
-        report(&table, "not there", &[equals(column, "no such value")])?;
+        let missing = match schema.field(column).data_type().is_integer() {
+            true => "1",
+            false => "no such value",
+        };
+        report(&table, "not there", &[equals(column, missing)])?;
         let Some((value, _)) = values.get(values.len() / 1000) else {
             continue;
         };

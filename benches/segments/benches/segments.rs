@@ -1,4 +1,6 @@
-//! Encoding, decoding and filtering of segments: `cargo bench --manifest-path benches/segments/Cargo.toml`.
+//! Encoding, decoding and filtering of segments, probes of unique keys, commits to the log:
+//! `cargo bench --manifest-path benches/segments/Cargo.toml [-- name]`. The disk is that of the temporary
+//! directory: a sync costs what it costs there.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringViewArray, UInt32Arr
 use arrow::datatypes::DataType;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use storno_storage::{
-    ColumnSpec, CompareOp, OnDuplicate, Options, Predicate, ScanRequest, SegmentScan,
+    ColumnSpec, CompareOp, KeySpec, OnDuplicate, Options, Predicate, ScanRequest, SegmentScan,
     SelectBuffers, Store, SyncMode, TableSnapshot, TableSpec, Value, WriteBatch,
 };
 
@@ -149,12 +151,14 @@ fn filter(criterion: &mut Criterion, store: &Store) {
     let compare = |column, op, value| Predicate::Compare { column, op, value };
     let country = compare(4, CompareOp::Eq, Value::Str("31".into()));
     let long = compare(5, CompareOp::Gt, Value::Int(600));
+    let rare = Value::Str("/articles/2025/some-page-77".into());
     let mut group = criterion.benchmark_group("filter");
     group.throughput(Throughput::Elements(ROWS.into()));
     for (name, predicates) in [
         ("a string", vec![country.clone()]),
         ("a number", vec![long.clone()]),
         ("both", vec![country, long]),
+        ("a rare string", vec![compare(3, CompareOp::Eq, rare)]),
     ] {
         let segments = segments(store, predicates);
         let mut buffers = SelectBuffers::default();
@@ -179,6 +183,84 @@ fn filter(criterion: &mut Criterion, store: &Store) {
     group.finish();
 }
 
+/// A table of one unique number, with the numbers below `ROWS` in a segment.
+fn keyed_table(store: &Store) -> TableSnapshot {
+    let mut spec = spec();
+    spec.name = "keyed".into();
+    spec.columns.truncate(3);
+    spec.unique_keys = vec![KeySpec {
+        name: "PRIMARY".into(),
+        columns: vec![2],
+    }];
+    store.create_table("bench", spec).expect("a table");
+    store
+        .snapshot()
+        .table("bench", "keyed")
+        .expect("it was created")
+}
+
+fn keyed_rows(table: &TableSnapshot, numbers: std::ops::Range<u32>) -> WriteBatch {
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(UInt32Array::from_iter_values(
+            numbers.clone().map(|n| n % 7),
+        )),
+        Arc::new(UInt32Array::from_iter_values(numbers.clone())),
+        Arc::new(UInt64Array::from_iter_values(numbers.map(mixed))),
+    ];
+    let rows = RecordBatch::try_new(Arc::clone(&table.meta().arrow), columns);
+    WriteBatch {
+        inserts: vec![(table.meta().id, rows.expect("fits the table"))],
+        deletes: vec![],
+        arrivals: Vec::new(),
+        on_duplicate: OnDuplicate::Skip,
+        sync: SyncMode::Written,
+    }
+}
+
+/// Commits of which every row is there already: what is left is the probe.
+fn probe(criterion: &mut Criterion, store: &Store) {
+    const PROBED: u32 = 10_000;
+    let table = keyed_table(store);
+    store.commit(keyed_rows(&table, 0..ROWS)).expect("a commit");
+    store.flush().expect("a flush");
+    let mut group = criterion.benchmark_group("probe");
+    group.throughput(Throughput::Elements(PROBED.into()));
+    let mut from = 0;
+    group.bench_function("10 k rows whose keys are in a segment", |bencher| {
+        bencher.iter(|| {
+            from = (from + PROBED) % (ROWS - PROBED);
+            let done = store.commit(keyed_rows(&table, from..from + PROBED));
+            assert_eq!(done.expect("a commit").rows_inserted, 0);
+        });
+    });
+    group.finish();
+}
+
+/// One commit after the other, each waited for.
+fn commit(criterion: &mut Criterion, store: &Store) {
+    let batch = rows(&table(store));
+    let mut group = criterion.benchmark_group("commit");
+    group.sample_size(20);
+    for count in [1, 1000] {
+        group.throughput(Throughput::Elements(count as u64));
+        for sync in [SyncMode::Durable, SyncMode::Written, SyncMode::Buffered] {
+            group.bench_function(format!("{count} rows, {sync:?}"), |bencher| {
+                bencher.iter(|| {
+                    let batch = WriteBatch {
+                        inserts: vec![(table(store).meta().id, batch.slice(0, count))],
+                        deletes: vec![],
+                        arrivals: Vec::new(),
+                        on_duplicate: OnDuplicate::Fail,
+                        sync,
+                    };
+                    store.commit(batch).expect("a commit")
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
 fn all(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a directory");
     let mut options = Options::new(dir.path().join("data"));
@@ -189,6 +271,8 @@ fn all(criterion: &mut Criterion) {
     encode(criterion, &store);
     decode(criterion, &store);
     filter(criterion, &store);
+    probe(criterion, &store);
+    commit(criterion, &store);
 }
 
 criterion_group!(benches, all);

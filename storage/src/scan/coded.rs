@@ -243,13 +243,8 @@ impl SegmentScan {
         self.reader()?.number_values(self.stored(column)?)
     }
 
-    /// Hashes of the entries of a dictionary of strings, by position, in place of what `out` holds. Equal
-    /// strings have equal hashes in all segments of a store.
-    pub fn hashes(&self, column: usize, out: &mut Vec<u64>) -> Result<()> {
-        self.reader()?.hashes(self.stored(column)?, out)
-    }
-
-    /// The hashes of some of the entries; only their part of the dictionary is touched.
+    /// The hashes of some entries (positions in the dictionary) of a dictionary of strings, in place of what `out`
+    /// holds; only their part of it is touched. Equal strings have equal hashes in all segments of a store.
     pub fn hashes_of(
         &self,
         column: usize,
@@ -289,7 +284,7 @@ impl SegmentScan {
         blocks.chunks(size).map(part).collect()
     }
 
-    /// The hash that `hashes` has for a string.
+    /// The hash that `hashes_of` has for a string.
     pub fn string_hash(&self, string: &[u8]) -> Result<u64> {
         Ok(self.reader()?.string_hash(string))
     }

@@ -26,6 +26,19 @@ impl Codes for ColumnCodes<'_> {
     }
 }
 
+/// The codes of its runs, none where it is not laid out in runs.
+struct RunValues<'a>(&'a ColumnCodes<'a>);
+
+impl Codes for RunValues<'_> {
+    fn read<T: Lane>(&self, out: &mut Vec<T>) -> Result<()> {
+        let ColumnCodes(reader, column, block) = *self.0;
+        if !reader.run_values((column, block), out)? {
+            out.clear();
+        }
+        Ok(())
+    }
+}
+
 /// The rows of `rows` of a block whose codes are in all the sets.
 pub(super) fn select(
     reader: &SegmentReader,
@@ -45,17 +58,33 @@ pub(super) fn select(
             ends,
             passing,
         } = buffers;
-        selection = if reader.code_runs((*column, block), runs, ends)? {
+        let codes = ColumnCodes(reader, *column, block);
+        selection = if has_none(&codes, (set, high), lanes)? {
+            Selection::Picked(Vec::new())
+        } else if reader.code_runs((*column, block), runs, ends)? {
             keep_runs(selection, runs, ends, |code| set.contains(code))
         } else {
-            let lanes = lanes.read(&ColumnCodes(reader, *column, block), high)?;
-            keep(selection, lanes, set, passing)
+            keep(selection, lanes.read(&codes, high)?, set, passing)
         };
         if selection.len() == 0 {
             break;
         }
     }
     Ok(selection)
+}
+
+/// Whether no run of a block has a code of a set of one range: most blocks have no row with a rare value, though
+/// their bounds do not say so. Other sets and blocks are not looked at.
+fn has_none(
+    codes: &ColumnCodes<'_>,
+    (set, high): (&CodeSet, u64),
+    lanes: &mut LaneBuffer,
+) -> Result<bool> {
+    let Some(range) = set.single_range() else {
+        return Ok(false);
+    };
+    let values = lanes.read(&RunValues(codes), high)?;
+    Ok(!values.is_empty() && !values.any_within(range))
 }
 
 /// So many ranges are faster tested one after the other, many rows at a time.
@@ -216,6 +245,8 @@ mod tests {
                 let lanes = Lanes::Words(&codes);
                 let kept = keep(before.clone(), lanes, &set, &mut passing);
                 prop_assert_eq!(rows(&kept), expected.clone());
+                let any = codes.iter().any(|&code| in_set(code.into()));
+                prop_assert_eq!(lanes.any_within((from, from + length)), any);
                 let by_runs = keep_runs(before, &values, &ends, |c| set.contains(c.into()));
                 prop_assert_eq!(rows(&by_runs), expected);
             }

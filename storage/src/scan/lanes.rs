@@ -99,6 +99,15 @@ impl Lanes<'_> {
         })
     }
 
+    pub(crate) fn is_empty(self) -> bool {
+        each!(self, lanes => lanes.is_empty())
+    }
+
+    /// Whether any lane is between two numbers.
+    pub(crate) fn any_within(self, (from, to): (u64, u64)) -> bool {
+        each!(self, lanes => any_within(lanes, (from, to)))
+    }
+
     /// Puts a 1 for every row whose lane is between two numbers, a 0 for others.
     pub(crate) fn within(self, (from, to): (u64, u64), rows: Range<usize>, out: &mut Vec<u8>) {
         each!(self, lanes => within(lanes.get(rows).unwrap_or_default(), (from, to), out));
@@ -157,6 +166,16 @@ fn narrowed<N: Lane>((from, to): (u64, u64)) -> Option<(N, N)> {
     let from_lane = N::try_from(from).ok()?;
     let to = N::try_from(to).map_or_else(|_| N::wrap(u64::MAX).into(), Into::into);
     (from <= to).then(|| (from_lane, N::wrap(to - from)))
+}
+
+#[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]
+fn any_within<N: Lane>(lanes: &[N], range: (u64, u64)) -> bool {
+    let Some((from, length)) = narrowed::<N>(range) else {
+        return false;
+    };
+    // Without an early end, so that it is done in wide registers.
+    let hit = |any: bool, lane: &N| any | (lane.wrapping_sub(from) <= length);
+    lanes.iter().fold(false, hit)
 }
 
 #[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma"))]

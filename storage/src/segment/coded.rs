@@ -134,6 +134,16 @@ impl SegmentReader {
         self.with_codes(column, block, |codes| codes.runs(values, ends))
     }
 
+    /// The codes of the runs of a block, some perhaps several times; `false` when the block is not laid out
+    /// in runs.
+    pub(crate) fn run_values<T: Lane>(
+        &self,
+        (column, block): (usize, usize),
+        values: &mut Vec<T>,
+    ) -> Result<bool> {
+        self.with_codes(column, block, |codes| codes.run_values(values))
+    }
+
     /// The sum of a block's values and how many are not NULL, where it is kept.
     pub(crate) fn block_sum(&self, column: usize, block: usize) -> Result<Option<(i128, u64)>> {
         let Encoding::Frame { base, scale } = self.column(column)?.encoding else {

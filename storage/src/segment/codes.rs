@@ -205,6 +205,16 @@ impl<'a> CodeBlock<'a> {
         Ok(true)
     }
 
+    /// The codes of the runs without where they are: quickly, and enough to see that none is wanted. `false`
+    /// when the block is not laid out in runs.
+    pub(crate) fn run_values<T: Lane>(&self, values: &mut Vec<T>) -> Result<bool, Malformed> {
+        if self.shape.layout == Layout::Packed {
+            return Ok(false);
+        }
+        self.unpack(self.shape.runs as usize, values)?;
+        Ok(true)
+    }
+
     fn starts(&self) -> impl Iterator<Item = u32> {
         let (starts, _) = self.heads.as_chunks();
         starts.iter().map(|&start| u16::from_le_bytes(start).into())

@@ -308,7 +308,8 @@ fn group_codes(segment: &SegmentScan, groups: &mut Groups) {
         }
     }
     let mut hashes = Vec::new();
-    segment.hashes(2, &mut hashes).unwrap();
+    let entries = page.high as usize + 1 - usize::from(page.null_code);
+    segment.hashes_of(2, 0..entries, &mut hashes).unwrap();
     for (code, (count, sum)) in sums.into_iter().enumerate().filter(|(_, s)| s.0 > 0) {
         let entry = if page.null_code {
             code.checked_sub(1)
