@@ -14,6 +14,7 @@ mod key;
 mod key_rules;
 mod options;
 mod table;
+mod wider;
 
 pub use alter::AlterTable;
 pub use altered::Altered;

@@ -9,7 +9,8 @@ mod field;
 mod lines;
 mod rows;
 mod statement;
+mod window;
 
-pub(crate) use lines::Window;
 pub(crate) use rows::{LoadWriter, Progress};
 pub(crate) use statement::{LoadStatement, OnRepeatedKey};
+pub(crate) use window::Window;

@@ -7,6 +7,7 @@ mod alter;
 mod assign;
 mod change;
 mod command;
+mod create_select;
 mod diagnostics;
 mod insert;
 mod kill;
@@ -336,6 +337,7 @@ impl Session {
             Command::Release(name) => self.savepoints()?.release(&name).map(|()| done(0)),
             Command::AlterUser => self.alter_user(&lexed).await,
             Command::Nothing => Ok(done(0)),
+            Command::CreateSelect(create) => Box::pin(self.create_select(&lexed, create)).await,
             Command::Kill => self.kill_statement(&lexed).await,
             Command::Prepare => self.prepare_named(&lexed).await,
             Command::Execute => self.execute_named(&lexed).await,

@@ -1,10 +1,10 @@
 //! LOAD DATA [LOCAL] INFILE of a session: what may be read, the thread that reads it, what the client
 //! is told.
 //!
-//! A load outside a transaction is committed as one, up to `loader::COMMIT_BYTES`; what is larger is
-//! committed in parts of that size, each of them durable. Inside a transaction, and with REPLACE, all
-//! rows wait in memory for the end of the file.
+//! A load outside a transaction is one commit, of any size, in bounded memory. Inside a transaction, and
+//! with REPLACE, all rows wait in memory for the end of the file.
 
+mod committer;
 mod loader;
 mod source;
 
