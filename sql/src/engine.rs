@@ -226,6 +226,8 @@ fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionSt
         .build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(options.threads.max(1))
+        // Our scans hand out their work themselves.
+        .with_round_robin_repartition(false)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     Ok(SessionStateBuilder::new()

@@ -35,6 +35,8 @@ fn spec() -> TableSpec {
             name: "event".into(),
             columns: vec![2],
         }],
+        event_key: None,
+        retention: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }
@@ -82,6 +84,7 @@ fn insert(store: &Store, from: usize, count: usize, on_duplicate: OnDuplicate) -
     let done = store.commit(WriteBatch {
         inserts: vec![(table.meta().id, rows(&table, from, count))],
         deletes: Vec::new(),
+        arrivals: Vec::new(),
         on_duplicate,
         sync: SyncMode::Durable,
     })?;
@@ -124,6 +127,7 @@ fn delete_site(store: &Store) -> Result<u64> {
             rows: chosen,
             if_gone: IfGone::Ignore,
         }],
+        arrivals: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Durable,
     })?;

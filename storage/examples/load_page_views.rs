@@ -56,6 +56,8 @@ fn spec(schema: &SchemaRef) -> Result<TableSpec> {
         sort_key: key.clone(),
         shard_key: key,
         unique_keys: vec![],
+        event_key: None,
+        retention: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     })
@@ -82,6 +84,7 @@ fn commit(store: &Store, table: &TableSnapshot, batches: Vec<RecordBatch>) -> Re
     let batch = WriteBatch {
         inserts: batches.into_iter().map(|batch| (id, batch)).collect(),
         deletes: vec![],
+        arrivals: vec![],
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Durable,
     };

@@ -75,6 +75,8 @@ fn spec() -> TableSpec {
         sort_key: vec![0, 1],
         shard_key: vec![0],
         unique_keys: vec![],
+        event_key: None,
+        retention: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }
@@ -144,6 +146,7 @@ fn insert(table: &TableSnapshot, rows: RecordBatch) -> WriteBatch {
     WriteBatch {
         inserts: vec![(table.meta().id, rows)],
         deletes: Vec::new(),
+        arrivals: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Durable,
     }

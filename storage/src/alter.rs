@@ -19,7 +19,7 @@ pub enum ColumnOrigin {
 /// How a table is to look. Nothing is rewritten: it takes as long as one write to the disk.
 ///
 /// Sort key and shard key must consist of the columns they had; a unique key must be one that was there,
-/// under whatever name. Keys that are missing are dropped.
+/// under whatever name, or one of columns that are there. Keys that are missing are dropped.
 #[derive(Debug, Clone)]
 pub struct Alteration {
     pub spec: TableSpec,

@@ -9,6 +9,7 @@ use arrow::compute;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 
 use crate::engine::Bulk;
+use crate::events::Arriving;
 use crate::format::FileId;
 use crate::history::History;
 use crate::home::Home;
@@ -51,8 +52,14 @@ pub struct Delete {
 /// may have the unique key of one that is deleted.
 #[derive(Debug)]
 pub struct WriteBatch {
-    /// The batch must have exactly the table's arrow schema.
+    /// The batch must have exactly the table's arrow schema. In a table with an event key the rows stay
+    /// whether or not their events are known, and the events are known from then on: for rows that take
+    /// the place of others.
     pub inserts: Vec<(TableId, RecordBatch)>,
+    /// Rows that come from outside: as `inserts`, but in a table with an event key those whose event is
+    /// known, from earlier commits or from rows before them, are left out and counted. They follow the
+    /// `inserts` in order and in the numbers that errors give.
+    pub arrivals: Vec<(TableId, RecordBatch)>,
     /// At most one for each table.
     pub deletes: Vec<Delete>,
     pub on_duplicate: OnDuplicate,
@@ -60,13 +67,24 @@ pub struct WriteBatch {
 }
 
 /// What a commit did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// Of the newest commit when no row was inserted or deleted.
     pub sequence: u64,
     pub rows_inserted: u64,
+    /// Rows left out, for a unique key or an event key.
     pub rows_skipped: u64,
     pub rows_deleted: u64,
+    /// Those left out for their event key: per element of `WriteBatch::arrivals` the numbers of the rows,
+    /// ascending.
+    pub resent: Vec<Vec<u32>>,
+}
+
+impl Commit {
+    /// Rows left out because their event was known.
+    pub fn rows_resent(&self) -> u64 {
+        self.resent.iter().map(|rows| rows.len() as u64).sum()
+    }
 }
 
 /// One insert, ready for the writer.
@@ -88,6 +106,8 @@ pub(crate) struct PreparedInsert {
     /// Per unique key, per row.
     pub(crate) keys: Vec<Vec<Option<KeyHash>>>,
     pub(crate) probe: Probe,
+    /// In a table with an event key.
+    pub(crate) events: Option<Arriving>,
 }
 
 /// What the segments that the submitting thread saw have of an insert's keys.
@@ -101,7 +121,10 @@ pub(crate) struct Probe {
 
 #[derive(Debug)]
 pub(crate) struct PreparedCommit {
+    /// Inserts, then arrivals.
     pub(crate) inserts: Vec<PreparedInsert>,
+    /// How many of them are arrivals.
+    pub(crate) arrivals: usize,
     pub(crate) deletes: Vec<Delete>,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) sync: SyncMode,
@@ -112,12 +135,14 @@ pub(crate) struct PreparedCommit {
 impl PreparedCommit {
     /// Prepares a commit for the log, or, when `is_bulk`, without what the log would hold of its rows.
     pub(crate) fn new(snapshot: &Snapshot, batch: WriteBatch, is_bulk: bool) -> Result<Self> {
-        let prepare = |(table, rows): (TableId, RecordBatch)| {
+        let arrivals = batch.arrivals.len();
+        let prepare = |((table, rows), arrives): ((TableId, RecordBatch), bool)| {
             let table = snapshot.version.table(table)?;
             let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
             let (rows, bytes) = compact_sized(&meta.arrow, fit(&meta, &rows)?)?;
             let keys = snapshot.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
             let probe = Probe::new(snapshot, table, &rows, &keys)?;
+            let events = Arriving::prepare(&snapshot.hasher, table, &rows, arrives)?;
             Ok(PreparedInsert {
                 body: match is_bulk {
                     true => Vec::new(),
@@ -132,11 +157,12 @@ impl PreparedCommit {
                 rows,
                 keys,
                 probe,
+                events,
             })
         };
-        let inserts = batch
-            .inserts
-            .into_iter()
+        let inserts = batch.inserts.into_iter().map(|insert| (insert, false));
+        let inserts = inserts
+            .chain(batch.arrivals.into_iter().map(|insert| (insert, true)))
             .map(prepare)
             .collect::<Result<Vec<_>>>()?;
         let mut tables = BTreeSet::new();
@@ -145,6 +171,7 @@ impl PreparedCommit {
         }
         let prepared = Self {
             inserts,
+            arrivals,
             deletes: batch.deletes,
             on_duplicate: batch.on_duplicate,
             sync: batch.sync,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow::array::RecordBatch;
+
 /// Result of every fallible storage call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -50,6 +52,14 @@ pub enum Error {
         key: String,
         batch: usize,
         row: usize,
+    },
+    /// Rows that are there repeat a value of a key that the table was to get.
+    #[error("two rows have the same value of the new key {key}")]
+    NotUnique {
+        table: TableName,
+        key: String,
+        /// The value: one row of the key's columns.
+        row: RecordBatch,
     },
     /// Rows to be deleted or replaced had been deleted since they were read: the statement has to read
     /// them again.

@@ -1,5 +1,7 @@
 //! Retention: the rows below a bound of a column, found by the zones as far as they tell, so that most of
-//! what is old is never read. When that is due is the caller's to know: the store has no calendar.
+//! what is old is never read. When that is due is known to the caller, or to `Retention` (engine/retention).
+
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -7,6 +9,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use roaring::RoaringBitmap;
 
 use crate::commit::{Delete, IfGone, OnDuplicate, WriteBatch};
+use crate::format::FileId;
 use crate::segment::{BLOCK_ROWS, Bounds, ColumnCursor, Zone};
 use crate::version::LiveSegment;
 use crate::{Error, Result, RowSelection, Store, SyncMode, TableSnapshot};
@@ -27,6 +30,32 @@ fn share(zone: &Zone, bound: i64) -> Share {
     }
 }
 
+/// What is below a bound.
+#[derive(Debug)]
+pub(crate) struct Expired {
+    /// Segments that have no other rows, but for deleted ones.
+    pub(crate) segments: Vec<FileId>,
+    /// Of the others, the rows.
+    pub(crate) rows: RowSelection,
+    /// Why some segments could not be looked at.
+    pub(crate) unreadable: Vec<Error>,
+}
+
+impl Expired {
+    /// Has the rows of the segments chosen row by row.
+    pub(crate) fn put_back(&mut self, chosen: impl Fn(FileId) -> bool) {
+        let table = Arc::clone(&self.rows.snapshot.table);
+        for (segment, rows) in table.segments.iter().zip(&mut self.rows.rows) {
+            let file = segment.record.file;
+            if self.segments.contains(&file) && chosen(file) {
+                rows.insert_range(0..segment.record.rows as u32);
+                *rows -= &*segment.deleted;
+            }
+        }
+        self.segments.retain(|&file| !chosen(file));
+    }
+}
+
 impl Store {
     /// Deletes the rows of a table whose `column` (a position: integers, dates in days, moments in
     /// microseconds) is below `bound`; how many. NULLs stay. The space is given back by the rewrites that
@@ -44,6 +73,7 @@ impl Store {
                 rows,
                 if_gone: IfGone::Ignore,
             }],
+            arrivals: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync: SyncMode::Durable,
         })?;
@@ -54,6 +84,18 @@ impl Store {
 impl TableSnapshot {
     /// The rows whose `column` is below `bound`. Reads only blocks that have rows on both sides.
     pub fn rows_below(&self, column: usize, bound: i64) -> Result<RowSelection> {
+        let mut found = self.expired(column, bound)?;
+        match found.unreadable.pop() {
+            Some(error) => Err(error),
+            None => {
+                found.put_back(|_| true);
+                Ok(found.rows)
+            }
+        }
+    }
+
+    /// The same, whole segments apart. Segments that cannot be read are left out.
+    pub(crate) fn expired(&self, column: usize, bound: i64) -> Result<Expired> {
         let fields = self.meta().arrow.fields();
         let data_type = fields.get(column).map(|f| f.data_type());
         let fits = data_type.is_some_and(|t| {
@@ -64,10 +106,20 @@ impl TableSnapshot {
                 "a bound of a column that is not counted".into(),
             ));
         }
+        let (mut segments, mut unreadable) = (Vec::new(), Vec::new());
         let mut selection = self.selection();
         let mut homes = selection.rows.iter_mut();
         for (segment, rows) in self.table.segments.iter().zip(&mut homes) {
-            self.segment_below(segment, (column, bound), rows)?;
+            if let Err(error) = self.segment_below(segment, (column, bound), rows) {
+                unreadable.push(error);
+                rows.clear();
+                continue;
+            }
+            *rows |= &*segment.deleted;
+            if rows.len() == segment.record.rows {
+                segments.push(segment.record.file);
+                rows.clear();
+            }
             *rows -= &*segment.deleted;
         }
         for (memtable, rows) in self.table.memtables().zip(homes) {
@@ -80,7 +132,11 @@ impl TableSnapshot {
             }
             *rows -= &**memtable.deleted();
         }
-        Ok(selection)
+        Ok(Expired {
+            segments,
+            rows: selection,
+            unreadable,
+        })
     }
 
     fn segment_below(

@@ -13,9 +13,11 @@ use arrow::array::Array;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use crate::TableId;
+use crate::events::{RunKey, RunReader, sorted_probe};
 use crate::format::{ByteReader, FileId, Seal};
 use crate::fs::{FileSystem, SimFs};
-use crate::manifest::{SegmentRecord, WalRecord, decode_manifest};
+use crate::history::ColumnId;
+use crate::manifest::{RunRecord, SegmentRecord, WalRecord, decode_manifest};
 use crate::segment::{ChunkCache, ColumnCursor, SegmentReader, segment_summary};
 use crate::wal::{decode_batch, read_wal};
 
@@ -134,6 +136,44 @@ fn read_codes(reader: &SegmentReader, (column, block): (usize, usize)) {
     let _ = reader.first_in_block(column, block, 0..reader.block_rows(block), |code| code > 3);
 }
 
+/// A run of event keys.
+pub fn events(file: &[u8]) {
+    let seal = header_seal(file);
+    let fs = SimFs::new(0);
+    let path = Path::new("/run");
+    let written = fs.create(path).and_then(|f| f.write_at(0, file));
+    let trailer = ByteReader::new(
+        file.get(file.len().saturating_sub(16)..)
+            .unwrap_or_default(),
+    );
+    let (Ok(()), Ok(checksum)) = (written, trailer.clone().u64()) else {
+        return;
+    };
+    let key = RunKey {
+        table: TableId(1),
+        columns: vec![ColumnId(1)],
+        secret: 1,
+    };
+    let hashes: Vec<_> = (0..64u128).map(|n| Some(n << 122)).collect();
+    // The number of keys is the first thing that is compared: try what small files can have.
+    for keys in 0..=64 {
+        let record = RunRecord {
+            file: seal.file,
+            keys,
+            bytes: file.len() as u64,
+            first_arrival: 0,
+            last_arrival: 0,
+            checksum,
+        };
+        unchecked(|| {
+            if let Ok(run) = RunReader::open(&fs, path, seal, (&record, &key)) {
+                let _ = run.find(&sorted_probe(&hashes), &mut [false; 64]);
+                let _ = run.check();
+            }
+        });
+    }
+}
+
 /// The numbers in a file header, so that they need not be guessed.
 fn header_seal(file: &[u8]) -> Seal {
     let mut reader = ByteReader::new(file.get(16..32).unwrap_or_default());
@@ -174,6 +214,7 @@ fn every_type() -> Schema {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::events::RunWriter;
     use crate::format::{FileHeader, FileKind};
     use crate::segment::SegmentWriter;
     use crate::testing::arbitrary_batch;
@@ -208,6 +249,28 @@ mod tests {
             segment(&file);
             mutate(&mut file, &changes);
             segment(&file);
+        }
+
+        #[test]
+        fn a_run_with_changed_bytes_and_right_checksums_does_no_harm(
+            keys in vec(any::<u64>(), 1..200), changes in vec(any::<(Index, u8)>(), 1..4),
+        ) {
+            let fs = SimFs::new(1);
+            let path = Path::new("/run");
+            let seal = Seal { database: 1, file: FileId(2) };
+            let key = RunKey { table: TableId(1), columns: vec![ColumnId(1)], secret: 1 };
+            let mut sorted: Vec<u128> = keys.iter().map(|&key| u128::from(key) << 32).collect();
+            sorted.sort_unstable();
+            let mut file = Vec::new();
+            unchecked(|| {
+                let mut writer = RunWriter::create(&fs, path, seal, &key, 300).unwrap();
+                sorted.iter().for_each(|&key| writer.push(key).unwrap());
+                writer.finish().unwrap();
+                file = fs.read(path).unwrap();
+            });
+            events(&file);
+            mutate(&mut file, &changes);
+            events(&file);
         }
 
         #[test]

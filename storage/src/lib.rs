@@ -12,11 +12,13 @@
 
 mod aggregate;
 mod alter;
+mod care;
 mod check;
 mod column_type;
 mod commit;
 mod engine;
 mod error;
+mod events;
 mod expire;
 mod format;
 pub mod fs;
@@ -52,6 +54,7 @@ pub use aggregate::{
     KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker, integer_array,
 };
 pub use alter::{Alteration, ColumnOrigin};
+pub use care::{CareStats, Quarantined};
 pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
 pub use engine::{Activity, StepActivity};
@@ -64,7 +67,9 @@ pub use scan::{
     BlockRows, CodeSet, CodedColumn, CodedScan, Meaning, Morsel, Rows, Scan, ScanRequest,
     ScanStats, SegmentScan, SelectBuffers,
 };
-pub use schema::{ColumnSpec, KeySpec, TableId, TableMeta, TableSpec};
+pub use schema::{
+    ColumnSpec, EventKeySpec, Keep, KeySpec, Retention, TableId, TableMeta, TableSpec,
+};
 pub use segment::Lane;
 pub use selection::RowSelection;
 pub use snapshot::{Duplicate, Snapshot, TableSnapshot};

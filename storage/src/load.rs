@@ -32,7 +32,11 @@ pub struct Load {
 impl Load {
     pub(crate) fn new(store: Store, table: TableId, on_duplicate: OnDuplicate) -> Result<Self> {
         let snapshot = store.snapshot();
-        snapshot.version.table(table)?;
+        let meta = &snapshot.version.table(table)?.meta;
+        if meta.spec.event_key.is_some() {
+            let what = "a load into a table with an event key";
+            return Err(Error::NotSupported(what.into()));
+        }
         Ok(Self {
             store,
             table,
@@ -66,6 +70,7 @@ impl Load {
         WriteBatch {
             inserts: waiting.into_iter().map(|rows| (self.table, rows)).collect(),
             deletes: Vec::new(),
+            arrivals: Vec::new(),
             on_duplicate: self.on_duplicate,
             sync: SyncMode::Durable,
         }

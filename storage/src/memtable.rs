@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use roaring::RoaringBitmap;
 
 use crate::Result;
+use crate::events::RecentEvents;
 use crate::format::FileId;
 use crate::history::Conversion;
 use crate::home::{Home, Place};
@@ -26,6 +27,8 @@ pub(crate) struct Memtable {
     deleted: Arc<RoaringBitmap>,
     /// Unique keys of the rows, and perhaps of later ones.
     keys: Arc<RecentKeys>,
+    /// The same of event keys, and when they came.
+    events: Arc<RecentEvents>,
     /// In order of arrival; their schemas only agree in the types. Small chunks are joined as they come, each at most about half as long as
     /// the one before, so that there are few of them and each row is copied few times.
     chunks: Vec<Arc<RecordBatch>>,
@@ -45,6 +48,7 @@ impl Memtable {
             first: arrived,
             deleted: Arc::default(),
             keys: Arc::default(),
+            events: Arc::default(),
             chunks: Vec::new(),
             rows: 0,
             bytes: 0,
@@ -61,10 +65,23 @@ impl Memtable {
         &self.keys
     }
 
+    pub(crate) fn events(&self) -> &RecentEvents {
+        &self.events
+    }
+
+    /// The same rows, none of whose events is known.
+    pub(crate) fn without_events(&self) -> Self {
+        Self {
+            events: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     /// A copy that can grow another way.
     pub(crate) fn fork(&self) -> Self {
         Self {
             keys: Arc::new(self.keys.fork()),
+            events: Arc::new(self.events.fork()),
             ..self.clone()
         }
     }

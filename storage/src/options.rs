@@ -38,6 +38,10 @@ pub struct Options {
     pub shards: u32,
     /// Bytes of decoded dictionaries kept for later scans.
     pub dictionary_cache_bytes: usize,
+    /// How fast files are read in the background to compare them with their checksums; 0: not at all.
+    pub scrub_bytes_per_second: u64,
+    /// From the beginning of one pass through all files to that of the next, if it is over by then.
+    pub scrub_interval: Duration,
 }
 
 impl Options {
@@ -49,6 +53,8 @@ impl Options {
             segment_rows: 1 << 20,
             shards: 8,
             dictionary_cache_bytes: 256 << 20,
+            scrub_bytes_per_second: 8 << 20,
+            scrub_interval: Duration::from_secs(7 * 86_400),
         }
     }
 
@@ -65,9 +71,13 @@ impl Options {
     }
 }
 
-/// Monotonic time since some fixed moment.
+/// The time, for waiting and for the calendar.
 pub trait Clock: Send + Sync + fmt::Debug {
+    /// Monotonic time since some fixed moment.
     fn now(&self) -> Duration;
+
+    /// Time since 1970, which people set and may set back.
+    fn wall(&self) -> Duration;
 }
 
 /// Where background work runs.
@@ -126,9 +136,17 @@ impl Clock for SystemClock {
     fn now(&self) -> Duration {
         self.0.elapsed()
     }
+
+    fn wall(&self) -> Duration {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.unwrap_or_default()
+    }
 }
 
-/// A clock that moves when told to.
+/// Where the calendar of a `ManualClock` begins: 2026-01-01.
+const MANUAL_START: Duration = Duration::from_secs(1_767_225_600);
+
+/// A clock that moves when told to, from 2026-01-01 on.
 #[derive(Debug, Default)]
 pub struct ManualClock(Mutex<Duration>);
 
@@ -141,5 +159,9 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Duration {
         *self.0.lock()
+    }
+
+    fn wall(&self) -> Duration {
+        MANUAL_START + self.now()
     }
 }

@@ -4,12 +4,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::{filter_record_batch, not};
+use arrow::error::ArrowError;
 use roaring::RoaringBitmap;
 
 use crate::commit::{Delete, IfGone, WriteBatch, fit};
+use crate::events::Arriving;
 use crate::format::FileId;
-use crate::keys::key_columns;
+use crate::keys::{KeySet, key_columns};
 use crate::memtable::Memtable;
 use crate::rows::compact;
 use crate::version::TableVersion;
@@ -27,6 +30,8 @@ pub struct PendingChanges {
     /// Deleted rows of the snapshot.
     deletes: RowSelection,
     if_gone: IfGone,
+    /// Events that have come in this transaction, those of its other rows not among them.
+    arrived: Arc<KeySet>,
 }
 
 impl Clone for PendingChanges {
@@ -37,6 +42,7 @@ impl Clone for PendingChanges {
             rows: self.rows.fork(),
             deletes: self.deletes.clone(),
             if_gone: self.if_gone,
+            arrived: Arc::clone(&self.arrived),
         }
     }
 }
@@ -49,6 +55,7 @@ impl TableSnapshot {
             rows: Memtable::starting_at(PENDING),
             deletes: self.selection(),
             if_gone: IfGone::Ignore,
+            arrived: Arc::default(),
         }
     }
 }
@@ -67,11 +74,37 @@ impl PendingChanges {
         self.rows.bytes()
     }
 
+    /// Adds rows that come from outside: as `insert`, but in a table with an event key those are left out
+    /// whose event is known to the table or to the transaction. The numbers of those rows, ascending. The
+    /// commit looks again: others may have come by then.
+    pub fn arrive(&mut self, rows: &RecordBatch) -> Result<Vec<u32>> {
+        let (meta, hasher) = (self.base.meta(), &self.base.hasher);
+        let rows = fit(meta, rows)?;
+        let Some(events) = Arriving::prepare(hasher, &self.base.table, rows, true)? else {
+            self.insert(rows)?;
+            return Ok(Vec::new());
+        };
+        let mut seen = events.repeated(&self.base.table)?;
+        self.rows.events().find(&events.hashes, &mut seen);
+        let keep: Vec<bool> = seen.iter().map(|seen| !seen).collect();
+        Arc::make_mut(&mut self.arrived).extend(events.kept(&keep).into_iter().flatten());
+        let kept = filter_record_batch(rows, &keep.into());
+        self.insert(&kept.map_err(invalid)?)?;
+        let numbered = (0u32..).zip(seen);
+        Ok(numbered
+            .filter_map(|(row, seen)| seen.then_some(row))
+            .collect())
+    }
+
     /// Adds rows, which must have exactly the table's arrow schema. Unique keys are not looked at:
-    /// `TableSnapshot::find_duplicates` is for that.
+    /// `TableSnapshot::find_duplicates` is for that. In a table with an event key they stay whether or not
+    /// their events are known.
     pub fn insert(&mut self, rows: &RecordBatch) -> Result<()> {
         let meta = self.base.meta();
         let rows = compact(&meta.arrow, fit(meta, rows)?)?;
+        if let Some(events) = self.events_of(&rows)? {
+            self.rows.events().add(&events.hashes, 0);
+        }
         let unique = key_columns(&self.base.table.history, &meta.spec.unique_keys);
         let keys = self.base.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
         for (key, hashes) in unique.iter().zip(&keys) {
@@ -79,6 +112,10 @@ impl PendingChanges {
         }
         self.rows = self.rows.append(&meta.arrow, &[rows], 0, FileId(0))?;
         Ok(())
+    }
+
+    fn events_of(&self, rows: &RecordBatch) -> Result<Option<Arriving>> {
+        Arriving::prepare(&self.base.hasher, &self.base.table, rows, false)
     }
 
     /// Deletes rows chosen in `snapshot()`, or in an earlier one of the same transaction.
@@ -157,7 +194,19 @@ impl PendingChanges {
     /// fail as the strictest of the statements asked.
     pub fn add_to(&self, batch: &mut WriteBatch) -> Result<()> {
         for rows in self.inserted()? {
-            batch.inserts.push((self.table(), rows));
+            let Some(events) = self.events_of(&rows)? else {
+                batch.inserts.push((self.table(), rows));
+                continue;
+            };
+            let arrived = |hash: &Option<_>| hash.is_some_and(|hash| self.arrived.contains(&hash));
+            let arrived = BooleanArray::from_iter(events.hashes.iter().map(|h| Some(arrived(h))));
+            let others = not(&arrived).map_err(invalid)?;
+            for (mask, list) in [(others, &mut batch.inserts), (arrived, &mut batch.arrivals)] {
+                let rows = filter_record_batch(&rows, &mask).map_err(invalid)?;
+                if rows.num_rows() > 0 {
+                    list.push((self.table(), rows));
+                }
+            }
         }
         if !self.deletes.is_empty() {
             batch.deletes.push(Delete {
@@ -167,4 +216,8 @@ impl PendingChanges {
         }
         Ok(())
     }
+}
+
+fn invalid(error: ArrowError) -> Error {
+    Error::Invalid(error.to_string())
 }

@@ -30,6 +30,45 @@ pub struct KeySpec {
     pub columns: Vec<usize>,
 }
 
+/// Columns whose values name an event: a row that arrives with the values of one that arrived within the
+/// window is left out, whatever has become of that one. A row with a NULL in any of them always stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventKeySpec {
+    /// Positions in key order.
+    pub columns: Vec<usize>,
+    /// How long an event is remembered at least. It may be an eighth longer.
+    pub retain_days: u32,
+}
+
+impl EventKeySpec {
+    /// The window when none is asked for.
+    pub const RETAIN_DAYS: u32 = 35;
+    /// Longest window: a hundred years.
+    pub const RETAIN_DAYS_MAX: u32 = 36_500;
+
+    /// In seconds.
+    pub(crate) fn window(&self) -> u64 {
+        u64::from(self.retain_days) * 86_400
+    }
+}
+
+/// How long rows stay without anybody deleting them, and on the disk after that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Rows are deleted when they are older than this, seldom more than an hour later.
+    pub keep: Option<Keep>,
+    /// Rows that have been deleted for so many seconds are removed from the files.
+    pub erase_after: Option<u64>,
+}
+
+/// Rows are kept while the time in a column is less than so many seconds ago. NULLs stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// A position: a date or a moment (UTC).
+    pub column: usize,
+    pub seconds: u64,
+}
+
 /// What `Store::create_table` is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableSpec {
@@ -40,6 +79,8 @@ pub struct TableSpec {
     /// Rows are placed by these columns. May be empty.
     pub shard_key: Vec<usize>,
     pub unique_keys: Vec<KeySpec>,
+    pub event_key: Option<EventKeySpec>,
+    pub retention: Retention,
     /// An integer column that `Store::reserve_ids` counts for.
     pub auto_increment: Option<usize>,
     /// Opaque to storage.
@@ -70,6 +111,7 @@ impl TableSpec {
             }
         }
         let keys = self.unique_keys.iter().map(|k| &k.columns);
+        let keys = keys.chain(self.event_key.iter().map(|k| &k.columns));
         for key in keys.chain([&self.sort_key, &self.shard_key]) {
             let different: BTreeSet<_> = key.iter().collect();
             if different.len() != key.len() || key.iter().any(|&c| c >= self.columns.len()) {
@@ -78,6 +120,21 @@ impl TableSpec {
         }
         if self.unique_keys.iter().any(|k| k.columns.is_empty()) {
             return invalid("a unique key has no columns".into());
+        }
+        if let Some(key) = &self.event_key
+            && (key.columns.is_empty()
+                || !(1..=EventKeySpec::RETAIN_DAYS_MAX).contains(&key.retain_days))
+        {
+            return invalid("an event key needs columns and a window of 1 day to 100 years".into());
+        }
+        let kept = self
+            .retention
+            .keep
+            .map(|keep| self.columns.get(keep.column));
+        let is_time =
+            |c: &ColumnSpec| matches!(c.data_type, DataType::Date32 | DataType::Timestamp(..));
+        if kept.is_some_and(|column| !column.is_some_and(is_time)) {
+            return invalid("retention goes by a column that is no date or time".into());
         }
         let counted = self.auto_increment.map(|c| self.columns.get(c));
         match counted {

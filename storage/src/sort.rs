@@ -1,5 +1,5 @@
 //! Sorting rows by a sort key: ascending, NULLs first, strings by their bytes, equal rows in order of
-//! arrival.
+//! arrival unless another column is to bring them into order.
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::row::{RowConverter, SortField};
@@ -7,21 +7,38 @@ use arrow::row::{RowConverter, SortField};
 use crate::column_type::{IntegerType, with_integer_type};
 use crate::{Error, Result};
 
+/// Rows in the order of a key.
+#[derive(Debug, Default)]
+pub(crate) struct Sorted {
+    pub(crate) order: Vec<u32>,
+    /// Where in `order` each stretch of rows with equal keys ends.
+    pub(crate) ends: Vec<u32>,
+}
+
 /// The order of the rows of the key `columns`; `None` when they are in order already.
 pub(crate) fn sorted_order(columns: &[ArrayRef]) -> Result<Option<Vec<u32>>> {
     let Some(first) = columns.first() else {
         return Ok(None);
     };
-    let count = u32::try_from(first.len())
-        .map_err(|_| Error::Invalid("too many rows to sort at once".into()))?;
+    let order = sorted_rows(columns, first.len())?.order;
+    Ok(Some(order).filter(|order| !order.is_sorted()))
+}
+
+/// `rows` rows in the order of the key `columns`. Without a key they are in order, and no two are equal.
+pub(crate) fn sorted_rows(columns: &[ArrayRef], rows: usize) -> Result<Sorted> {
+    let count = u32::try_from(rows);
+    let count = count.map_err(|_| Error::Invalid("too many rows to sort at once".into()))?;
+    if columns.is_empty() {
+        return Ok(Sorted {
+            order: (0..count).collect(),
+            ends: (1..=count).collect(),
+        });
+    }
     if let Some(keys) = packed_keys(columns) {
-        if keys.is_sorted() {
-            return Ok(None);
-        }
         let mut order: Vec<(u64, u32)> = keys.into_iter().zip(0..count).collect();
         // Stable, and quick where sorted stretches follow each other, as when segments are merged.
         order.sort_by_key(|(key, _)| *key);
-        return Ok(Some(order.into_iter().map(|(_, row)| row).collect()));
+        return Ok(grouped(&order, |a, b| a.0 == b.0));
     }
     let invalid = |e: arrow::error::ArrowError| Error::Invalid(e.to_string());
     let fields = columns
@@ -30,22 +47,58 @@ pub(crate) fn sorted_order(columns: &[ArrayRef]) -> Result<Option<Vec<u32>>> {
         .collect();
     let converter = RowConverter::new(fields).map_err(invalid)?;
     let rows = converter.convert_columns(columns).map_err(invalid)?;
-    if rows.iter().zip(rows.iter().skip(1)).all(|(a, b)| a <= b) {
-        return Ok(None);
-    }
     // The first bytes decide most comparisons without leaving the array that is sorted.
     let mut order: Vec<(u64, u32)> = rows
         .iter()
         .map(|row| leading(row.data()))
         .zip(0..count)
         .collect();
-    order.sort_unstable_by(|&(a_lead, a), &(b_lead, b)| {
+    order.sort_by(|&(a_lead, a), &(b_lead, b)| {
         a_lead
             .cmp(&b_lead)
             .then_with(|| rows.row(a as usize).cmp(&rows.row(b as usize)))
-            .then_with(|| a.cmp(&b))
     });
-    Ok(Some(order.into_iter().map(|(_, row)| row).collect()))
+    Ok(grouped(&order, |a, b| {
+        a.0 == b.0 && rows.row(a.1 as usize) == rows.row(b.1 as usize)
+    }))
+}
+
+fn grouped(sorted: &[(u64, u32)], same: impl Fn(&(u64, u32), &(u64, u32)) -> bool) -> Sorted {
+    let order = sorted.iter().map(|(_, row)| *row).collect();
+    let pairs = sorted.iter().zip(sorted.iter().skip(1)).zip(1..);
+    let mut ends: Vec<u32> = pairs
+        .filter(|((a, b), _)| !same(a, b))
+        .map(|(_, at)| at)
+        .collect();
+    if !sorted.is_empty() {
+        ends.push(sorted.len() as u32);
+    }
+    Sorted { order, ends }
+}
+
+impl Sorted {
+    /// Brings rows with equal keys into the order of their numbers.
+    pub(crate) fn sort_groups(&mut self, number: impl Fn(u32) -> u64) {
+        let mut numbered: Vec<(u64, u32)> = Vec::new();
+        let mut rest = self.order.as_mut_slice();
+        let mut start = 0;
+        for &end in &self.ends {
+            let Some((group, after)) = rest.split_at_mut_checked((end - start) as usize) else {
+                return;
+            };
+            (rest, start) = (after, end);
+            if group.len() < 3 {
+                continue;
+            }
+            numbered.clear();
+            numbered.extend(group.iter().map(|&row| (number(row), row)));
+            // Equal numbers stay in order of arrival.
+            numbered.sort_by_key(|(number, _)| *number);
+            for (slot, (_, row)) in group.iter_mut().zip(&numbered) {
+                *slot = *row;
+            }
+        }
+    }
 }
 
 /// The key of each row as one number, where all columns are integers, dates or times and their ranges
@@ -151,6 +204,25 @@ mod tests {
         }
         let ends: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX, 0, i64::MIN]));
         assert_eq!(sorted_order(&[ends]).unwrap().unwrap(), [2, 1, 0]);
+    }
+
+    #[test]
+    fn equal_rows_are_grouped_and_can_be_brought_into_another_order() {
+        let sites: ArrayRef = Arc::new(UInt32Array::from(vec![5, 2, 5, 5, 2, 9, 5]));
+        let text: StringViewArray = ["a", "b", "a", "a", "b", "c", "a"]
+            .map(Some)
+            .into_iter()
+            .collect();
+        let text: ArrayRef = Arc::new(text);
+        for columns in [vec![Arc::clone(&sites)], vec![sites, text]] {
+            let mut sorted = sorted_rows(&columns, 7).unwrap();
+            assert_eq!(sorted.order, [1, 4, 0, 2, 3, 6, 5]);
+            assert_eq!(sorted.ends, [2, 6, 7]);
+            let numbers = [4, 0, 7, 4, 0, 0, 1];
+            sorted.sort_groups(|row| numbers[row as usize]);
+            assert_eq!(sorted.order, [1, 4, 6, 0, 3, 2, 5]);
+        }
+        assert_eq!(sorted_rows(&[], 3).unwrap().ends, [1, 2, 3]);
     }
 
     #[test]

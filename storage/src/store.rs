@@ -57,7 +57,7 @@ impl Store {
         Ok(store)
     }
 
-    fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.handle.engine
     }
 
@@ -95,9 +95,12 @@ impl Store {
     /// Changes columns, attributes and name of a table. Snapshots taken before keep what they saw; rows
     /// that were prepared for the table as it was fail with `Error::TableChanged`. A change that would
     /// have to rewrite rows is `Error::NotSupported`.
+    ///
+    /// A new unique key is checked against all rows, in bounded memory and while others write;
+    /// `Error::NotUnique` has the first value found twice.
     pub fn alter_table(&self, schema: &str, table: &str, alteration: Alteration) -> Result<()> {
-        let (schema, table) = (schema.to_owned(), table.to_owned());
-        self.ask(move |writer| writer.alter_table(&schema, &table, alteration))
+        let ask = |request| self.ask(request);
+        self.engine().alter_table((schema, table), alteration, ask)
     }
 
     /// Gives a table another name, possibly in another schema. Both are `(schema, table)`.
@@ -149,7 +152,8 @@ impl Store {
 
     /// Whether `submit` writes this batch into segments, and may take as long as that takes.
     pub fn is_large(&self, batch: &WriteBatch) -> bool {
-        self.engine().shared.is_bulk(batch)
+        let version = self.snapshot().version;
+        self.engine().shared.is_bulk(&version, batch)
     }
 
     fn prepare(&self, batch: WriteBatch) -> Result<PreparedCommit> {
@@ -254,6 +258,6 @@ impl Store {
     /// none. The writer learns of its result at the next `run_writer`.
     pub fn run_job(&self) -> bool {
         let shared = &self.engine().shared;
-        shared.run_one_flush() || shared.run_one_merge()
+        shared.run_one_flush() || shared.run_one_merge() || shared.run_one_care()
     }
 }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 
 use crate::column_type::with_integer_type;
+use crate::events::EventRuns;
 use crate::format::FileId;
 use crate::history::History;
 use crate::home::{Home, Place};
@@ -37,6 +38,8 @@ pub(crate) struct TableVersion {
     pub(crate) meta: Arc<TableMeta>,
     pub(crate) history: Arc<History>,
     pub(crate) segments: Arc<Vec<LiveSegment>>,
+    /// Event keys of the rows that are not in memtables.
+    pub(crate) events: Arc<EventRuns>,
     /// Full memtables waiting to be flushed, oldest first.
     pub(crate) sealed: Vec<Arc<Memtable>>,
     pub(crate) active: Arc<Memtable>,
@@ -134,6 +137,7 @@ impl TableVersion {
             meta: Arc::new(meta),
             history,
             segments: Arc::new(segments),
+            events: Arc::default(),
             sealed: Vec::new(),
             active: Arc::new(Memtable::starting_at(arrived)),
             counter,

@@ -12,6 +12,7 @@ mod dashboard;
 mod data;
 mod demo;
 mod differential;
+mod doors;
 mod errors;
 mod harness;
 mod hostile;
@@ -39,6 +40,7 @@ fn main() {
         contention::trials(),
         dashboard::trials(),
         differential::trials(),
+        doors::trials(),
         kill::trials(),
         load::trials(),
         demo::trials(),

@@ -35,6 +35,8 @@ fn spec() -> TableSpec {
         sort_key: vec![0, 1],
         shard_key: vec![],
         unique_keys: vec![],
+        event_key: None,
+        retention: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }
@@ -80,6 +82,7 @@ fn insert(store: &Store, rows: RecordBatch) {
     let batch = WriteBatch {
         inserts: vec![(table(store).meta().id, rows)],
         deletes: vec![],
+        arrivals: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Written,
     };

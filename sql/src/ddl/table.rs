@@ -62,6 +62,8 @@ pub(super) fn build(
         unique_keys: builder.unique_keys(&keys)?,
         sort_key: builder.placement(&definition.sort_key, &definition.shard_key, &keys)?,
         shard_key: builder.placement(&definition.shard_key, &definition.sort_key, &keys)?,
+        event_key: None,
+        retention: Default::default(),
         auto_increment,
         attributes: TableAttributes {
             keys,

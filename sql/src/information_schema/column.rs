@@ -279,6 +279,8 @@ pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> 
         sort_key: Vec::new(),
         shard_key: Vec::new(),
         unique_keys: Vec::new(),
+        event_key: None,
+        retention: Default::default(),
         auto_increment: None,
         attributes: attributes.to_json(),
     };

@@ -185,6 +185,7 @@ impl Session {
         WriteBatch {
             inserts: Vec::new(),
             deletes: vec![Delete { rows, if_gone }],
+            arrivals: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync: self.engine.sync_mode(),
         }

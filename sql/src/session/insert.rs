@@ -290,6 +290,7 @@ impl Session {
         let batch = WriteBatch {
             inserts: vec![(table.meta.id, built.batch.clone())],
             deletes: Vec::new(),
+            arrivals: Vec::new(),
             on_duplicate,
             sync: self.engine.sync_mode(),
         };
@@ -331,7 +332,14 @@ impl Session {
         let done = move |result| {
             let _ = sender.send(result);
         };
-        self.engine.store().submit(batch, Box::new(done));
+        let store = self.engine.store().clone();
+        if store.is_large(&batch) {
+            // Its rows become segments before it is queued: not on a thread that serves connections.
+            let submit = move || store.submit(batch, Box::new(done));
+            drop(self.engine.pool()?.spawn_blocking(submit));
+        } else {
+            store.submit(batch, Box::new(done));
+        }
         let gone = |_| SqlError::new(1053, "08S01", "Server shutdown in progress");
         receiver.await.map_err(gone)
     }

@@ -64,8 +64,11 @@ impl Session {
     }
 }
 
+/// A statement as it was written.
+type Text = Vec<u8>;
+
 /// A text's first statement and the others; `None`: there is but one.
-pub(super) fn first_of_several(sql: &[u8]) -> Result<Option<(Vec<u8>, VecDeque<Vec<u8>>)>> {
+pub(super) fn first_of_several(sql: &[u8]) -> Result<Option<(Text, VecDeque<Text>)>> {
     let mut statements = split(utf8(sql)?)?;
     if statements.len() < 2 {
         return Ok(None);
@@ -74,7 +77,7 @@ pub(super) fn first_of_several(sql: &[u8]) -> Result<Option<(Vec<u8>, VecDeque<V
 }
 
 /// Statements with anything in them.
-fn split(text: &str) -> Result<VecDeque<Vec<u8>>> {
+fn split(text: &str) -> Result<VecDeque<Text>> {
     let lexed = lex(text)?;
     let (mut statements, mut start, mut is_empty) = (VecDeque::new(), 0, true);
     let mut add = |range: std::ops::Range<usize>, is_empty: bool| {

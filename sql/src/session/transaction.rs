@@ -160,6 +160,7 @@ impl Transaction {
         let mut batch = WriteBatch {
             inserts: Vec::new(),
             deletes: Vec::new(),
+            arrivals: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync,
         };

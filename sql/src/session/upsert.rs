@@ -72,6 +72,7 @@ impl Session {
             let mut batch = WriteBatch {
                 inserts: Vec::new(),
                 deletes: Vec::new(),
+                arrivals: Vec::new(),
                 on_duplicate: OnDuplicate::Fail,
                 sync: self.engine.sync_mode(),
             };

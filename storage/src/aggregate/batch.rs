@@ -1,7 +1,7 @@
 //! Rows without codes, from memtables or columns that are stored otherwise, given codes as they come.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array};
-use arrow::compute::{filter_record_batch, take};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow::compute::{filter_record_batch, prep_null_mask_filter, take};
 use arrow::datatypes::DataType;
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -62,11 +62,12 @@ impl BatchShape<'_> {
             .ok_or_else(no_column)
     }
 
+    /// Which rows of a batch pass a condition; NULL is no.
     fn passing(
         &self,
         batch: &RecordBatch,
         condition: &Condition,
-    ) -> Result<Vec<bool>, AggregateError> {
+    ) -> Result<BooleanArray, AggregateError> {
         let values = self.column(batch, condition.column)?;
         let passes = condition
             .test
@@ -75,7 +76,10 @@ impl BatchShape<'_> {
         if passes.len() != values.len() {
             return Err(Error::Invalid("a test with another number of answers".into()).into());
         }
-        Ok(passes.iter().map(|p| p == Some(true)).collect())
+        Ok(match passes.null_count() {
+            0 => passes,
+            _ => prep_null_mask_filter(&passes),
+        })
     }
 
     /// The rows that pass all conditions.
@@ -83,11 +87,14 @@ impl BatchShape<'_> {
         let mut batch = batch;
         for condition in self.conditions {
             let passing = self.passing(&batch, condition)?;
-            if passing.iter().all(|p| *p) {
-                continue;
+            match passing.true_count() {
+                0 => return Ok(batch.slice(0, 0)),
+                all if all == batch.num_rows() => {}
+                _ => {
+                    batch = filter_record_batch(&batch, &passing)
+                        .map_err(|e| Error::Invalid(e.to_string()))?;
+                }
             }
-            batch = filter_record_batch(&batch, &passing.into())
-                .map_err(|e| Error::Invalid(e.to_string()))?;
         }
         Ok(batch)
     }
@@ -95,7 +102,7 @@ impl BatchShape<'_> {
 
 impl BatchSource {
     /// The rows of a batch that pass the conditions.
-    pub(super) fn new(
+    pub(super) fn encode(
         batch: RecordBatch,
         shape: &BatchShape<'_>,
     ) -> Result<Encoded, AggregateError> {
@@ -103,7 +110,10 @@ impl BatchSource {
         if batch.num_rows() == 0 {
             return Ok(Encoded::Nothing);
         }
-        let cases = shape.cases.iter().map(|case| shape.passing(&batch, case));
+        let cases = shape.cases.iter().map(|case| {
+            let passing = shape.passing(&batch, case)?;
+            Ok::<_, AggregateError>(passing.values().iter().collect())
+        });
         let cases = cases.collect::<Result<_, _>>()?;
         let mut columns = Vec::with_capacity(shape.coded.len());
         for &column in shape.coded {

@@ -1,14 +1,11 @@
 //! Numbers for the groups of one source: by position in the product of its keys' ranges where that is
 //! small, in order of appearance otherwise.
 
-use std::hash::Hasher;
-
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::Xxh3Default;
 
 use super::plan::Local;
 use super::source::Source;
-use super::values::mix;
+use super::values::hash_of;
 use crate::scan::{BlockRows, CodedColumn, Meaning, Rows};
 use crate::{Error, Result};
 
@@ -130,10 +127,9 @@ impl Domain {
         Ok(())
     }
 
-    /// Whether its numbers are codes, from `low` on; the range of them.
-    pub(super) fn codes(&self) -> Option<(u64, u64)> {
-        let high = self.low.saturating_add(self.size - 1);
-        self.granules.is_none().then_some((self.low, high))
+    /// Whether its numbers stand for codes, not for granules.
+    pub(super) fn has_codes(&self) -> bool {
+        self.granules.is_none()
     }
 
     /// The code that a number stands for, when they are codes.
@@ -246,17 +242,20 @@ impl Numbering {
         }
     }
 
-    /// The number per key of a group.
-    pub(super) fn key(&self, group: usize, domains: &[Domain], locals: &[usize]) -> Vec<u64> {
+    /// The numbers of some groups for one of their keys; `size` is that of its domain.
+    pub(super) fn numbers(&self, key: usize, size: u64, groups: &[u32]) -> Vec<u64> {
+        let groups = groups.iter().copied();
         match self {
-            Self::One => Vec::new(),
+            Self::One => groups.map(|_| 0).collect(),
+            Self::Dense { strides, .. } if strides.len() == 1 => groups.map(u64::from).collect(),
             Self::Dense { strides, .. } => {
-                let sizes = locals.iter().map(|&l| domains.get(l).map_or(1, |d| d.size));
-                let keys = strides.iter().zip(sizes);
-                keys.map(|(&stride, size)| group as u64 / stride % size)
-                    .collect()
+                let stride = strides.get(key).copied().unwrap_or(1);
+                groups.map(|g| u64::from(g) / stride % size).collect()
             }
-            Self::Interned(interned) => interned.key(group).to_vec(),
+            Self::Interned(interned) => {
+                let number = |g: u32| interned.key(g as usize).get(key).copied();
+                groups.map(|g| number(g).unwrap_or(0)).collect()
+            }
         }
     }
 
@@ -316,15 +315,6 @@ impl Numbering {
 fn domain(domains: &[Domain], local: usize) -> Result<&Domain> {
     let domain = domains.get(local);
     domain.ok_or_else(|| Error::Invalid("no such key".into()))
-}
-
-fn hash_of(key: &[u64]) -> u64 {
-    if let [word] = key {
-        return mix(*word);
-    }
-    let mut hasher = Xxh3Default::new();
-    key.iter().for_each(|word| hasher.write_u64(*word));
-    hasher.finish()
 }
 
 impl Interned {

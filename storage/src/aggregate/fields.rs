@@ -132,6 +132,8 @@ pub(super) struct Totals {
     pub(super) signed: Vec<bool>,
     cases: Vec<Option<usize>>,
     fields: Vec<Field>,
+    /// Per input its fields by part: presence, lane, low, high.
+    by_input: Vec<[Option<Field>; 4]>,
     words: usize,
     /// `words` per group.
     sums: Vec<u64>,
@@ -165,6 +167,7 @@ impl Totals {
             signed: plan.signed.clone(),
             cases: plan.inputs.iter().map(|i| i.case).collect(),
             fields: Vec::new(),
+            by_input: Vec::new(),
             words: 1,
             sums: Vec::new(),
             extremes: Vec::new(),
@@ -176,6 +179,9 @@ impl Totals {
             totals.add_target(target.input, target.slot, row_bits, &mut used);
         }
         totals.words = used.len();
+        let parts = [Part::Presence, Part::Lane, Part::Low, Part::High];
+        let of_input = |input| parts.map(|part| totals.field(input, part).copied());
+        totals.by_input = (0..totals.inputs.len()).map(of_input).collect();
         Ok(Some(totals))
     }
 
@@ -258,10 +264,10 @@ impl Totals {
         (block, groups): (BlockGroups, &[u32]),
         buffers: &mut FieldBuffers,
     ) -> Result<()> {
-        if let BlockGroups::One(group) = block {
-            if self.add_known(source, (at, rows), group)? {
-                return Ok(());
-            }
+        if let BlockGroups::One(group) = block
+            && self.add_known(source, (at, rows), group)?
+        {
+            return Ok(());
         }
         let length = match rows {
             Rows::Range(_, to) => to,
@@ -423,13 +429,11 @@ impl Totals {
 
     /// How many rows a group has.
     pub(super) fn rows(&self, group: usize) -> u64 {
-        self.sum(group, 0, Part::Row)
+        // Their field is the first.
+        self.fields.first().map_or(0, |f| self.sum(group, f))
     }
 
-    fn sum(&self, group: usize, input: usize, part: Part) -> u64 {
-        let Some(field) = self.field(input, part) else {
-            return 0;
-        };
+    fn sum(&self, group: usize, field: &Field) -> u64 {
         let word = self.sums.get(group * self.words + field.word);
         let word = word.copied().unwrap_or(0);
         word >> field.shift & u64::MAX >> (u64::BITS - field.bits)
@@ -437,16 +441,22 @@ impl Totals {
 
     /// How many rows of a group count for an input and are not NULL.
     pub(super) fn values(&self, group: usize, input: usize) -> u64 {
-        match self.field(input, Part::Presence) {
-            Some(_) => self.sum(group, input, Part::Presence),
-            None => self.rows(group),
+        match self.by_input.get(input) {
+            Some([Some(presence), ..]) => self.sum(group, presence),
+            _ => self.rows(group),
         }
     }
 
     /// The sum of an input's lanes.
     pub(super) fn lanes(&self, group: usize, input: usize) -> u128 {
-        let part = |part| u128::from(self.sum(group, input, part));
-        part(Part::Lane) + part(Part::Low) + (part(Part::High) << 32)
+        let Some([_, lane, low, high]) = self.by_input.get(input) else {
+            return 0;
+        };
+        let part = |field: &Option<Field>| {
+            let sum = field.as_ref().map(|field| self.sum(group, field));
+            u128::from(sum.unwrap_or(0))
+        };
+        part(lane) + part(low) + (part(high) << 32)
     }
 
     /// The least or greatest lane of an input; `None` when no row has a value.
@@ -520,7 +530,7 @@ fn scatter(sums: &mut [u64], words: &[Vec<u64>], groups: &[u32], rows: Rows<'_>)
     match (words, rows) {
         ([only], Rows::Range(from, to)) => {
             let groups = groups.get(from..to).unwrap_or_default();
-            scatter_runs(sums, only.get(from..to).unwrap_or_default(), groups);
+            scatter_word(sums, only.get(from..to).unwrap_or_default(), groups);
         }
         ([first, second], Rows::Range(from, to)) => {
             let (pairs, _) = sums.as_chunks_mut::<2>();
@@ -543,8 +553,8 @@ fn scatter(sums: &mut [u64], words: &[Vec<u64>], groups: &[u32], rows: Rows<'_>)
     }
 }
 
-/// Neighbours often share a group: their sum stays in a register.
-fn scatter_runs(sums: &mut [u64], words: &[u64], groups: &[u32]) {
+/// The same where all fields fit one word.
+fn scatter_word(sums: &mut [u64], words: &[u64], groups: &[u32]) {
     for (&group, &word) in groups.iter().zip(words) {
         if let Some(sum) = sums.get_mut(group as usize) {
             *sum += word;

@@ -2,8 +2,9 @@
 
 use hashbrown::HashTable;
 
-use super::partial::{NULL_SHIFT, PARTS, Records, hash_of};
+use super::partial::{NULL_SHIFT, PARTS, Records};
 use super::plan::{GroupSet, Plan, Slot};
+use super::values::hash_of;
 
 /// Merges the records of one part; the result has one record per group.
 pub(super) fn merge_part(set: &GroupSet, plan: &Plan, lists: &[&[u64]]) -> Vec<u64> {

@@ -8,7 +8,7 @@ use super::fields::Totals;
 use super::plan::{GroupSet, Identity, Local, Output, Plan, Slot, Target};
 use super::request::{AggregateError, Measure};
 use super::source::Source;
-use super::values::{array_of, integers_of, mix};
+use super::values::{array_of, hash_of, integers_of};
 use crate::scan::Meaning;
 use crate::{Error, Result};
 
@@ -30,12 +30,7 @@ pub(super) struct Records {
     pub(super) parts: Vec<Vec<u64>>,
 }
 
-/// The hash of a group's identity.
-pub(super) fn hash_of(keys: &[u64]) -> u64 {
-    let mix_in = |hash: u64, &word: &u64| mix(hash.rotate_left(23) ^ word);
-    keys.iter().fold(0, mix_in)
-}
-
+/// The part of the records whose identities have this hash.
 pub(super) fn part_of(hash: u64) -> usize {
     // The low bits choose a place within the part.
     (hash >> 56) as usize % PARTS
@@ -108,16 +103,11 @@ impl Partial<'_> {
 
     /// Per local of the set, the numbers of the groups' keys.
     fn numbers(&self, groups: &[u32]) -> Vec<Vec<u64>> {
-        let mut numbers = vec![Vec::with_capacity(groups.len()); self.set.locals.len()];
-        for &group in groups {
-            let key = self
-                .numbering
-                .key(group as usize, self.domains, &self.set.locals);
-            for (column, number) in numbers.iter_mut().zip(key) {
-                column.push(number);
-            }
-        }
-        numbers
+        let size = |local: usize| self.domains.get(local).map_or(1, |d| d.size);
+        let locals = self.set.locals.iter().enumerate();
+        locals
+            .map(|(key, local)| self.numbering.numbers(key, size(*local), groups))
+            .collect()
     }
 
     fn put_key(&self, keys: &[KeyColumn], at: usize, record: &mut Vec<u64>) {
@@ -167,7 +157,7 @@ impl Partial<'_> {
         domain: &Domain,
         numbers: &[u64],
     ) -> Result<arrow::array::ArrayRef> {
-        if domain.codes().is_some() {
+        if domain.has_codes() {
             let codes: Vec<u64> = numbers.iter().map(|&n| domain.code(n)).collect();
             return self.source.values(local.column, &codes);
         }

@@ -166,7 +166,7 @@ impl Aggregation {
             cases: &self.request.cases,
             seed: self.seed,
         };
-        match BatchSource::new(batch, &shape)? {
+        match BatchSource::encode(batch, &shape)? {
             Encoded::Source(batch) => self.add(Source::Batch(batch), worker),
             Encoded::Nothing => Ok(()),
             Encoded::TooWide(batch) => {

@@ -79,8 +79,14 @@ pub(super) fn value_of_word(word: u64, signed: bool) -> i128 {
 }
 
 /// Spreads words over all bits: a finaliser of the splitmix kind.
-pub(super) fn mix(word: u64) -> u64 {
+fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     let word = (word ^ (word >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     word ^ (word >> 32)
+}
+
+/// The hash of a few words.
+pub(super) fn hash_of(words: &[u64]) -> u64 {
+    let mix_in = |hash: u64, &word: &u64| mix(hash.rotate_left(23) ^ word);
+    words.iter().fold(0, mix_in)
 }

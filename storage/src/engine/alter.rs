@@ -7,12 +7,16 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 
+use super::add_key::columns_before;
+use super::events::abandon_runs;
+use super::proof::Proof;
 use super::writer::Writer;
 use crate::history::{ColumnId, History, Shape, widens};
 use crate::manifest::Edit;
 use crate::version::{TableVersion, Version};
 use crate::{
-    Alteration, ColumnOrigin, Error, Result, ScanRequest, TableMeta, TableSnapshot, TableSpec,
+    Alteration, ColumnOrigin, Error, Result, ScanRequest, TableMeta, TableName, TableSnapshot,
+    TableSpec,
 };
 
 type Column = (ColumnId, DataType);
@@ -21,12 +25,15 @@ type Column = (ColumnId, DataType);
 type Fill = (ColumnId, ArrayRef);
 
 impl Writer {
+    /// Changes a table. New unique keys need a proof; it is given back when more rows than `backlog_max`
+    /// have come since it was made.
     pub(crate) fn alter_table(
         &mut self,
-        schema: &str,
-        table: &str,
+        (schema, table): (&str, &str),
         alteration: Alteration,
-    ) -> Result<()> {
+        proof: Option<Proof>,
+        backlog_max: u64,
+    ) -> Result<Option<Proof>> {
         let found = self.version.find(schema, table);
         let found = found.ok_or_else(|| Error::UnknownTable(schema.into(), table.into()))?;
         let old = Arc::clone(found);
@@ -36,8 +43,9 @@ impl Writer {
             return Err(Error::TableExists(schema.into(), spec.name));
         }
         let (shape, fills) = new_shape(&old, &spec, &columns)?;
-        check_keys(&old.meta.spec, &spec, &columns)?;
+        check_keys(&old, &spec, &columns, proof.as_ref())?;
         self.check_nulls(&old, &spec, &columns)?;
+        let rows = old.segments.len() as u64 + old.memtables().map(|m| m.live_rows()).sum::<u64>();
         let history = if shape == old.history.columns() {
             Arc::clone(&old.history)
         } else {
@@ -54,10 +62,43 @@ impl Writer {
             arrow: spec.arrow(),
             spec,
         };
+        let new_events = meta.spec.event_key.is_some() && !same_events(&old, &meta, &history);
+        if new_events && rows > 0 {
+            let what = "an event key for rows that have come before it";
+            return Err(Error::NotSupported(what.into()));
+        }
+        if let Some(mut proof) = proof
+            && !self.finish_proof(&old, &mut proof, backlog_max)?
+        {
+            return Ok(Some(proof));
+        }
         self.define(&old, meta, &history)?;
         self.queue_flushes();
         self.queue_merge();
-        Ok(())
+        Ok(None)
+    }
+
+    /// Looks at the last rows. `false` when they are too many.
+    fn finish_proof(
+        &self,
+        table: &TableVersion,
+        proof: &mut Proof,
+        backlog_max: u64,
+    ) -> Result<bool> {
+        if !proof.is_about(table) {
+            let (schema, name) = (table.meta.schema.clone(), table.meta.spec.name.clone());
+            let table = TableName {
+                schema,
+                table: name,
+            };
+            return Err(Error::TableChanged { table });
+        }
+        if proof.backlog(table) > backlog_max {
+            return Ok(false);
+        }
+        self.shared.extend_keys(table, &proof.all_keys(table))?;
+        proof.go_on(table, &self.shared)?;
+        Ok(true)
     }
 
     /// Gives a table another name, possibly in another schema.
@@ -96,15 +137,26 @@ impl Writer {
         let id = meta.id;
         let mut next = self.version.clone();
         rename(&mut next, &old.meta, &meta);
-        let edit = Edit::Define {
+        let mut edits = vec![Edit::Define {
             id,
             schema: meta.schema.clone(),
             spec: meta.spec.clone(),
             history: Arc::clone(history),
-        };
-        let altered = old.altered(meta, history)?;
+        }];
+        let other_events = !same_events(old, &meta, history);
+        if other_events {
+            let sequence = self.version.sequence;
+            edits.push(Edit::EventsSince { id, sequence });
+        }
+        let mut altered = old.altered(meta, history)?;
+        if other_events {
+            altered.forget_events();
+        }
         next.change(id, |table| *table = altered);
-        self.log_edits(&[edit])?;
+        self.log_edits(&edits)?;
+        if other_events {
+            abandon_runs(old.events.iter());
+        }
         if let Ok(table) = next.table(id) {
             table.counter.set_type(&table.meta);
         }
@@ -195,34 +247,38 @@ fn new_shape(
     Ok((shape, fills))
 }
 
-/// Whether the keys are among the old ones. Their files and maps know them by their columns.
-fn check_keys(old: &TableSpec, new: &TableSpec, origins: &[ColumnOrigin]) -> Result<()> {
-    let before = |columns: &[usize]| -> Option<Vec<usize>> {
-        let origin = |&column: &usize| match origins.get(column) {
-            Some(ColumnOrigin::Existing(at)) => Some(*at),
-            _ => None,
-        };
-        columns.iter().map(origin).collect()
-    };
+/// Whether the keys are among the old ones, or proved, or of a table without rows. Their files and maps know
+/// them by their columns.
+fn check_keys(
+    table: &TableVersion,
+    new: &TableSpec,
+    origins: &[ColumnOrigin],
+    proof: Option<&Proof>,
+) -> Result<()> {
+    let old = &table.meta.spec;
+    let before = |columns: &[usize]| columns_before(columns, origins);
     let same = |new: &[usize], old: &[usize]| before(new).as_deref() == Some(old);
     if !same(&new.sort_key, &old.sort_key) || !same(&new.shard_key, &old.shard_key) {
         return Err(Error::NotSupported("another sort or shard key".into()));
     }
-    let counted = |spec: &TableSpec| spec.auto_increment;
-    let counted_before = counted(new).map(|column| before(&[column]));
+    let counted_before = new.auto_increment.map(|column| before(&[column]));
     if matches!(counted_before, Some(None)) {
         return Err(Error::NotSupported("a new counted column".into()));
     }
-    let is_old = |key: &crate::KeySpec| {
-        let found = old
+    let no_rows = table.segments.is_empty() && table.memtables().all(|m| m.is_empty());
+    for key in &new.unique_keys {
+        let there = old
             .unique_keys
             .iter()
-            .position(|o| same(&key.columns, &o.columns));
-        found.ok_or_else(|| Error::NotSupported(format!("the new unique key {}", key.name)))
-    };
-    new.unique_keys
-        .iter()
-        .try_for_each(|key| is_old(key).map(drop))
+            .any(|o| same(&key.columns, &o.columns));
+        let columns = before(&key.columns);
+        let proved = columns.is_some_and(|c| proof.is_some_and(|proof| proof.has_key(&c)));
+        if !there && !proved && !no_rows {
+            let what = format!("the unique key {} over a new column of old rows", key.name);
+            return Err(Error::NotSupported(what));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a row that is not deleted has NULL in a column.
@@ -242,7 +298,25 @@ fn has_nulls(snapshot: &TableSnapshot, column: usize) -> Result<bool> {
     Ok(false)
 }
 
+/// Whether a table's event key has the columns it had, or it had and has none.
+fn same_events(old: &TableVersion, meta: &TableMeta, history: &History) -> bool {
+    let ids = |spec: &TableSpec, history: &History| {
+        let key = spec.event_key.as_ref();
+        let id = |&column: &usize| history.columns().get(column).map(|(id, _)| *id);
+        key.map(|key| key.columns.iter().map(id).collect::<Vec<_>>())
+    };
+    ids(&old.meta.spec, &old.history) == ids(&meta.spec, history)
+}
+
 impl TableVersion {
+    /// None of the events that have come is known from now on.
+    fn forget_events(&mut self) {
+        self.events = Arc::default();
+        for memtable in self.sealed.iter_mut().chain([&mut self.active]) {
+            *memtable = Arc::new(memtable.without_events());
+        }
+    }
+
     /// This table with another definition.
     fn altered(&self, meta: TableMeta, history: &Arc<History>) -> Result<Self> {
         let from = self.history.current();

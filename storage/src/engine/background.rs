@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use super::care::{CareJob, CareResult};
 use super::flush::FlushJob;
 use super::merge::MergeJob;
 use super::segments::Written;
@@ -16,10 +17,11 @@ use crate::{Error, Result};
 pub(super) enum JobResult {
     Flush(FlushJob, Result<Written>),
     Merge(MergeJob, Result<Written>),
+    Care(CareResult),
 }
 
 /// Runs a job; a panic in it is an error that stops writing.
-fn guarded<T>(job: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn guarded<T>(job: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(job))
         .unwrap_or_else(|_| Err(Error::ReadOnly("a panic in a background job".into())))
 }
@@ -37,9 +39,19 @@ impl Shared {
             .push(Message::JobDone(JobResult::Merge(job, result)));
     }
 
+    fn run_care(&self, job: CareJob) {
+        let result = job.run(self);
+        self.queue.push(Message::JobDone(JobResult::Care(result)));
+    }
+
     /// Runs the oldest flush that is queued, on this thread.
     pub(crate) fn run_one_flush(&self) -> bool {
         self.flushes.pop().map(|job| self.run_flush(job)).is_some()
+    }
+
+    /// Runs the job of care that is queued, on this thread.
+    pub(crate) fn run_one_care(&self) -> bool {
+        self.cares.pop().map(|job| self.run_care(job)).is_some()
     }
 
     /// Runs the merge that is queued, on this thread.
@@ -61,6 +73,12 @@ impl Threads {
         self.spawn("storno-flush", move || {
             while let Some(job) = shared.flushes.wait_one() {
                 shared.run_flush(job);
+            }
+        })?;
+        let shared = Arc::clone(&engine.shared);
+        self.spawn("storno-care", move || {
+            while let Some(job) = shared.cares.wait_one() {
+                shared.run_care(job);
             }
         })?;
         let shared = Arc::clone(&engine.shared);
@@ -110,6 +128,7 @@ impl Engine {
     pub(crate) fn close(&self, threads: &mut Threads) {
         self.shared.flushes.abandon();
         self.shared.merges.abandon();
+        self.shared.cares.abandon();
         self.shared.queue.close();
         if threads.0.is_empty() {
             self.run_writer();

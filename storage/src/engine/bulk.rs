@@ -24,6 +24,7 @@ use crate::options::Schedule;
 use crate::placement::Placement;
 use crate::rows::batch_bytes;
 use crate::segment::PublishedSegment;
+use crate::version::Version;
 use crate::wal::put_commit;
 use crate::{Error, Result, SyncMode, TableId};
 
@@ -90,8 +91,16 @@ impl RowSource for Batches<'_> {
 }
 
 impl Shared {
-    /// Whether a commit is to be written into segments at once.
-    pub(crate) fn is_bulk(&self, batch: &WriteBatch) -> bool {
+    /// Whether a commit is to be written into segments at once. Rows of a table with an event key are not:
+    /// their keys are noted where they come into memory.
+    pub(crate) fn is_bulk(&self, version: &Version, batch: &WriteBatch) -> bool {
+        let has_events = |(id, _): &(TableId, RecordBatch)| {
+            let table = version.table(*id);
+            table.is_ok_and(|t| t.meta.spec.event_key.is_some())
+        };
+        if !batch.arrivals.is_empty() || batch.inserts.iter().any(has_events) {
+            return false;
+        }
         let mut bytes = 0;
         let inserts = batch.inserts.iter();
         let large = |(_, rows): &(TableId, RecordBatch)| {
@@ -174,6 +183,7 @@ impl Writer {
             rows_inserted: given - rows_skipped,
             rows_skipped,
             rows_deleted: parts.map(|(_, rows)| rows.len()).sum(),
+            resent: Vec::new(),
         };
         if done.rows_inserted + done.rows_deleted > 0 {
             self.name(&tables, &skipped, changes, unnamed)?;
@@ -200,7 +210,8 @@ impl Writer {
         let mut firsts: BTreeMap<TableId, u32> = BTreeMap::new();
         let mut skipped: BTreeMap<TableId, RoaringBitmap> = BTreeMap::new();
         for (index, insert) in commit.inserts.iter().enumerate() {
-            let keep = self.keep(stage, changes, (index, insert), commit.on_duplicate)?;
+            let sifted = self.sift(stage, changes, (index, insert), commit.on_duplicate)?;
+            let keep = sifted.keep;
             let first = firsts.entry(insert.meta.id).or_default();
             let rows = (*first..).zip(&keep).filter(|(_, keep)| !**keep);
             let rows = rows.map(|(row, _)| row);

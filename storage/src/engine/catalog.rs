@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::events::abandon_runs;
 use super::writer::Writer;
 use crate::history::History;
 use crate::manifest::Edit;
@@ -116,6 +117,7 @@ impl Writer {
                 .segments
                 .iter()
                 .for_each(|segment| segment.make_obsolete());
+            abandon_runs(table.events.iter());
         }
     }
 
@@ -124,6 +126,7 @@ impl Writer {
         let mut next = self.version.clone();
         next.change(id, |table| {
             table.segments = Arc::default();
+            Arc::make_mut(&mut table.events).forget();
             table.sealed = Vec::new();
             table.take_active();
         });

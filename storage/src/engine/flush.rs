@@ -49,6 +49,17 @@ impl RowSource for Memtable {
 
 impl FlushJob {
     pub(super) fn run(&self, shared: &Shared) -> Result<Written> {
-        shared.write_segments((&self.meta, &self.history), &*self.memtable, 1)
+        let written = shared.write_segments((&self.meta, &self.history), &*self.memtable, 1)?;
+        let events = shared.write_events((&self.meta, &self.history), &self.memtable);
+        if events.is_err() {
+            written
+                .segments
+                .iter()
+                .for_each(|segment| segment.make_obsolete());
+        }
+        Ok(Written {
+            events: events?,
+            ..written
+        })
     }
 }

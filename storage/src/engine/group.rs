@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 
 use super::Done;
 use super::delete::{Parts, StagedDeletes};
-use super::unique::{Added, StagedKeys};
+use super::unique::{Added, Sieve, Sifted, StagedKeys};
 use super::writer::{Waiting, Writer};
 use crate::commit::{Commit, OnDuplicate, PreparedCommit, PreparedInsert, largest_counted};
 use crate::keys::KeyHash;
@@ -34,10 +34,18 @@ pub(super) struct Stage {
     pub(super) deleted: StagedDeletes,
     pub(super) keys: StagedKeys,
     pub(super) sync: Option<SyncMode>,
+    /// When the commits came, in seconds since 1970.
+    pub(super) arrival: u32,
 }
 
-/// Per unique key, per row.
-type Keys = Vec<Vec<Option<KeyHash>>>;
+/// Keys of some rows.
+#[derive(Default)]
+pub(super) struct Keys {
+    /// Per unique key, per row.
+    unique: Vec<Vec<Option<KeyHash>>>,
+    /// Per row, in a table with an event key.
+    events: Vec<Option<KeyHash>>,
+}
 
 /// What a commit does after all checks.
 #[derive(Default)]
@@ -56,12 +64,17 @@ struct Accepted {
     rows: RecordBatch,
     body: Vec<u8>,
     keys: Keys,
+    /// Numbers of the rows that were left out for their event key.
+    resent: Vec<u32>,
 }
 
 impl Writer {
     /// Commits the next group of what is waiting.
     pub(super) fn commit_group(&mut self) {
-        let mut stage = Stage::default();
+        let mut stage = Stage {
+            arrival: self.arrival(),
+            ..Stage::default()
+        };
         let mut answers: Vec<(Done, Result<Commit>)> = Vec::new();
         while let Some(Waiting { mut commit, done }) = self.waiting.pop_front() {
             if let Some(bulk) = commit.bulk.take() {
@@ -110,6 +123,9 @@ impl Writer {
         }
         let given: u64 = commit.inserts.iter().map(|i| i.count as u64).sum();
         let rows_inserted = accepted.iter().map(|a| a.rows.num_rows() as u64).sum();
+        let arrivals = accepted.len() - commit.arrivals;
+        let resent = accepted.iter().skip(arrivals).map(|a| a.resent.clone());
+        let resent = resent.collect();
         let rows = deletes.iter().flat_map(|(_, parts)| parts);
         let rows_deleted = rows.map(|(_, rows)| rows.len()).sum();
         if rows_inserted + rows_deleted > 0 {
@@ -121,6 +137,7 @@ impl Writer {
             rows_inserted,
             rows_skipped: given - rows_inserted,
             rows_deleted,
+            resent,
         })
     }
 
@@ -168,8 +185,13 @@ impl Writer {
                 rows,
                 body,
                 keys,
+                ..
             } = accepted;
-            put_insert(&mut stage.payload, table, &body);
+            let arrival = match keys.events.is_empty() {
+                true => 0,
+                false => stage.arrival,
+            };
+            put_insert(&mut stage.payload, table, arrival, &body);
             if let Ok(version) = self.version.table(table)
                 && let Some(largest) = largest_counted(&version.meta, &rows)
             {
@@ -184,40 +206,26 @@ impl Writer {
         stage.commits += 1;
     }
 
-    /// Checks the rows of one insert against the unique keys and reserves theirs; which rows to keep.
-    pub(super) fn keep(
+    /// Checks the rows of one insert against the keys of its table and reserves theirs.
+    pub(super) fn sift(
         &self,
         stage: &mut Stage,
         changes: &mut Changes,
         (index, insert): (usize, &PreparedInsert),
         on_duplicate: OnDuplicate,
-    ) -> Result<Vec<bool>> {
-        let id = insert.meta.id;
+    ) -> Result<Sifted> {
         self.check_unchanged(insert)?;
         let taken = self.taken(insert, [&stage.deleted, &changes.own])?;
-        let mut keep = vec![true; insert.count];
-        for (row, keep) in keep.iter_mut().enumerate() {
-            let hash_of = |key: &Vec<Option<KeyHash>>| key.get(row).copied().flatten();
-            let is_repeated = |(key, hash): (usize, Option<KeyHash>)| {
-                let taken = taken.get(key).and_then(|t| t.get(row)).copied();
-                taken == Some(true) || hash.is_some_and(|h| stage.keys.contains(id, key, &h))
-            };
-            let hashes = || insert.keys.iter().map(hash_of).enumerate();
-            match (hashes().position(is_repeated), on_duplicate) {
-                (None, _) => {
-                    for (key, hash) in hashes() {
-                        if let Some(hash) = hash {
-                            stage.keys.add(id, key, hash, &mut changes.added);
-                        }
-                    }
-                }
-                (Some(_), OnDuplicate::Skip) => *keep = false,
-                (Some(key), OnDuplicate::Fail) => {
-                    return Err(duplicate(insert, key, (index, row)));
-                }
-            }
-        }
-        Ok(keep)
+        let seen = self.seen(insert)?;
+        let sieve = Sieve {
+            insert,
+            taken,
+            seen,
+            on_duplicate,
+        };
+        sieve
+            .sift(&mut stage.keys, &mut changes.added)
+            .map_err(|(key, row)| duplicate(insert, key, (index, row)))
     }
 
     /// Checks the rows of one insert; those that are left of it.
@@ -229,22 +237,38 @@ impl Writer {
         on_duplicate: OnDuplicate,
     ) -> Result<Accepted> {
         let table = insert.meta.id;
-        let keep = self.keep(stage, changes, (index, insert), on_duplicate)?;
+        let Sifted { keep, resent } = self.sift(stage, changes, (index, insert), on_duplicate)?;
         if keep.iter().all(|&k| k) {
             return Ok(Accepted {
                 table,
                 rows: insert.rows.clone(),
                 body: insert.body.clone(),
-                keys: insert.keys.clone(),
+                keys: Keys {
+                    unique: insert.keys.clone(),
+                    events: insert
+                        .events
+                        .as_ref()
+                        .map(|e| e.hashes.clone())
+                        .unwrap_or_default(),
+                },
+                resent,
             });
         }
-        let keys = insert.kept_keys(&keep);
+        let keys = Keys {
+            unique: insert.kept_keys(&keep),
+            events: insert
+                .events
+                .as_ref()
+                .map(|e| e.kept(&keep))
+                .unwrap_or_default(),
+        };
         let (rows, body) = insert.filter(keep)?;
         Ok(Accepted {
             table,
             rows,
             body,
             keys,
+            resent,
         })
     }
 
@@ -254,7 +278,7 @@ impl Writer {
         let Some(current) = self.version.tables.get(&insert.meta.id) else {
             return Err(Error::UnknownTable(schema, table));
         };
-        let keys = |meta: &TableMeta| meta.spec.unique_keys.clone();
+        let keys = |meta: &TableMeta| (meta.spec.unique_keys.clone(), meta.spec.event_key.clone());
         if insert.shape != current.history.current() || keys(&insert.meta) != keys(&current.meta) {
             let table = TableName { schema, table };
             return Err(Error::TableChanged { table });
@@ -297,7 +321,8 @@ impl Writer {
             let (rows, keys): (Vec<RecordBatch>, Vec<Keys>) = rows.into_iter().unzip();
             let mut first = version.table(id).map_or(0, |t| t.active.rows());
             for (rows, keys) in rows.iter().zip(&keys) {
-                self.note_keys(id, first, keys);
+                self.note_keys(id, first, &keys.unique);
+                self.note_events(id, &keys.events, stage.arrival);
                 first += rows.num_rows() as u64;
             }
             let applied = append(&mut version, id, &rows, self.wal.id());

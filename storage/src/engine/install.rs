@@ -8,6 +8,7 @@ use std::time::Duration;
 use roaring::RoaringBitmap;
 
 use super::background::JobResult;
+use super::events::abandon_runs;
 use super::flush::FlushJob;
 use super::merge::{MergeJob, placement_of};
 use super::policy::{self, Size};
@@ -29,13 +30,15 @@ const REST_AFTER: Duration = Duration::from_secs(5);
 
 /// Gives up new files that are certain not to be named by the manifest. After any other error the
 /// record that names them may or may not be on the disk, and the files must stay.
-fn abandon_unless_named(installed: &Result<bool>, segments: &[Arc<PublishedSegment>]) {
+fn abandon_unless_named(installed: &Result<bool>, written: &Written) {
     let unnamed = match installed {
         Ok(named) => !named,
         Err(error) => error.is_no_space(),
     };
     if unnamed {
+        let segments = &written.segments;
         segments.iter().for_each(|segment| segment.make_obsolete());
+        abandon_runs(&written.events);
     }
 }
 
@@ -44,8 +47,10 @@ impl Writer {
         match result {
             JobResult::Flush(job, result) => self.install_flush(job, result),
             JobResult::Merge(job, result) => self.install_merge(job, result),
+            JobResult::Care(result) => self.install_care(result),
         }
         self.queue_merge();
+        self.queue_care();
     }
 
     fn retry_at(&self) -> Duration {
@@ -56,7 +61,7 @@ impl Writer {
         self.flushing.retain(|m| !m.is(&job.memtable));
         let installed = result.and_then(|written| {
             let installed = self.add_flushed(&job, &written);
-            abandon_unless_named(&installed, &written.segments);
+            abandon_unless_named(&installed, &written);
             installed
         });
         if let Err(error) = installed {
@@ -105,6 +110,9 @@ impl Writer {
             let late = &**memtable.deleted() - &**job.memtable.deleted();
             let added = live_segments(written, &table.history, moved.translate(0, &late))?;
             Arc::make_mut(&mut table.segments).extend(added);
+            if let Some(run) = &written.events {
+                Arc::make_mut(&mut table.events).add(Arc::clone(run));
+            }
             Ok(())
         })
         .transpose()?;
@@ -115,6 +123,11 @@ impl Writer {
             added: written.segments.iter().map(|s| s.record).collect(),
         }];
         edits.extend(deleted_edits(next.table(id)?, written));
+        edits.extend(written.events.iter().map(|run| Edit::Runs {
+            id,
+            removed: Vec::new(),
+            added: vec![run.record],
+        }));
         edits.extend([
             Edit::Flushed {
                 id,
@@ -143,7 +156,7 @@ impl Writer {
         self.merging = false;
         let installed = result.and_then(|written| {
             let installed = self.replace_merged(&job, &written);
-            abandon_unless_named(&installed, &written.segments);
+            abandon_unless_named(&installed, &written);
             installed
         });
         match installed {

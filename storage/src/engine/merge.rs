@@ -42,6 +42,10 @@ impl RowSource for Inputs<'_> {
         self.segments.iter().map(|s| s.record.raw_bytes).sum()
     }
 
+    fn is_new(&self) -> bool {
+        false
+    }
+
     fn column(&self, column: usize) -> Result<Vec<ArrayRef>> {
         let parts = self.segments.iter().map(|s| self.blocks(s, column));
         Ok(parts.collect::<Result<Vec<_>>>()?.concat())

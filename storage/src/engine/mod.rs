@@ -6,34 +6,44 @@
 //! `install` takes over what jobs wrote, `catalog` does DDL, `recovery` builds all of it at open. A large
 //! commit becomes segments before it is queued: `bulk`.
 //!
-//! Lock order: writer, then published version or a queue; never two of the latter at once.
+//! Lock order: altering, writer, then published version or a queue; never two of the latter at once.
 
 mod activity;
+mod add_key;
 mod alter;
 mod background;
 mod bulk;
+mod care;
 mod catalog;
+mod clustering;
 mod cutting;
 mod delete;
+mod events;
 mod flush;
 mod group;
 mod install;
 mod merge;
 mod parallel;
 mod policy;
+mod proof;
 mod queue;
 mod recovery;
+mod retention;
 mod rotation;
+mod scrub;
 mod segments;
 mod unique;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::care::{CareStats, Quarantined};
 use crate::commit::{Commit, PreparedCommit};
+use crate::format::FileId;
 use crate::fs::{FileSystem, Lock};
 use crate::keys::KeyHasher;
 use crate::manifest::FileIds;
@@ -46,6 +56,7 @@ pub use activity::{Activity, StepActivity};
 use background::JobResult;
 pub(crate) use background::Threads;
 pub(crate) use bulk::Bulk;
+use care::CareJob;
 use flush::FlushJob;
 use merge::MergeJob;
 use queue::Queue;
@@ -67,6 +78,10 @@ pub(crate) struct Shared {
     queue: Queue<Message>,
     flushes: Queue<FlushJob>,
     merges: Queue<MergeJob>,
+    cares: Queue<CareJob>,
+    pub(crate) care_stats: Mutex<CareStats>,
+    /// Damaged files that were in use when they were found.
+    pub(crate) quarantine: Mutex<BTreeMap<FileId, Quarantined>>,
 }
 
 impl Shared {
@@ -85,6 +100,8 @@ impl Shared {
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
     writer: Mutex<Writer>,
+    /// Held by whoever changes the definition of a table; taken before all others.
+    altering: Mutex<()>,
     _lock: Box<dyn Lock>,
 }
 

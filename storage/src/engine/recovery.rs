@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
@@ -15,6 +15,7 @@ use super::queue::Queue;
 use super::writer::Writer;
 use super::{Engine, Shared};
 use crate::commit::largest_counted;
+use crate::events::{Arriving, EventRun, EventRuns, run_path};
 use crate::format::{FileId, Malformed, Seal};
 use crate::fs::{FileSystem, Lock};
 use crate::history::History;
@@ -74,12 +75,16 @@ impl Engine {
             queue: Queue::default(),
             flushes: Queue::default(),
             merges: Queue::default(),
+            cares: Queue::default(),
+            care_stats: Mutex::default(),
+            quarantine: Mutex::default(),
         };
         let writer = Recovery::new(Arc::new(shared), recovered).run(present)?;
         let shared = Arc::clone(&writer.shared);
         Ok(Self {
             shared,
             writer: Mutex::new(writer),
+            altering: Mutex::new(()),
             _lock: lock,
         })
     }
@@ -125,14 +130,18 @@ struct Present {
     segments: BTreeSet<FileId>,
     /// Key files, by the numbers of their segments.
     keys: BTreeSet<FileId>,
+    /// Runs of event keys.
+    runs: BTreeSet<FileId>,
     wal: BTreeSet<FileId>,
+    /// Key files that were not finished.
+    unfinished: Vec<String>,
 }
 
 impl Present {
     /// A number above every one that was ever used: by a file that counts or by one left over.
     fn next_file(&self, recovered: &Recovered) -> FileId {
         let last = self.segments.last().max(self.keys.last());
-        let last = last.max(self.wal.last());
+        let last = last.max(self.wal.last()).max(self.runs.last());
         let after = last.map_or(FileId(1), |file| FileId(file.0.saturating_add(1)));
         after.max(recovered.state.next_file)
     }
@@ -157,9 +166,18 @@ fn list_files(fs: &dyn FileSystem, dir: &Path) -> Result<Present> {
             .iter()
             .filter_map(|name| number(name, ".key"))
             .collect(),
+        runs: names
+            .iter()
+            .filter_map(|name| number(name, ".evt"))
+            .collect(),
         wal: wal_names
             .iter()
             .filter_map(|name| number(name, ".wal"))
+            .collect(),
+        unfinished: names
+            .iter()
+            .filter(|name| number(name, ".key.new").is_some())
+            .cloned()
             .collect(),
     })
 }
@@ -308,6 +326,11 @@ impl Recovery {
             for (key, hashes) in unique.iter().zip(&keys) {
                 let first = table.active.rows();
                 table.active.keys().add(&key.ids, first, hashes);
+            }
+            if insert.arrival > 0 && commit.sequence > state.events_since {
+                let events = Arriving::prepare(&self.shared.hasher, table, &rows, false)?;
+                let hashes = events.map(|events| events.hashes).unwrap_or_default();
+                table.active.events().add(&hashes, insert.arrival);
             }
             let schema = table.history.schema(table.history.current());
             let memtable = table
@@ -477,8 +500,25 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
         segments.push(segment);
     }
     let history = Arc::clone(&state.history);
+    let runs = open_runs(shared, state, &meta)?;
     let numbers = (next, state.arrived);
-    Ok(TableVersion::new(meta, history, segments, numbers))
+    let mut table = TableVersion::new(meta, history, segments, numbers);
+    table.events = Arc::new(EventRuns::opened(runs));
+    Ok(table)
+}
+
+fn open_runs(shared: &Shared, state: &TableState, meta: &TableMeta) -> Result<Vec<EventRun>> {
+    let Some(key) = shared.run_key(meta, &state.history) else {
+        return Ok(Vec::new());
+    };
+    let open = |record| {
+        let run = shared.open_run(record, &key)?;
+        if let Err(error) = run.reader() {
+            tracing::error!(%error, "event keys cannot be read: the table takes no rows");
+        }
+        Ok(run)
+    };
+    state.runs.values().copied().map(open).collect()
 }
 
 /// A segment with its key file, made again if it cannot be used. If that fails, too, the table cannot be
@@ -518,17 +558,19 @@ fn with_keys(
 }
 
 fn make_keys(shared: &Shared, segment: &SegmentView, unique: &[KeyColumns]) -> Result<()> {
-    let cache = ChunkCache::new(1 << 20);
-    let column = |column: usize| {
-        let mut cursor = ColumnCursor::default();
-        let blocks = 0..segment.reader()?.blocks();
-        let blocks = blocks.map(|block| segment.read(column, block, &cache, &mut cursor));
-        let blocks = blocks.collect::<Result<Vec<_>>>()?;
-        let blocks: Vec<&dyn Array> = blocks.iter().map(|b| b.as_ref()).collect();
-        concat(&blocks).map_err(|e| Error::Invalid(e.to_string()))
-    };
+    let column = |column: usize| whole(segment, column);
     shared.write_keys(segment.record.file, unique, column)?;
     io("sync", &shared.dir, shared.fs.sync_dir(&shared.dir))
+}
+
+/// A column of all rows of a segment.
+pub(super) fn whole(segment: &SegmentView, column: usize) -> Result<ArrayRef> {
+    let (cache, mut cursor) = (ChunkCache::new(1 << 20), ColumnCursor::default());
+    let blocks = 0..segment.reader()?.blocks();
+    let blocks = blocks.map(|block| segment.read(column, block, &cache, &mut cursor));
+    let blocks = blocks.collect::<Result<Vec<_>>>()?;
+    let blocks: Vec<&dyn Array> = blocks.iter().map(|b| b.as_ref()).collect();
+    concat(&blocks).map_err(|e| Error::Invalid(e.to_string()))
 }
 
 /// Removes files that no longer count: of jobs that a crash interrupted, and WAL files whose rows are
@@ -541,6 +583,11 @@ fn remove_unnamed(shared: &Shared, state: &ManifestState, wal: FileId, present: 
         .collect();
     let keys = present.keys.into_iter().filter(|file| !named(file));
     paths.extend(keys.map(|file| key_path(&shared.dir, file)));
+    let named = |file: &FileId| state.tables.values().any(|t| t.runs.contains_key(file));
+    let runs = present.runs.into_iter().filter(|file| !named(file));
+    paths.extend(runs.map(|file| run_path(&shared.dir, file)));
+    let unfinished = present.unfinished.iter();
+    paths.extend(unfinished.map(|name| shared.dir.join(name)));
     let live = |file: &FileId| *file == wal || state.wal.iter().any(|w| w.file == *file);
     let logs = present.wal.into_iter().filter(|file| !live(file));
     paths.extend(logs.map(|file| wal_path(&shared.dir, file)));

@@ -1,6 +1,6 @@
 //! Writing sorted rows into new segment files, wherever the rows come from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
@@ -10,8 +10,10 @@ use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 
 use super::Shared;
+use super::clustering::cluster;
 use super::cutting::{Output, cut};
 use super::parallel::in_order;
+use crate::events::EventRun;
 use crate::format::{FileId, Seal};
 use crate::history::History;
 use crate::home::Move;
@@ -21,7 +23,7 @@ use crate::segment::{
     CheckedStrings, CodedStrings, EncodedColumn, PublishedSegment, SegmentWriter, StringCoder,
     segment_path,
 };
-use crate::sort::sorted_order;
+use crate::sort::sorted_rows;
 use crate::{Error, Result, TableMeta};
 
 /// Rows to be written: a sealed memtable, a large commit, or the segments of a merge.
@@ -30,6 +32,11 @@ pub(super) trait RowSource: Sync {
 
     /// About how many bytes they take in memory.
     fn raw_bytes(&self) -> u64;
+
+    /// Whether the rows are in the order of their arrival, and not of segments.
+    fn is_new(&self) -> bool {
+        true
+    }
 
     /// A column of all rows, in parts.
     fn column(&self, column: usize) -> Result<Vec<ArrayRef>>;
@@ -66,6 +73,8 @@ pub(super) enum Strings {
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) segments: Vec<Arc<PublishedSegment>>,
+    /// Event keys of a flushed memtable.
+    pub(super) events: Option<Arc<EventRun>>,
     /// Numbers of the source's rows in the order they were written, over all segments.
     pub(super) order: Vec<u32>,
 }
@@ -90,12 +99,11 @@ impl Shared {
     ) -> Result<Written> {
         let unique = key_columns(history, &meta.spec.unique_keys);
         let keys = meta.spec.sort_key.iter().map(|&c| whole_column(source, c));
-        let order = sorted_order(&keys.collect::<Result<Vec<_>>>()?)?;
-        let order = match order {
-            Some(order) => order,
-            None => (0..source.rows() as u32).collect(),
-        };
-        let order = without(order, &source.deleted());
+        let mut sorted = sorted_rows(&keys.collect::<Result<Vec<_>>>()?, source.rows())?;
+        if source.is_new() {
+            cluster(meta, source, &mut sorted)?;
+        }
+        let order = without(sorted.order, &source.deleted());
         let outputs = cut(&self.options, meta, source, order)?;
         let mut paths = Vec::new();
         let written = self.write_files((meta, &unique), (source, &outputs), threads, &mut paths);
@@ -111,6 +119,7 @@ impl Shared {
         let order = outputs.iter().flat_map(|(_, rows)| rows.values()).copied();
         Ok(Written {
             segments: synced?,
+            events: None,
             order: order.collect(),
         })
     }
@@ -201,9 +210,20 @@ impl Shared {
         unique: &[KeyColumns],
         column: impl Fn(usize) -> Result<ArrayRef>,
     ) -> Result<()> {
-        if unique.is_empty() {
-            return Ok(());
+        match unique {
+            [] => Ok(()),
+            unique => self.write_keys_to(&key_path(&self.dir, file), file, unique, column),
         }
+    }
+
+    /// The same into a file of any name.
+    pub(super) fn write_keys_to(
+        &self,
+        path: &Path,
+        file: FileId,
+        unique: &[KeyColumns],
+        column: impl Fn(usize) -> Result<ArrayRef>,
+    ) -> Result<()> {
         let hashes = unique.iter().map(|key| {
             let columns = key.positions.iter().map(|&c| column(c));
             let hashes = self.hasher.hash(&columns.collect::<Result<Vec<_>>>()?)?;
@@ -214,8 +234,7 @@ impl Shared {
             database: self.database,
             file,
         };
-        let path = key_path(&self.dir, file);
-        write_index(&*self.fs, &path, (seal, self.hasher.fingerprint()), &hashes)
+        write_index(&*self.fs, path, (seal, self.hasher.fingerprint()), &hashes)
     }
 
     /// Opens the key file of a segment. One of another secret or without one of the keys is damaged.

@@ -6,9 +6,12 @@ use std::collections::{HashMap, HashSet};
 
 use super::delete::{StagedDeletes, is_there};
 use super::writer::Writer;
-use crate::commit::PreparedInsert;
+use crate::commit::{OnDuplicate, PreparedInsert};
 use crate::keys::{KeyHash, KeySet, find_in_segment, key_columns};
 use crate::{Result, TableId};
+
+/// The number of the event key among the keys of a table.
+const EVENT_KEY: usize = usize::MAX;
 
 /// Key values that the commits staged so far bring.
 #[derive(Debug, Default)]
@@ -25,8 +28,9 @@ impl StagedKeys {
     }
 
     pub(super) fn add(&mut self, table: TableId, key: usize, hash: KeyHash, added: &mut Added) {
-        self.0.entry((table, key)).or_default().insert(hash);
-        added.push((table, key, hash));
+        if self.0.entry((table, key)).or_default().insert(hash) {
+            added.push((table, key, hash));
+        }
     }
 
     pub(super) fn take_back(&mut self, added: &Added) {
@@ -35,6 +39,78 @@ impl StagedKeys {
                 set.remove(hash);
             }
         }
+    }
+}
+
+/// Decides which rows of an insert stay.
+pub(super) struct Sieve<'a> {
+    pub(super) insert: &'a PreparedInsert,
+    /// Per unique key, per row, whether a committed row has its value.
+    pub(super) taken: Vec<Vec<bool>>,
+    /// Per row, whether its event is known; `None` when that does not matter.
+    pub(super) seen: Option<Vec<bool>>,
+    pub(super) on_duplicate: OnDuplicate,
+}
+
+pub(super) struct Sifted {
+    /// Per row.
+    pub(super) keep: Vec<bool>,
+    /// Numbers of the rows that are left out for their event key.
+    pub(super) resent: Vec<u32>,
+}
+
+impl Sieve<'_> {
+    /// Reserves the keys of the rows that stay. An error is the number of a unique key and of a row that
+    /// must not repeat it. Event keys come first: what was sent once more is no conflict.
+    pub(super) fn sift(
+        &self,
+        staged: &mut StagedKeys,
+        added: &mut Added,
+    ) -> std::result::Result<Sifted, (usize, usize)> {
+        let id = self.insert.meta.id;
+        let mut keep = vec![true; self.insert.count];
+        let mut resent = Vec::new();
+        let hash_of = |key: &[Option<KeyHash>], row: usize| key.get(row).copied().flatten();
+        let events = self.insert.events.as_ref();
+        for (row, keep) in keep.iter_mut().enumerate() {
+            let event = events.and_then(|events| hash_of(&events.hashes, row));
+            if self.is_resent(row, event, staged) {
+                *keep = false;
+                resent.push(row as u32);
+                continue;
+            }
+            let hashes = || {
+                self.insert
+                    .keys
+                    .iter()
+                    .map(|key| hash_of(key, row))
+                    .enumerate()
+            };
+            let is_repeated = |(key, hash): (usize, Option<KeyHash>)| {
+                let taken = self.taken.get(key).and_then(|t| t.get(row)).copied();
+                taken == Some(true) || hash.is_some_and(|h| staged.contains(id, key, &h))
+            };
+            match (hashes().position(is_repeated), self.on_duplicate) {
+                (None, _) => {
+                    for (key, hash) in hashes().chain([(EVENT_KEY, event)]) {
+                        if let Some(hash) = hash {
+                            staged.add(id, key, hash, added);
+                        }
+                    }
+                }
+                (Some(_), OnDuplicate::Skip) => *keep = false,
+                (Some(key), OnDuplicate::Fail) => return Err((key, row)),
+            }
+        }
+        Ok(Sifted { keep, resent })
+    }
+
+    fn is_resent(&self, row: usize, event: Option<KeyHash>, staged: &StagedKeys) -> bool {
+        let Some(seen) = &self.seen else {
+            return false;
+        };
+        let staged = |hash| staged.contains(self.insert.meta.id, EVENT_KEY, &hash);
+        seen.get(row) == Some(&true) || event.is_some_and(staged)
     }
 }
 

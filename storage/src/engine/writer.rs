@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use super::care::Care;
 use super::{Done, Message, Shared};
 use crate::commit::PreparedCommit;
 use crate::format::FileId;
@@ -59,6 +60,7 @@ pub(crate) struct Writer {
     pub(crate) stalled_since: Option<Duration>,
     /// Segments to be rewritten for every deleted row.
     pub(crate) erasing: HashSet<FileId>,
+    pub(crate) care: Care,
     /// Why writing has stopped, once it has.
     pub(crate) stopped: Option<String>,
 }
@@ -99,6 +101,7 @@ impl Writer {
             stalled_since: None,
             unmergeable: HashSet::new(),
             erasing: HashSet::new(),
+            care: Care::default(),
             stopped: None,
         }
     }
@@ -238,7 +241,7 @@ impl Writer {
         self.shared.publish(self.version.clone());
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.shared.environment.clock.now()
     }
 
@@ -257,7 +260,8 @@ impl Writer {
             return None;
         }
         let flush = self.flush_retry.as_ref().map(|(_, at)| *at);
-        [self.sync_due, flush, self.merge_retry, self.rest_due]
+        let care = Some(self.care_due());
+        [self.sync_due, flush, self.merge_retry, self.rest_due, care]
             .into_iter()
             .flatten()
             .min()
@@ -293,6 +297,7 @@ impl Writer {
             self.resting = true;
             self.queue_merge();
         }
+        self.keep_care(now);
     }
 
     /// Ends cleanly: everything is made durable, and each log vouches for the other's end, so that

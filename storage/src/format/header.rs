@@ -13,6 +13,7 @@ pub(crate) enum FileKind {
     Wal,
     Segment,
     Keys,
+    Events,
 }
 
 impl FileKind {
@@ -20,7 +21,7 @@ impl FileKind {
     /// released.
     fn version(self) -> u32 {
         match self {
-            Self::Manifest | Self::Wal | Self::Keys => 1,
+            Self::Manifest | Self::Wal | Self::Keys | Self::Events => 1,
             Self::Segment => 2,
         }
     }
@@ -31,6 +32,7 @@ impl FileKind {
             Self::Wal => *b"STORNOWL",
             Self::Segment => *b"STORNOSG",
             Self::Keys => *b"STORNOKY",
+            Self::Events => *b"STORNOEV",
         }
     }
 }

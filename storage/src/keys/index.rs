@@ -188,6 +188,31 @@ impl KeyIndex {
         Self::open(fs, &self.path, self.seal)
     }
 
+    /// Compares everything with its checksum.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (slot, key) in self.directory.keys.iter().enumerate() {
+            let length = usize::try_from(key.filter_length).unwrap_or(usize::MAX);
+            if length > 0 {
+                let (offset, sum) = (key.filter_offset, key.filter_checksum);
+                self.checked((slot, 0), offset, length, sum)?;
+            }
+            for number in 0..key.pages.len() {
+                self.page(slot, key, number)?;
+            }
+        }
+        self.intact(())
+    }
+
+    fn page(&self, slot: usize, key: &KeyEntry, number: usize) -> Result<&[u8]> {
+        let count = usize::try_from(key.count).unwrap_or(usize::MAX);
+        let rest = count - (number * PAGE_ENTRIES).min(count);
+        let length = 8 * PAGE_ENTRIES.min(rest);
+        let start = (number * PAGE_BYTES) as u64;
+        let offset = key.entries_offset.saturating_add(start);
+        let sum = key.pages.get(number).map_or(0, |page| page.checksum);
+        self.checked((slot, 1 + number), offset, length, sum)
+    }
+
     /// Fingerprint of the secret that the hashes were made with.
     pub(crate) fn secret(&self) -> u64 {
         self.directory.secret
@@ -282,12 +307,7 @@ impl KeyIndex {
             if page.first > wanted {
                 break;
             }
-            let rest = key.count as usize - (number * PAGE_ENTRIES).min(key.count as usize);
-            let length = 8 * PAGE_ENTRIES.min(rest);
-            let offset = key
-                .entries_offset
-                .saturating_add((number * PAGE_BYTES) as u64);
-            let bytes = self.checked((slot, 1 + number), offset, length, page.checksum)?;
+            let bytes = self.page(slot, key, number)?;
             let (entries, _) = bytes.as_chunks::<8>();
             let hash_of = |e: &[u8; 8]| (u64::from_le_bytes(*e) >> 32) as u32;
             let start = entries.partition_point(|e| hash_of(e) < wanted);

@@ -13,6 +13,6 @@ mod recent;
 
 pub(crate) use build::write_index;
 pub(crate) use find::{KeyColumns, Range, find_in_segment, key_columns, range};
-pub(crate) use hash::{KeyHash, KeyHasher, KeySet};
+pub(crate) use hash::{KeyHash, KeyHasher, KeySet, LowHalf};
 pub(crate) use index::{KeyIndex, key_path};
 pub(crate) use recent::RecentKeys;

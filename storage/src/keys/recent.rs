@@ -32,6 +32,11 @@ impl RecentKeys {
         }
     }
 
+    /// Forgets a key.
+    pub(crate) fn forget(&self, columns: &[ColumnId]) {
+        self.0.write().retain(|(c, _)| c != columns);
+    }
+
     /// A copy, which others do not add to.
     pub(crate) fn fork(&self) -> Self {
         Self(RwLock::new(self.0.read().clone()))

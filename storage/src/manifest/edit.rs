@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::column_type::{type_of_tag, type_tag};
+use super::spec::{has_care, put_spec, read_spec};
 use crate::format::{ByteReader, ByteWriter, FileId, Malformed, put_bitmap, read_bitmap};
 use crate::history::History;
-use crate::{ColumnSpec, KeySpec, TableId, TableSpec};
+use crate::{TableId, TableSpec};
 
 /// A segment as the manifest knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,20 @@ pub(crate) struct SegmentRecord {
     pub(crate) raw_bytes: u64,
     /// The footer's checksum: the file is the one that was published.
     pub(crate) footer_checksum: u64,
+}
+
+/// A run of event keys as the manifest knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RunRecord {
+    pub(crate) file: FileId,
+    pub(crate) keys: u64,
+    /// Length of the file.
+    pub(crate) bytes: u64,
+    /// When the first and the last of the keys arrived, in seconds since 1970.
+    pub(crate) first_arrival: u32,
+    pub(crate) last_arrival: u32,
+    /// The directory's checksum: the file is the one that was published.
+    pub(crate) checksum: u64,
 }
 
 /// A WAL file that recovery reads.
@@ -111,6 +125,22 @@ pub(crate) enum Edit {
     Secret {
         words: [u64; 2],
     },
+    /// Replaces runs of event keys: a flush adds, a merge removes and adds, time removes.
+    Runs {
+        id: TableId,
+        removed: Vec<FileId>,
+        added: Vec<RunRecord>,
+    },
+    /// The table has another event key: runs and commits up to the sequence say nothing of it.
+    EventsSince {
+        id: TableId,
+        sequence: u64,
+    },
+    /// A sweep that removes deleted rows from the files began, in seconds since 1970.
+    Swept {
+        id: TableId,
+        seconds: u64,
+    },
     /// In a checkpoint: numbers that must not be used again.
     Next {
         table: TableId,
@@ -135,9 +165,13 @@ const DELETED: u32 = 14;
 const ARRIVED: u32 = 15;
 const DEFINE: u32 = 16;
 const SECRET: u32 = 17;
+const CREATE_TABLE_WITH_CARE: u32 = 32;
+const DEFINE_WITH_CARE: u32 = 33;
+const RUNS: u32 = 34;
+const EVENTS_SINCE: u32 = 35;
+const SWEPT: u32 = 36;
 
-/// Stands for "no value" where a position or a length may be absent.
-const ABSENT_U32: u32 = u32::MAX;
+/// Stands for "no value" where a length may be absent.
 const ABSENT_U64: u64 = u64::MAX;
 
 /// Encodes a record: the edits one after the other.
@@ -170,7 +204,11 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
             out.put_str(name);
         }
         Edit::CreateTable { id, schema, spec } => {
-            out.put_u32(CREATE_TABLE);
+            out.put_u32(if has_care(spec) {
+                CREATE_TABLE_WITH_CARE
+            } else {
+                CREATE_TABLE
+            });
             out.put_u64(id.0);
             out.put_str(schema);
             put_spec(out, spec);
@@ -195,7 +233,12 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
             spec,
             history,
         } => {
-            put_numbers(out, DEFINE, &[id.0]);
+            let tag = if has_care(spec) {
+                DEFINE_WITH_CARE
+            } else {
+                DEFINE
+            };
+            put_numbers(out, tag, &[id.0]);
             out.put_str(schema);
             put_spec(out, spec);
             history.encode(out);
@@ -218,6 +261,9 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
                 &[record.file.0, record.first_sequence, length],
             );
         }
+        Edit::Runs { id, removed, added } => put_runs(out, *id, removed, added),
+        Edit::EventsSince { id, sequence } => put_numbers(out, EVENTS_SINCE, &[id.0, *sequence]),
+        Edit::Swept { id, seconds } => put_numbers(out, SWEPT, &[id.0, *seconds]),
         Edit::Secret { words } => put_numbers(out, SECRET, words),
         Edit::Next { table, file } => put_numbers(out, NEXT, &[table.0, file.0]),
     }
@@ -245,8 +291,24 @@ fn put_segments(out: &mut Vec<u8>, id: TableId, removed: &[FileId], added: &[Seg
     }
 }
 
+fn put_runs(out: &mut Vec<u8>, id: TableId, removed: &[FileId], added: &[RunRecord]) {
+    out.put_u32(RUNS);
+    out.put_u64(id.0);
+    out.put_length(removed.len());
+    removed.iter().for_each(|file| out.put_u64(file.0));
+    out.put_length(added.len());
+    for run in added {
+        for number in [run.file.0, run.keys, run.bytes, run.checksum] {
+            out.put_u64(number);
+        }
+        out.put_u32(run.first_arrival);
+        out.put_u32(run.last_arrival);
+    }
+}
+
 fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
-    Ok(match reader.u32()? {
+    let tag = reader.u32()?;
+    Ok(match tag {
         CREATE_SCHEMA => Edit::CreateSchema {
             name: reader.str()?.into(),
             attributes: reader.str()?.into(),
@@ -254,10 +316,10 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
         DROP_SCHEMA => Edit::DropSchema {
             name: reader.str()?.into(),
         },
-        CREATE_TABLE => Edit::CreateTable {
+        CREATE_TABLE | CREATE_TABLE_WITH_CARE => Edit::CreateTable {
             id: TableId(reader.u64()?),
             schema: reader.str()?.into(),
-            spec: read_spec(reader)?,
+            spec: read_spec(reader, tag == CREATE_TABLE_WITH_CARE)?,
         },
         DROP_TABLE => Edit::DropTable {
             id: TableId(reader.u64()?),
@@ -285,9 +347,9 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
             file: FileId(reader.u64()?),
             rows: Arc::new(read_bitmap(reader)?),
         },
-        DEFINE => {
+        DEFINE | DEFINE_WITH_CARE => {
             let (id, schema) = (TableId(reader.u64()?), reader.str()?.into());
-            let spec = read_spec(reader)?;
+            let spec = read_spec(reader, tag == DEFINE_WITH_CARE)?;
             let history = Arc::new(History::decode(reader, &spec)?);
             Edit::Define {
                 id,
@@ -323,6 +385,15 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
                 },
             }
         }
+        RUNS => read_runs(reader)?,
+        EVENTS_SINCE => Edit::EventsSince {
+            id: TableId(reader.u64()?),
+            sequence: reader.u64()?,
+        },
+        SWEPT => Edit::Swept {
+            id: TableId(reader.u64()?),
+            seconds: reader.u64()?,
+        },
         SECRET => Edit::Secret {
             words: [reader.u64()?, reader.u64()?],
         },
@@ -352,73 +423,23 @@ fn read_segments(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
     Ok(Edit::Segments { id, removed, added })
 }
 
-fn put_spec(out: &mut Vec<u8>, spec: &TableSpec) {
-    out.put_str(&spec.name);
-    out.put_length(spec.columns.len());
-    for column in &spec.columns {
-        out.put_str(&column.name);
-        out.put(&type_tag(&column.data_type).unwrap_or_default());
-        out.put_u8(u8::from(column.nullable));
-        out.put_str(&column.attributes);
-    }
-    put_positions(out, &spec.sort_key);
-    put_positions(out, &spec.shard_key);
-    out.put_length(spec.unique_keys.len());
-    for key in &spec.unique_keys {
-        out.put_str(&key.name);
-        put_positions(out, &key.columns);
-    }
-    out.put_u32(spec.auto_increment.map_or(ABSENT_U32, |c| c as u32));
-    out.put_str(&spec.attributes);
-}
-
-fn put_positions(out: &mut Vec<u8>, positions: &[usize]) {
-    out.put_length(positions.len());
-    for &position in positions {
-        out.put_length(position);
-    }
-}
-
-fn read_spec(reader: &mut ByteReader<'_>) -> Result<TableSpec, Malformed> {
-    let name = reader.str()?.into();
-    let mut columns = Vec::new();
-    for _ in 0..reader.count(13)? {
-        columns.push(ColumnSpec {
-            name: reader.str()?.into(),
-            data_type: type_of_tag(reader.array()?)?,
-            nullable: reader.u8()? != 0,
-            attributes: reader.str()?.into(),
+fn read_runs(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
+    let id = TableId(reader.u64()?);
+    let removed = (0..reader.count(8)?)
+        .map(|_| reader.u64().map(FileId))
+        .collect::<Result<_, _>>()?;
+    let mut added = Vec::new();
+    for _ in 0..reader.count(40)? {
+        added.push(RunRecord {
+            file: FileId(reader.u64()?),
+            keys: reader.u64()?,
+            bytes: reader.u64()?,
+            checksum: reader.u64()?,
+            first_arrival: reader.u32()?,
+            last_arrival: reader.u32()?,
         });
     }
-    let sort_key = read_positions(reader)?;
-    let shard_key = read_positions(reader)?;
-    let mut unique_keys = Vec::new();
-    for _ in 0..reader.count(8)? {
-        unique_keys.push(KeySpec {
-            name: reader.str()?.into(),
-            columns: read_positions(reader)?,
-        });
-    }
-    let auto_increment = Some(reader.u32()?)
-        .filter(|&c| c != ABSENT_U32)
-        .map(|c| c as usize);
-    let attributes = reader.str()?.into();
-    let spec = TableSpec {
-        name,
-        columns,
-        sort_key,
-        shard_key,
-        unique_keys,
-        auto_increment,
-        attributes,
-    };
-    spec.check()
-        .map_err(|_| Malformed("a table specification contradicts itself"))?;
-    Ok(spec)
-}
-
-fn read_positions(reader: &mut ByteReader<'_>) -> Result<Vec<usize>, Malformed> {
-    (0..reader.count(4)?).map(|_| reader.length()).collect()
+    Ok(Edit::Runs { id, removed, added })
 }
 
 #[cfg(test)]
@@ -426,13 +447,21 @@ fn read_positions(reader: &mut ByteReader<'_>) -> Result<Vec<usize>, Malformed> 
 mod tests {
     use super::*;
     use crate::testing::all_types;
+    use crate::{ColumnSpec, EventKeySpec, Keep, KeySpec, Retention};
+    use arrow::datatypes::DataType;
     use proptest::collection::vec;
+    use proptest::option;
     use proptest::prelude::*;
 
     fn arbitrary_spec() -> impl Strategy<Value = TableSpec> {
         let types = prop::sample::select(all_types());
         let columns = vec((types, any::<bool>(), ".{0,8}"), 1..6);
-        (".{0,8}", columns, ".{0,8}").prop_map(|(name, columns, attributes)| {
+        let care = (
+            any::<bool>(),
+            option::of(1u32..100),
+            option::of(any::<u32>()),
+        );
+        (".{0,8}", columns, ".{0,8}", care).prop_map(|(name, columns, attributes, care)| {
             let last = columns.len() - 1;
             let columns = columns
                 .into_iter()
@@ -445,6 +474,10 @@ mod tests {
                 })
                 .collect::<Vec<_>>();
             let integer = columns[0].data_type.is_integer();
+            let (keep, retain_days, erase_after) = care;
+            let is_time =
+                |c: &ColumnSpec| matches!(c.data_type, DataType::Date32 | DataType::Timestamp(..));
+            let keep = columns.iter().position(is_time).filter(|_| keep);
             TableSpec {
                 name,
                 columns,
@@ -454,6 +487,17 @@ mod tests {
                     name: "k".into(),
                     columns: vec![0],
                 }],
+                event_key: retain_days.map(|retain_days| EventKeySpec {
+                    columns: vec![last],
+                    retain_days,
+                }),
+                retention: Retention {
+                    keep: keep.map(|column| Keep {
+                        column,
+                        seconds: 60,
+                    }),
+                    erase_after: erase_after.map(u64::from),
+                },
                 auto_increment: integer.then_some(0),
                 attributes,
             }
@@ -472,6 +516,15 @@ mod tests {
                 footer_checksum: sum,
             });
         let segments = (id.clone(), vec(file.clone(), 0..4), vec(segment, 0..4));
+        let run = any::<[u64; 5]>().prop_map(|[f, keys, bytes, checksum, arrivals]| RunRecord {
+            file: FileId(f),
+            keys,
+            bytes,
+            first_arrival: arrivals as u32,
+            last_arrival: (arrivals >> 32) as u32,
+            checksum,
+        });
+        let runs = (id.clone(), vec(file.clone(), 0..4), vec(run, 0..4));
         prop_oneof![
             any::<(String, String)>()
                 .prop_map(|(name, attributes)| Edit::CreateSchema { name, attributes }),
@@ -481,6 +534,9 @@ mod tests {
             any::<(String, Option<String>)>()
                 .prop_map(|(key, value)| Edit::SetProperty { key, value }),
             segments.prop_map(|(id, removed, added)| Edit::Segments { id, removed, added }),
+            runs.prop_map(|(id, removed, added)| Edit::Runs { id, removed, added }),
+            (id.clone(), any::<u64>())
+                .prop_map(|(id, sequence)| Edit::EventsSince { id, sequence }),
             any::<[u64; 2]>().prop_map(|[t, f]| Edit::Next {
                 table: TableId(t),
                 file: FileId(f)
@@ -511,6 +567,7 @@ mod tests {
                 }
             }),
             (id.clone(), any::<u64>()).prop_map(|(id, next)| Edit::Counter { id, next }),
+            (id.clone(), any::<u64>()).prop_map(|(id, seconds)| Edit::Swept { id, seconds }),
             id.prop_map(|id| Edit::DropTable { id }),
             file.prop_map(|file| Edit::WalRemoved { file }),
         ]

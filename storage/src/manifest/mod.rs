@@ -3,8 +3,9 @@
 
 mod edit;
 mod log;
+mod spec;
 mod state;
 
-pub(crate) use edit::{Edit, SegmentRecord, WalRecord};
+pub(crate) use edit::{Edit, RunRecord, SegmentRecord, WalRecord};
 pub(crate) use log::{FileIds, ManifestLog, Recovered, decode_manifest, manifest_path};
 pub(crate) use state::{ManifestState, TableState};

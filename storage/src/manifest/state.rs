@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::edit::{Edit, SegmentRecord, WalRecord};
+use super::edit::{Edit, RunRecord, SegmentRecord, WalRecord};
 use crate::format::{FileId, Malformed};
 use crate::history::History;
 use crate::{TableId, TableSpec};
@@ -19,6 +19,12 @@ pub(crate) struct TableState {
     pub(crate) segments: BTreeMap<FileId, SegmentRecord>,
     /// Deleted rows of those segments that have some.
     pub(crate) deleted: BTreeMap<FileId, Arc<RoaringBitmap>>,
+    /// Runs of event keys.
+    pub(crate) runs: BTreeMap<FileId, RunRecord>,
+    /// Commits up to this sequence say nothing of the event key.
+    pub(crate) events_since: u64,
+    /// When the last sweep began, in seconds since 1970.
+    pub(crate) swept: u64,
     /// Arrival number of the first row that only the WAL has.
     pub(crate) arrived: u64,
     /// Commits up to this sequence are in the segments or gone; the WAL's rows of them are ignored.
@@ -79,6 +85,9 @@ impl ManifestState {
                     history,
                     segments,
                     deleted: BTreeMap::new(),
+                    runs: BTreeMap::new(),
+                    events_since: 0,
+                    swept: 0,
                     arrived: 0,
                     flushed: 0,
                     counter: 1,
@@ -106,6 +115,7 @@ impl ManifestState {
                 let table = self.table(id)?;
                 table.segments.clear();
                 table.deleted.clear();
+                table.runs.clear();
                 table.flushed = table.flushed.max(sequence);
                 table.counter = 1;
             }
@@ -119,6 +129,13 @@ impl ManifestState {
                 self.properties.remove(&key);
             }
             Edit::Segments { id, removed, added } => self.replace_segments(id, removed, added)?,
+            Edit::Runs { id, removed, added } => self.replace_runs(id, removed, added)?,
+            Edit::EventsSince { id, sequence } => {
+                let table = self.table(id)?;
+                table.runs.clear();
+                table.events_since = sequence;
+            }
+            Edit::Swept { id, seconds } => self.table(id)?.swept = seconds,
             Edit::Flushed { id, sequence } => {
                 let table = self.table(id)?;
                 table.flushed = table.flushed.max(sequence);
@@ -192,6 +209,23 @@ impl ManifestState {
         Ok(())
     }
 
+    fn replace_runs(
+        &mut self,
+        id: TableId,
+        removed: Vec<FileId>,
+        added: Vec<RunRecord>,
+    ) -> Result<(), Malformed> {
+        let table = self.table(id)?;
+        for file in removed {
+            present(table.runs.remove(&file))?;
+        }
+        for run in &added {
+            absent(table.runs.insert(run.file, *run))?;
+        }
+        added.iter().for_each(|run| self.used(run.file));
+        Ok(())
+    }
+
     fn delete(&mut self, id: TableId, file: FileId, rows: &RoaringBitmap) -> Result<(), Malformed> {
         let table = self.table(id)?;
         let segment = table.segments.get(&file);
@@ -249,6 +283,7 @@ impl ManifestState {
                 file,
                 rows: Arc::clone(rows),
             }));
+            edits.extend(table.care_edits(id));
             edits.push(Edit::Flushed {
                 id,
                 sequence: table.flushed,
@@ -270,6 +305,25 @@ impl ManifestState {
         }
         edits.extend(self.wal.iter().map(|&record| Edit::WalKept { record }));
         edits
+    }
+}
+
+impl TableState {
+    fn care_edits(&self, id: TableId) -> Vec<Edit> {
+        let since = Edit::EventsSince {
+            id,
+            sequence: self.events_since,
+        };
+        let runs = Edit::Runs {
+            id,
+            removed: Vec::new(),
+            added: self.runs.values().copied().collect(),
+        };
+        let since = (self.events_since > 0).then_some(since);
+        let runs = (!self.runs.is_empty()).then_some(runs);
+        let seconds = self.swept;
+        let swept = (seconds > 0).then_some(Edit::Swept { id, seconds });
+        since.into_iter().chain(runs).chain(swept).collect()
     }
 }
 

@@ -18,6 +18,7 @@ mod numbers;
 mod packing;
 mod published;
 mod reader;
+mod scrub;
 mod selection;
 mod sink;
 mod string_views;
@@ -38,6 +39,7 @@ pub(crate) use published::PublishedSegment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::segment_summary;
 pub(crate) use reader::{ColumnCursor, SegmentReader};
+pub(crate) use scrub::Damage;
 pub(crate) use selection::Selection;
 pub(crate) use sink::Sink;
 pub(crate) use string_views::CheckedStrings;

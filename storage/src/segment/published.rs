@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::SchemaRef;
+use parking_lot::RwLock;
 
 use super::reader::SegmentReader;
 use super::writer::segment_path;
@@ -23,7 +24,7 @@ pub(crate) struct PublishedSegment {
     fs: Arc<dyn FileSystem>,
     home: Arc<Home>,
     /// Its key file, if its table has unique keys; the error, if that cannot be read.
-    keys: Option<Result<KeyIndex>>,
+    keys: RwLock<Option<Result<Arc<KeyIndex>>>>,
     /// The error, when the file is damaged: its table then fails to scan, the others do not.
     reader: Result<SegmentReader>,
     obsolete: AtomicBool,
@@ -55,7 +56,7 @@ impl PublishedSegment {
             database,
             fs,
             home: Home::new(Place::Segment(record.file)),
-            keys: None,
+            keys: RwLock::default(),
             reader,
             obsolete,
         })
@@ -69,39 +70,61 @@ impl PublishedSegment {
         &self.path
     }
 
+    /// The file of the rows opened once more: nothing of it counts as checked.
+    pub(crate) fn open_file_again(&self, table: (TableId, &SchemaRef)) -> Result<SegmentReader> {
+        SegmentReader::open(&*self.fs, &self.path, self.database, &self.record, table)
+    }
+
+    /// Nothing of the rows counts as checked any more.
+    pub(crate) fn forget_checked(&self) {
+        if let Ok(reader) = &self.reader {
+            reader.forget_checked();
+        }
+    }
+
+    /// Opens the key file once more and compares all of it with its checksums.
+    pub(crate) fn check_keys(&self) -> Result<()> {
+        self.keys()?.open_again(&*self.fs)?.check()
+    }
+
     /// The same files opened once more: nothing of them counts as checked. Errors are returned at once.
     pub(crate) fn open_again(&self, table: (TableId, &SchemaRef)) -> Result<Self> {
         let (fs, dir) = (&self.fs, self.path.parent());
         let dir = dir.unwrap_or_else(|| std::path::Path::new("."));
         let again = Self::open(fs, dir, self.database, self.record, table)?;
         again.reader()?;
-        Ok(match &self.keys {
+        let keys = self.keys.read().clone();
+        Ok(match keys {
             None => again,
-            Some(keys) => {
-                let keys = keys.as_ref().map_err(Error::clone)?;
-                again.with_keys(Ok(keys.open_again(&**fs)?))
-            }
+            Some(keys) => again.with_keys(Ok(keys?.open_again(&**fs)?)),
         })
     }
 
     /// The segment with its key file.
-    pub(crate) fn with_keys(mut self, keys: Result<KeyIndex>) -> Self {
-        self.keys = Some(keys);
+    pub(crate) fn with_keys(self, keys: Result<KeyIndex>) -> Self {
+        *self.keys.write() = Some(keys.map(Arc::new));
         self
     }
 
-    pub(crate) fn keys(&self) -> Result<&KeyIndex> {
+    /// Puts another key file, which has the keys of the one before and more, in its place.
+    pub(crate) fn set_keys(&self, keys: Arc<KeyIndex>) {
+        *self.keys.write() = Some(Ok(keys));
+    }
+
+    pub(crate) fn has_keys(&self) -> bool {
+        self.keys.read().is_some()
+    }
+
+    pub(crate) fn keys(&self) -> Result<Arc<KeyIndex>> {
         // Without the rows the keys are of no use.
         self.reader()?;
-        match &self.keys {
-            Some(keys) => keys.as_ref().map_err(Error::clone),
-            None => Err(Error::Invalid("a segment without keys".into())),
-        }
+        let keys = self.keys.read().clone();
+        keys.unwrap_or_else(|| Err(Error::Invalid("a segment without keys".into())))
     }
 
     /// Bytes of the key file.
     pub(crate) fn key_bytes(&self) -> u64 {
-        match &self.keys {
+        match &*self.keys.read() {
             Some(Ok(keys)) => keys.bytes(),
             _ => 0,
         }
@@ -120,7 +143,7 @@ impl PublishedSegment {
 impl Drop for PublishedSegment {
     fn drop(&mut self) {
         if self.obsolete.load(Ordering::Acquire) {
-            let keys = self.keys.is_some().then(|| self.path.with_extension("key"));
+            let keys = self.has_keys().then(|| self.path.with_extension("key"));
             for path in keys.iter().chain([&self.path]) {
                 // What cannot be removed now is found unnamed, and removed, at the next open.
                 if let Err(error) = self.fs.remove(path) {

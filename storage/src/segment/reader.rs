@@ -41,7 +41,7 @@ pub(crate) struct SegmentReader {
 /// Parts of a column in its `Verified` set before the blocks.
 const INDEX_PART: usize = 0;
 const CHUNKS_PART: usize = 1;
-const BLOCK_PARTS: usize = 2;
+pub(super) const BLOCK_PARTS: usize = 2;
 
 /// Strings of one column that a scan has loaded so far.
 #[derive(Debug, Default)]
@@ -95,6 +95,24 @@ impl SegmentReader {
             footer,
             verified,
         })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.footer.columns.len()
+    }
+
+    /// Whether bytes at an offset have a checksum.
+    pub(super) fn is_sealed(&self, offset: u64, bytes: &[u8], checksum: u64) -> bool {
+        self.seal.checksum(offset, bytes) == checksum
+    }
+
+    /// Nothing counts as checked any more.
+    pub(crate) fn forget_checked(&self) {
+        self.verified.iter().for_each(Verified::clear);
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -196,7 +214,7 @@ impl SegmentReader {
         let seen = self.verified.get(column);
         if !seen.is_some_and(|v| v.contains(part)) {
             if self.seal.checksum(offset, bytes) != checksum {
-                return Err(self.corrupt(offset, Malformed("a checksum differs")));
+                return Err(self.differs((column, part), offset));
             }
             if let Some(seen) = seen {
                 seen.insert(part);

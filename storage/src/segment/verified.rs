@@ -19,6 +19,13 @@ impl Verified {
         word >> (part % 64) & 1 == 1
     }
 
+    /// Nothing counts as checked any more.
+    pub(crate) fn clear(&self) {
+        self.0
+            .iter()
+            .for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
     pub(crate) fn insert(&self, part: usize) {
         if let Some(word) = self.0.get(part / 64) {
             // Relaxed: the bytes are immutable, the mark publishes nothing but itself.

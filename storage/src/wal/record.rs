@@ -21,6 +21,8 @@ use crate::home::Place;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EncodedInsert<'a> {
     pub(crate) table: TableId,
+    /// Seconds since 1970; 0 in tables without an event key.
+    pub(crate) arrival: u32,
     pub(crate) body: &'a [u8],
     /// Where the body begins in the file.
     pub(crate) offset: u64,
@@ -86,11 +88,12 @@ fn read_delete(reader: &mut ByteReader<'_>, offset: u64) -> Result<LoggedDelete,
     })
 }
 
-/// Appends an insert; `body` comes from [`encode_batch`] and is a multiple of 8 long.
-pub(crate) fn put_insert(out: &mut Vec<u8>, table: TableId, body: &[u8]) {
+/// Appends an insert that arrived at a time, in seconds since 1970, or 0 in a table without an event key;
+/// `body` comes from [`encode_batch`] and is a multiple of 8 long.
+pub(crate) fn put_insert(out: &mut Vec<u8>, table: TableId, arrival: u32, body: &[u8]) {
     out.put_u64(table.0);
     out.put_length(body.len());
-    out.put_u32(0);
+    out.put_u32(arrival);
     out.put(body);
 }
 
@@ -110,13 +113,11 @@ pub(crate) fn read_commit<'a>(
     let mut commit = LoggedCommit::default();
     for _ in 0..inserts {
         let table = TableId(reader.u64()?);
-        let length = reader.length()?;
-        if reader.u32()? != 0 {
-            return Err(Malformed("reserved bytes of an insert are set"));
-        }
+        let (length, arrival) = (reader.length()?, reader.u32()?);
         let offset = start + reader.position() as u64;
         commit.inserts.push(EncodedInsert {
             table,
+            arrival,
             body: reader.bytes(length)?,
             offset,
         });

@@ -93,6 +93,8 @@ fn spec() -> TableSpec {
         sort_key: vec![SITE, AT],
         shard_key: vec![SITE, AT],
         unique_keys: vec![],
+        event_key: None,
+        retention: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }
@@ -131,6 +133,7 @@ fn commit(
     let batch = WriteBatch {
         inserts,
         deletes,
+        arrivals: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Durable,
     };

@@ -22,6 +22,7 @@ fn insert(table: &TableSnapshot, rows: &[Row]) -> WriteBatch {
     WriteBatch {
         inserts: vec![(table.meta().id, batch(table.meta(), rows))],
         deletes: Vec::new(),
+        arrivals: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Written,
     }
@@ -139,6 +140,11 @@ fn what_would_need_a_rewrite_or_lose_something_is_refused() {
     let error = refuse(&|a| a.spec.sort_key = vec![2, 1]);
     assert!(matches!(error, Error::NotSupported(_)), "{error}");
     let error = refuse(&|a| a.spec.unique_keys[0].columns = vec![2]);
+    assert!(matches!(error, Error::NotUnique { .. }), "{error}");
+    let error = refuse(&|a| {
+        a.columns[4] = ColumnOrigin::New { fill: None };
+        a.spec.unique_keys[0].columns = vec![4];
+    });
     assert!(matches!(error, Error::NotSupported(_)), "{error}");
     // `amount` has NULLs.
     let error = refuse(&|a| a.spec.columns[4].nullable = false);

@@ -38,6 +38,7 @@ fn insert(store: &Store, parts: &[(&str, Vec<Row>)]) -> WriteBatch {
     };
     WriteBatch {
         inserts: parts.iter().map(part).collect(),
+        arrivals: vec![],
         deletes: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Durable,

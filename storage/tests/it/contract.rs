@@ -29,6 +29,7 @@ fn insert(store: &Store, table: &str, rows: &[Row], on_duplicate: OnDuplicate) -
     WriteBatch {
         inserts: vec![(table.meta().id, batch(table.meta(), rows))],
         deletes: Vec::new(),
+        arrivals: Vec::new(),
         on_duplicate,
         sync: SyncMode::Durable,
     }

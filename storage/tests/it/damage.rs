@@ -47,6 +47,7 @@ fn read_damaged(fs: SimFs) -> Result<State, Error> {
         let again = store.commit(WriteBatch {
             inserts: vec![(table.meta().id, rows)],
             deletes: Vec::new(),
+            arrivals: Vec::new(),
             on_duplicate: OnDuplicate::Skip,
             sync: SyncMode::Durable,
         })?;

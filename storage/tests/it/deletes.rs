@@ -71,6 +71,7 @@ fn change(table: &TableSnapshot, rows: Option<RowSelection>, new: &[Row]) -> Wri
     WriteBatch {
         inserts: vec![(table.meta().id, batch(table.meta(), new))],
         deletes: rows.map(delete).into_iter().collect(),
+        arrivals: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Written,
     }

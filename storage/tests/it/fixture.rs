@@ -73,6 +73,8 @@ pub(crate) fn spec(name: &str) -> TableSpec {
                 columns: vec![0, 3],
             },
         ],
+        event_key: None,
+        retention: Default::default(),
         auto_increment: Some(0),
         attributes: "attributes of the table".into(),
     }

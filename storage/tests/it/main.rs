@@ -1,13 +1,17 @@
 //! Tests of the store as a whole, through its public face only.
 
+mod add_key;
 mod aggregate;
 mod alter;
 mod bulk;
+mod care;
 mod check;
 mod contract;
 mod crash;
 mod damage;
 mod deletes;
+mod event_world;
+mod events;
 mod faults;
 mod fixture;
 mod model;

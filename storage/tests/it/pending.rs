@@ -53,6 +53,7 @@ fn commit(store: &Store, pending: &PendingChanges) -> Result<(u64, u64), Error> 
     let mut batch = WriteBatch {
         inserts: Vec::new(),
         deletes: Vec::new(),
+        arrivals: Vec::new(),
         on_duplicate: OnDuplicate::Fail,
         sync: SyncMode::Written,
     };

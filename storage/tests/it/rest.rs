@@ -53,6 +53,7 @@ impl World {
         let table = self.table();
         let batch = WriteBatch {
             inserts: vec![(table.meta().id, batch(table.meta(), rows))],
+            arrivals: vec![],
             deletes: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync: SyncMode::Durable,

@@ -38,6 +38,8 @@ fn spec() -> TableSpec {
         sort_key: vec![0, 1],
         shard_key: vec![0, 1],
         unique_keys: vec![],
+        event_key: None,
+        retention: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }
@@ -112,6 +114,7 @@ fn filled() -> Filled {
             WriteBatch {
                 inserts,
                 deletes: vec![],
+                arrivals: Vec::new(),
                 on_duplicate: OnDuplicate::Fail,
                 sync: SyncMode::Durable,
             },
@@ -154,6 +157,7 @@ fn filled() -> Filled {
                 rows: selection,
                 if_gone: IfGone::Ignore,
             }],
+            arrivals: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync: SyncMode::Durable,
         },

@@ -467,6 +467,7 @@ impl World {
         let result = self.store().commit(WriteBatch {
             inserts: Vec::new(),
             deletes: vec![Delete { rows, if_gone }],
+            arrivals: Vec::new(),
             on_duplicate: OnDuplicate::Fail,
             sync: SyncMode::Durable,
         });
@@ -510,6 +511,7 @@ impl World {
         WriteBatch {
             inserts,
             deletes,
+            arrivals: Vec::new(),
             on_duplicate: commit.on_duplicate,
             sync: commit.sync,
         }

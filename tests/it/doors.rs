@@ -1,0 +1,183 @@
+//! Aggregates give the same answers whether storage computes them on codes or DataFusion on rows.
+//!
+//! The second way is forced by a condition that is always true and may not be handed down. EXPLAIN tells
+//! which way was taken.
+
+use libtest_mimic::Trial;
+
+use crate::data::literal::insert;
+use crate::data::pageview::{PageView, column_names, create_table};
+use crate::data::traffic::year_of_traffic;
+use crate::harness::compare::{Order, difference};
+use crate::harness::random::Random;
+use crate::harness::{Outcome, Server, Session, block_on, ensure};
+
+const ROWS: usize = 8_000;
+const BATCH_ROWS: usize = 500;
+const QUERIES: u64 = 200;
+const PROBLEMS_SHOWN: usize = 8;
+
+/// Always true, and different for every row as far as anyone can tell.
+const HINDRANCE: &str = "RAND() >= 0";
+
+pub fn trials() -> Vec<Trial> {
+    let small = [
+        ("STORNO_MEMTABLE_BYTES", "1048576"),
+        ("STORNO_SEGMENT_ROWS", "2048"),
+    ];
+    let trial = |name: &str, seed: u64, settings: Vec<(&'static str, &'static str)>| {
+        Trial::test(format!("doors::{name}"), move || {
+            block_on(run(seed, &settings))
+        })
+    };
+    vec![
+        trial("answers_from_memory_are_the_same", 1, Vec::new()),
+        trial("answers_from_segments_are_the_same", 2, small.to_vec()),
+    ]
+}
+
+const KEYS: [&str; 15] = [
+    "site_id",
+    "pathname",
+    "browser",
+    "country_code",
+    "referrer_hostname",
+    "utm_source",
+    "client_id",
+    "DATE(timestamp)",
+    "DATE_FORMAT(timestamp, '%Y-%m-%d %H:00:00')",
+    "HOUR(timestamp)",
+    "DAYOFWEEK(timestamp)",
+    "SUBSTRING_INDEX(pathname, '/', 2)",
+    "CASE WHEN browser = 'Chrome' THEN 'C' ELSE 'other' END",
+    "UPPER(referrer_hostname)",
+    "duration",
+];
+
+const MEASURES: [&str; 16] = [
+    "COUNT(*)",
+    "SUM(pageviews)",
+    "SUM(bounces)",
+    "SUM(duration)",
+    "AVG(duration)",
+    "COUNT(referrer_hostname)",
+    "COUNT(DISTINCT client_id)",
+    "COUNT(DISTINCT pathname)",
+    "COUNT(DISTINCT utm_source)",
+    "MIN(timestamp)",
+    "MAX(timestamp)",
+    "MIN(duration)",
+    "SUM(CASE WHEN timestamp >= '2025-07-01' THEN pageviews ELSE 0 END)",
+    "SUM(CASE WHEN browser = 'Chrome' THEN visits END)",
+    "COUNT(CASE WHEN device_type <> 'Mobile' THEN 1 END)",
+    "100.0 * SUM(bounces) / NULLIF(SUM(visits), 0)",
+];
+
+const CONDITIONS: [&str; 13] = [
+    "site_id = 412",
+    "site_id IN (412, 1626, 175)",
+    "timestamp >= '2025-06-01' AND timestamp < '2025-12-01'",
+    "timestamp >= '2025-11-11 11:11:11'",
+    "country_code = 'US'",
+    "browser <> 'Chrome'",
+    "pathname LIKE '/blog/%'",
+    "pathname LIKE '%pri%'",
+    "referrer_hostname IS NOT NULL",
+    "utm_source IS NULL",
+    "bounces < 0",
+    "NOT (browser = 'Firefox' OR browser LIKE 'S%')",
+    "LENGTH(pathname) > 12",
+];
+
+/// A query with a place for the hindrance.
+fn query(random: &mut Random) -> (String, Order) {
+    let some = |random: &mut Random, from: &[&'static str], most: u64| -> Vec<&'static str> {
+        (0..random.below(most + 1))
+            .map(|_| *random.pick(from))
+            .collect()
+    };
+    let keys = some(random, &KEYS, 3);
+    let mut measures = some(random, &MEASURES, 3);
+    if measures.is_empty() {
+        measures.push("COUNT(*)");
+    }
+    let mut conditions = some(random, &CONDITIONS, 3);
+    conditions.push("/*door*/");
+    let items = keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| format!("{key} AS k{i}"));
+    let sums = measures
+        .iter()
+        .enumerate()
+        .map(|(i, m)| format!("{m} AS m{i}"));
+    let items: Vec<String> = items.chain(sums).collect();
+    let mut sql = format!(
+        "SELECT {} FROM pageviews WHERE {}",
+        items.join(", "),
+        conditions.join(" AND ")
+    );
+    if keys.is_empty() {
+        return (sql, Order::Any);
+    }
+    let names: Vec<String> = (0..keys.len()).map(|i| format!("k{i}")).collect();
+    sql.push_str(&format!(" GROUP BY {}", names.join(", ")));
+    if random.chance(30) {
+        let least = random.between(-2, 4);
+        sql.push_str(&format!(" HAVING m0 > {least}"));
+    }
+    let direction = if random.chance(70) { "DESC" } else { "ASC" };
+    let limit = 1 + random.below(40);
+    let order = names.join(", ");
+    sql.push_str(&format!(" ORDER BY m0 {direction}, {order} LIMIT {limit}"));
+    (sql, Order::Given)
+}
+
+async fn run(seed: u64, settings: &[(&str, &str)]) -> Outcome {
+    let mut server = Server::start_with(settings)?;
+    let mut session = server.connect_to("web").await?;
+    let keys = ", SORT KEY (site_id, timestamp)";
+    session.run(create_table("pageviews", keys)).await?;
+    let views = year_of_traffic(2025, ROWS);
+    let rows: Vec<_> = views.iter().map(PageView::values).collect();
+    for batch in rows.chunks(BATCH_ROWS) {
+        let insert = insert("pageviews", &column_names(), batch);
+        session.run(insert).await?;
+    }
+    session
+        .run("DELETE FROM pageviews WHERE browser = 'Safari' AND HOUR(timestamp) = 7")
+        .await?;
+    let mut random = Random::new(seed);
+    let (mut problems, mut in_storage) = (Vec::new(), 0);
+    for _ in 0..QUERIES {
+        let (sql, order) = query(&mut random);
+        let fast = sql.replace("/*door*/", "1 = 1");
+        let slow = sql.replace("/*door*/", HINDRANCE);
+        in_storage += u64::from(is_in_storage(&mut session, &fast).await?);
+        ensure(!is_in_storage(&mut session, &slow).await?, || {
+            format!("not hindered: {slow}")
+        })?;
+        let expected = session.run(&slow).await;
+        let actual = session.run(&fast).await;
+        if let Some(text) = difference(&expected, &actual, order) {
+            problems.push(format!("{fast}\n  {text}"));
+        }
+    }
+    server.must_be_running()?;
+    ensure(problems.is_empty(), || {
+        let shown = problems.iter().take(PROBLEMS_SHOWN).cloned();
+        let shown = shown.collect::<Vec<_>>().join("\n");
+        format!("{} of {QUERIES} differ\n{shown}", problems.len())
+    })?;
+    ensure(in_storage == QUERIES, || {
+        format!("only {in_storage} of {QUERIES} were computed in storage")
+    })
+}
+
+async fn is_in_storage(session: &mut Session, sql: &str) -> Outcome<bool> {
+    let plan = session.run(format!("EXPLAIN {sql}")).await?;
+    Ok(plan
+        .lines()
+        .iter()
+        .any(|line| line.contains("AggregateScan")))
+}
