@@ -103,7 +103,12 @@ pub fn round(mut pending: PendingChanges, rows: &RecordBatch, mode: OnConflict) 
         pending.delete(&selection, IfGone::Conflict)?;
     }
     if !fresh.is_empty() {
-        pending.insert(&pick(rows, &fresh)?)?;
+        let fresh = pick(rows, &fresh)?;
+        match mode {
+            OnConflict::Replace => pending.insert(&fresh)?,
+            // Those whose event is known are not among them; the commit looks again.
+            _ => drop(pending.arrive(&fresh)?),
+        }
     }
     Ok(Round {
         pending,

@@ -14,11 +14,12 @@ use super::column::ColumnDefinition;
 use super::create_table;
 use super::cursor::Cursor;
 use super::key::KeyDefinition;
+use super::lifetime::EVENT_KEY;
 use super::table::{Definition, build};
 use super::wider::holds;
 use crate::error::{Result, SqlError, Warning};
 use crate::insert::{Mode, RowWriter, Settings};
-use crate::show::create_table_text;
+use crate::show::definition_text;
 use crate::types::{ColumnAttributes, KeyKind, TableDefinition, TimeZone, same_name};
 
 /// A table as it will be.
@@ -93,7 +94,7 @@ struct Shape {
 
 impl Shape {
     fn of(table: &TableDefinition) -> Result<Self> {
-        let text = create_table_text(table, None);
+        let text = definition_text(table);
         let mut cursor = Cursor::new(&text)?;
         cursor.expect("CREATE TABLE")?;
         let name = cursor.name()?;
@@ -165,6 +166,7 @@ impl Shape {
             Action::DropKey(name) => self.drop_key(name),
             Action::RenameKey(old, new) => self.rename_key(old, new),
             Action::Convert(charset, collation) => self.convert(charset, collation),
+            action => self.change_lifetime(action),
         }
     }
 
@@ -184,6 +186,7 @@ impl Shape {
         if self.columns.len() == 1 {
             return Err(SqlError::cannot_drop_all_columns());
         }
+        self.rest.options.lifetime.check_drop(name)?;
         self.columns.remove(at);
         for key in &mut self.rest.keys {
             key.parts.retain(|part| !same_name(&part.column, name));
@@ -218,6 +221,7 @@ impl Shape {
                 part.column = new.to_owned();
             }
         }
+        self.rest.options.lifetime.rename_column(&old, new);
     }
 
     fn key(&self, name: &str) -> Option<usize> {
@@ -243,6 +247,24 @@ impl Shape {
         Ok(())
     }
 
+    fn change_lifetime(&mut self, action: &Action) -> Result<()> {
+        let lifetime = &mut self.rest.options.lifetime;
+        match action {
+            Action::AddEventKey(_) if lifetime.event_key.is_some() => {
+                return Err(SqlError::duplicate_key_name(EVENT_KEY));
+            }
+            Action::AddEventKey(key) => lifetime.event_key = Some(key.clone()),
+            Action::DropEventKey if lifetime.event_key.is_none() => {
+                return Err(SqlError::cannot_drop(EVENT_KEY));
+            }
+            Action::DropEventKey => lifetime.event_key = None,
+            Action::RemoveTtl => lifetime.ttl = None,
+            Action::RemoveEraseAfter => lifetime.erase_after_seconds = None,
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn convert(&mut self, charset: &Option<String>, collation: &Option<String>) -> Result<()> {
         (self.rest.options.charset, self.rest.options.collation) =
             (charset.clone(), collation.clone());
@@ -264,6 +286,7 @@ impl Shape {
         if let Some(comment) = &new.comment {
             own.comment = Some(comment.clone());
         }
+        own.lifetime.change(&new.lifetime);
         own.engine.clone_from(&new.engine);
         own.warnings.clone_from(&new.warnings);
     }

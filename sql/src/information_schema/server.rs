@@ -117,6 +117,7 @@ pub fn status_values(view: &View, status: Status) -> Vec<(&'static str, String)>
         ("Questions", questions.to_string()),
         ("Ssl_cipher", String::new()),
         ("Ssl_version", String::new()),
+        ("Storno_rows_resent", engine.rows_resent().to_string()),
         ("Threads_connected", all.len().to_string()),
         ("Threads_running", running.to_string()),
         ("Uptime", engine.uptime().as_secs().to_string()),

@@ -76,7 +76,8 @@ impl CreateSelect {
             }
             let begins = opens || lexed.is(at, ",");
             if depth == 1 && begins && found.closing.is_none() {
-                let is_key = KEY_WORDS.iter().any(|word| lexed.is(at + 1, word));
+                let is_key = KEY_WORDS.iter().any(|word| lexed.is(at + 1, word))
+                    || lexed.are(at + 1, &["EVENT", "KEY"]);
                 found
                     .columns
                     .extend(lexed.identifier(at + 1).filter(|_| !is_key));

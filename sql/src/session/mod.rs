@@ -28,6 +28,7 @@ mod transaction;
 mod upsert;
 pub mod variables;
 mod view;
+mod written;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -368,8 +369,9 @@ impl Session {
         let Some(transaction) = self.transaction.take() else {
             return Ok(());
         };
+        let tables = transaction.tables();
         match transaction.into_batch(self.engine.sync_mode())? {
-            Some(batch) => self.write(batch).await.map(drop),
+            Some(batch) => self.write(batch, tables).await,
             None => Ok(()),
         }
     }

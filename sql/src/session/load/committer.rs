@@ -1,13 +1,15 @@
-//! The thread that hands a load's rows to storage while the next ones are read. All of them become
-//! visible in one commit, or none.
+//! The thread that hands a load's rows to storage while the next ones are read. Of a table without an
+//! event key all of them become visible in one commit, or none.
 
 use arrow::array::RecordBatch;
-use storno_storage::{Commit, Error as StorageError, OnDuplicate};
+use storno_storage::{Error as StorageError, Load, OnDuplicate};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::parts::Parts;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
+use crate::functions::warnings::Sink;
 use crate::insert::duplicate_entry;
 use crate::types::{TableDefinition, TimeZone};
 
@@ -17,29 +19,38 @@ const QUEUE: usize = 2;
 /// Rows kept to name a repeated key by its values; later ones are named without.
 const KEPT_BYTES: usize = 32 << 20;
 
-/// Takes batches until it is told to commit. Dropped before, it leaves nothing behind.
+/// Takes batches until it is told to commit. Dropped before, it leaves nothing behind but parts that are
+/// committed.
 pub(super) struct Committer {
     /// `None`: commit.
     batches: mpsc::Sender<Option<RecordBatch>>,
-    task: JoinHandle<Result<Commit>>,
+    task: JoinHandle<Result<Total>>,
     engine: Engine,
 }
 
+/// Rows of a load.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Total {
+    pub(super) inserted: u64,
+    pub(super) skipped: u64,
+}
+
+/// What a load goes into.
+pub(super) struct Target {
+    pub(super) table: TableDefinition,
+    pub(super) on_duplicate: OnDuplicate,
+    pub(super) time_zone: TimeZone,
+    /// Where rows that had come before are listed; `None`: nowhere.
+    pub(super) notes: Option<Sink>,
+}
+
 impl Committer {
-    pub(super) fn start(
-        engine: &Engine,
-        table: &TableDefinition,
-        on_duplicate: OnDuplicate,
-        time_zone: TimeZone,
-    ) -> Result<Self> {
+    pub(super) fn start(engine: &Engine, target: Target) -> Result<Self> {
         let (batches, receiver) = mpsc::channel(QUEUE);
-        let (store, table) = (engine.store().clone(), table.clone());
-        let task = engine.pool()?.spawn_blocking(move || {
-            let mut named = Named::new(table, time_zone);
-            let load = store.load(named.table.meta.id, on_duplicate)?;
-            named.run(load, receiver)
-        });
         let engine = engine.clone();
+        let pool = engine.pool()?.clone();
+        let own = engine.clone();
+        let task = pool.spawn_blocking(move || Way::new(&own, target)?.run(receiver));
         Ok(Self {
             batches,
             task,
@@ -58,64 +69,114 @@ impl Committer {
         }
     }
 
-    pub(super) fn commit(self) -> Result<Commit> {
+    pub(super) fn commit(self) -> Result<Total> {
         // One that has ended says so below.
         let _ = self.batches.blocking_send(None);
         self.join()
     }
 
-    fn join(self) -> Result<Commit> {
+    fn join(self) -> Result<Total> {
         let joined = self.engine.pool()?.block_on(self.task);
         joined.map_err(|e| SqlError::internal(e.to_string()))?
     }
 }
 
-/// A table whose errors name values of the first rows.
-struct Named {
+/// The way into storage.
+enum Way {
+    Whole(Box<Whole>),
+    Parts(Box<Parts>),
+}
+
+impl Way {
+    fn new(engine: &Engine, target: Target) -> Result<Self> {
+        let Target {
+            table,
+            on_duplicate,
+            time_zone,
+            notes,
+        } = target;
+        if table.meta.spec.event_key.is_none() {
+            let load = engine.store().load(table.meta.id, on_duplicate)?;
+            return Ok(Self::Whole(Box::new(Whole {
+                load,
+                table,
+                time_zone,
+                kept: Vec::new(),
+                kept_bytes: 0,
+            })));
+        }
+        Ok(Self::Parts(Box::new(Parts {
+            engine: engine.clone(),
+            table,
+            time_zone,
+            on_duplicate,
+            sync: engine.sync_mode(),
+            notes,
+            gathered: Vec::new(),
+            bytes: 0,
+            total: Total::default(),
+        })))
+    }
+
+    fn run(mut self, mut batches: mpsc::Receiver<Option<RecordBatch>>) -> Result<Total> {
+        loop {
+            match (batches.blocking_recv(), &mut self) {
+                (Some(Some(batch)), Self::Whole(whole)) => whole.push(batch)?,
+                (Some(Some(batch)), Self::Parts(parts)) => parts.push(batch)?,
+                (Some(None), _) => break,
+                (None, _) => return Err(SqlError::interrupted()),
+            }
+        }
+        match self {
+            Self::Whole(whole) => whole.commit(),
+            Self::Parts(parts) => parts.commit(),
+        }
+    }
+}
+
+/// One commit whose errors name values of the first rows.
+struct Whole {
+    load: Load,
     table: TableDefinition,
     time_zone: TimeZone,
     kept: Vec<RecordBatch>,
     kept_bytes: usize,
 }
 
-impl Named {
-    fn new(table: TableDefinition, time_zone: TimeZone) -> Self {
-        Self {
-            table,
-            time_zone,
-            kept: Vec::new(),
-            kept_bytes: 0,
+impl Whole {
+    fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        if self.kept_bytes < KEPT_BYTES {
+            self.kept_bytes += batch.get_array_memory_size();
+            self.kept.push(batch.clone());
         }
+        let pushed = self.load.push(batch);
+        pushed.map_err(|error| named(error, &self.table, &self.kept, self.time_zone))
     }
 
-    fn run(
-        &mut self,
-        mut load: storno_storage::Load,
-        mut batches: mpsc::Receiver<Option<RecordBatch>>,
-    ) -> Result<Commit> {
-        loop {
-            match batches.blocking_recv() {
-                Some(Some(batch)) => {
-                    if self.kept_bytes < KEPT_BYTES {
-                        self.kept_bytes += batch.get_array_memory_size();
-                        self.kept.push(batch.clone());
-                    }
-                    load.push(batch).map_err(|e| self.error(e))?;
-                }
-                Some(None) => return load.commit().map_err(|e| self.error(e)),
-                None => return Err(SqlError::interrupted()),
-            }
-        }
+    fn commit(self) -> Result<Total> {
+        let commit = self.load.commit();
+        let commit =
+            commit.map_err(|error| named(error, &self.table, &self.kept, self.time_zone))?;
+        Ok(Total {
+            inserted: commit.rows_inserted,
+            skipped: commit.rows_skipped,
+        })
     }
+}
 
-    fn error(&self, error: StorageError) -> SqlError {
-        let rows = match &error {
-            StorageError::DuplicateKey { batch, .. } => self.kept.get(*batch),
-            _ => None,
-        };
-        match rows {
-            Some(rows) => duplicate_entry(error, &self.table, rows, self.time_zone),
-            None => error.into(),
-        }
+/// 1062 where the row that repeats a key is at hand.
+pub(super) fn named(
+    error: StorageError,
+    table: &TableDefinition,
+    batches: &[RecordBatch],
+    time_zone: TimeZone,
+) -> SqlError {
+    let rows = match &error {
+        StorageError::DuplicateKey { batch, .. } => batches.get(*batch),
+        _ => None,
+    };
+    match rows {
+        Some(rows) => duplicate_entry(error, table, rows, time_zone),
+        None => error.into(),
     }
 }

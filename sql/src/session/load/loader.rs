@@ -17,7 +17,7 @@ use storno_storage::OnDuplicate;
 
 use super::super::query::SessionEnvironment;
 use super::super::upsert::Counts;
-use super::committer::Committer;
+use super::committer::{Committer, Target};
 use super::source::Source;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError, Warning};
@@ -90,6 +90,8 @@ pub(super) struct Loader {
     pub(super) settings: Settings,
     pub(super) destination: Destination,
     pub(super) evaluation: Evaluation,
+    /// Whether notes are wanted (`sql_notes`).
+    pub(super) notes: bool,
 }
 
 /// Where rows are gathered.
@@ -145,9 +147,14 @@ impl Loader {
             Destination::Store { skip: true } => OnDuplicate::Skip,
             Destination::Store { skip: false } => OnDuplicate::Fail,
         };
-        let time_zone = self.settings.time_zone;
-        Committer::start(&self.engine, &self.table, on_duplicate, time_zone)
-            .map(Gathered::Committer)
+        let sink = &self.evaluation.sink;
+        let target = Target {
+            table: self.table.clone(),
+            on_duplicate,
+            time_zone: self.settings.time_zone,
+            notes: self.notes.then(|| sink.clone()),
+        };
+        Committer::start(&self.engine, target).map(Gathered::Committer)
     }
 
     fn batch(&self, writer: &mut LoadWriter) -> Result<(RecordBatch, Option<u64>)> {
@@ -211,9 +218,9 @@ impl Gathered {
         match self {
             Self::Memory { batches, .. } => Ok((Counts::default(), batches)),
             Self::Committer(committer) => {
-                let commit = committer.commit()?;
-                let mut counts = Counts::inserted(commit.rows_inserted);
-                counts.duplicates = commit.rows_skipped;
+                let total = committer.commit()?;
+                let mut counts = Counts::inserted(total.inserted);
+                counts.duplicates = total.skipped;
                 Ok((counts, Vec::new()))
             }
         }
