@@ -159,7 +159,9 @@ impl EventKey {
             columns.push(cursor.name()?);
         }
         if cursor.is_symbol(&Token::LParen) {
-            return Err(SqlError::not_supported("event keys over a prefix of a column"));
+            return Err(SqlError::not_supported(
+                "event keys over a prefix of a column",
+            ));
         }
         cursor.expect_symbol(&Token::RParen)?;
         let mut retain_days = EventKeySpec::RETAIN_DAYS;
@@ -186,7 +188,11 @@ fn seconds(cursor: &mut Cursor<'_>) -> Result<u64> {
         Err(_) => cursor.unsigned()?,
     };
     if number == 0 {
-        return Err(SqlError::new(1525, "HY000", "Incorrect INTERVAL value: '0'"));
+        return Err(SqlError::new(
+            1525,
+            "HY000",
+            "Incorrect INTERVAL value: '0'",
+        ));
     }
     let units = [
         ("SECOND", 1),
