@@ -1,7 +1,7 @@
 //! Messages for keys that rows repeat: unique keys, and the event key of rows that were sent once more.
 
 use arrow::array::{ArrayRef, RecordBatch};
-use storno_storage::{Error as StorageError, TableSpec};
+use storno_storage::{Error as StorageError, Repeated, TableSpec};
 
 use crate::ddl::EVENT_KEY;
 use crate::error::{SqlError, Warning};
@@ -69,6 +69,38 @@ pub fn resent_notes<'a>(
         let error = SqlError::duplicate_entry(&entry, &qualified(table, EVENT_KEY));
         Warning::note(error.code, error.message)
     })
+}
+
+/// A warning for each row of a commit that was left out for a unique key, as far as the rows are at hand:
+/// `batches` are all inserts of the commit into `table`, or the first of them.
+pub fn repeated_warnings<'a>(
+    table: &'a TableDefinition,
+    batches: &'a [RecordBatch],
+    repeated: &'a [Repeated],
+    time_zone: TimeZone,
+) -> impl Iterator<Item = Warning> + 'a {
+    repeated.iter().filter_map(move |repeated| {
+        let batch = batches.get(repeated.insert)?;
+        Some(repeated_warning(
+            table,
+            (batch, repeated.row),
+            repeated.key,
+            time_zone,
+        ))
+    })
+}
+
+/// A warning for a row that was left out for the unique key of that number.
+pub fn repeated_warning(
+    table: &TableDefinition,
+    row: (&RecordBatch, usize),
+    key: usize,
+    time_zone: TimeZone,
+) -> Warning {
+    let key = table.meta.spec.unique_keys.get(key);
+    let (name, columns) = key.map_or(("", &[][..]), |key| (&key.name, &key.columns));
+    let entry = entry(table, columns, row, time_zone);
+    SqlError::duplicate_entry(&entry, &qualified(table, name)).into()
 }
 
 fn qualified(table: &TableDefinition, key: &str) -> String {

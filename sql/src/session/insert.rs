@@ -15,7 +15,7 @@ use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::insert::{
     InsertBatch, InsertPlan, LiteralInsert, Mode, RowWriter, Rows, Scalar, Settings,
-    duplicate_entry,
+    duplicate_entry, repeated_warnings,
 };
 use crate::result::{Done, Outcome};
 use crate::select::evaluate::Evaluator;
@@ -305,7 +305,11 @@ impl Session {
         let commit = committed.map_err(|e| duplicate_entry(e, &table, &built.batch, zone))?;
         let resent = commit.resent.first().map_or(&[][..], Vec::as_slice);
         let notes = self.note_resent(&table, &built.batch, resent);
-        Ok(Counts::inserted(rows).without(commit.rows_skipped, notes))
+        let before = self.sink.total();
+        let batches = std::slice::from_ref(&built.batch);
+        self.warn(repeated_warnings(&table, batches, &commit.repeated, zone));
+        let warnings = notes + self.sink.total() - before;
+        Ok(Counts::inserted(rows).without(commit.rows_skipped, warnings))
     }
 
     /// Waits for a commit without holding a thread. Once queued it happens, also if the client goes away.

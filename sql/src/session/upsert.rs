@@ -16,6 +16,7 @@ use super::patience::Patience;
 use super::written::Written;
 use crate::change::{Assignments, Met, OnConflict, Updater, round, table_of};
 use crate::error::{Result, SqlError};
+use crate::insert::repeated_warning;
 use crate::select::compile_over;
 use crate::select::table::SnapshotTable;
 use crate::types::TableDefinition;
@@ -54,13 +55,21 @@ impl Counts {
         }
     }
 
-    /// Some of them were left out after all, and there are so many notes about it.
-    pub fn without(self, rows: u64, notes: u64) -> Self {
+    /// Some of them were left out after all, and there are so many warnings about it.
+    pub fn without(self, rows: u64, warnings: u64) -> Self {
         Self {
             affected: self.affected.saturating_sub(rows),
             inserted: self.inserted.saturating_sub(rows),
+            ..self.besides(rows, warnings)
+        }
+    }
+
+    /// Others were left out, and there are so many warnings about it.
+    fn besides(self, rows: u64, warnings: u64) -> Self {
+        Self {
             duplicates: self.duplicates + rows,
-            warnings: self.warnings + notes,
+            warnings: self.warnings + warnings,
+            ..self
         }
     }
 }
@@ -132,11 +141,25 @@ impl Session {
         }
         let table = TableDefinition::read(Arc::clone(upsert.table.meta()))?;
         let notes = self.note_resent(&table, &upsert.rows, resent);
-        Ok(Counts {
-            duplicates: counts.duplicates + resent.len() as u64,
-            warnings: counts.warnings + notes,
-            ..counts
-        })
+        Ok(counts.besides(resent.len() as u64, notes))
+    }
+
+    /// Lists the rows that INSERT IGNORE leaves out: numbers of `rows` and of keys. How many warnings.
+    fn left_out_for_keys(
+        &mut self,
+        upsert: &Upsert,
+        rows: &RecordBatch,
+        skipped: &[(usize, usize)],
+    ) -> Result<u64> {
+        if skipped.is_empty() {
+            return Ok(0);
+        }
+        let table = TableDefinition::read(Arc::clone(upsert.table.meta()))?;
+        let (zone, before) = (self.time_zone(), self.sink.total());
+        let warning =
+            |&(row, key): &(usize, usize)| repeated_warning(&table, (rows, row), key, zone);
+        self.warn(skipped.iter().map(warning));
+        Ok(self.sink.total() - before)
     }
 
     /// The rows without those whose event is known, and the numbers of these. REPLACE takes all: what it
@@ -175,13 +198,15 @@ impl Session {
         let mut counts = Counts::default();
         let (mut rest, resent) = self.new_rows(upsert, &pending).await?;
         while rest.num_rows() > 0 {
-            let (mode, rows) = (upsert.on_conflict, rest);
+            let (mode, rows) = (upsert.on_conflict, rest.clone());
             let work = move || round(pending, &rows, mode);
             let done = self.engine.pool()?.spawn_blocking(work).await;
             let done = done.map_err(|e| SqlError::internal(e.to_string()))??;
             counts.inserted += done.inserted;
             counts.affected += done.inserted + done.replaced;
-            counts.duplicates += done.replaced + done.skipped;
+            counts.duplicates += done.replaced;
+            let warnings = self.left_out_for_keys(upsert, &rest, &done.skipped)?;
+            counts = counts.besides(done.skipped.len() as u64, warnings);
             (pending, rest) = (done.pending, done.rest);
             if let (Some(met), Some(assignments)) = (done.met, &upsert.assignments) {
                 let changed = self.update_met(&mut pending, &met, assignments).await?;

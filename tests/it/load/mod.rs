@@ -65,15 +65,19 @@ async fn said(server: &Server, session: &mut Session, sql: &str) -> Outcome<Vec<
             answer.affected_rows, answer.warnings, answer.info
         )),
         Err(refusal @ Refusal::Server { .. }) => {
-            // MySQL 8 names the table with the key.
-            let text = server.words(&refusal);
-            lines.push(text.replace("for key 'PRIMARY'", "for key 't.PRIMARY'"));
+            lines.push(with_table(server.words(&refusal)));
         }
         Err(broken) => return Err(broken.into()),
     }
     let warnings = session.lines("SHOW WARNINGS").await?;
-    lines.extend(warnings.iter().map(|line| server.warning_words(line)));
+    let warnings = warnings.iter().map(|line| server.warning_words(line));
+    lines.extend(warnings.map(with_table));
     Ok(lines)
+}
+
+/// MySQL 8 names the table with the key.
+fn with_table(text: String) -> String {
+    text.replace("for key 'PRIMARY'", "for key 't.PRIMARY'")
 }
 
 async fn refusals() -> Outcome {

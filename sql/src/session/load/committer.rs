@@ -10,7 +10,7 @@ use super::parts::Parts;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
-use crate::insert::duplicate_entry;
+use crate::insert::{duplicate_entry, repeated_warnings};
 use crate::types::{TableDefinition, TimeZone};
 
 /// Batches between the two threads.
@@ -40,8 +40,10 @@ pub(super) struct Target {
     pub(super) table: TableDefinition,
     pub(super) on_duplicate: OnDuplicate,
     pub(super) time_zone: TimeZone,
-    /// Where rows that had come before are listed; `None`: nowhere.
-    pub(super) notes: Option<Sink>,
+    /// Where rows that are left out are listed.
+    pub(super) sink: Sink,
+    /// Whether those that had come before are (`sql_notes`).
+    pub(super) notes: bool,
 }
 
 impl Committer {
@@ -93,6 +95,7 @@ impl Way {
             table,
             on_duplicate,
             time_zone,
+            sink,
             notes,
         } = target;
         if table.meta.spec.event_key.is_none() {
@@ -101,6 +104,7 @@ impl Way {
                 load,
                 table,
                 time_zone,
+                sink,
                 kept: Vec::new(),
                 kept_bytes: 0,
             })));
@@ -111,6 +115,7 @@ impl Way {
             time_zone,
             on_duplicate,
             sync: engine.sync_mode(),
+            sink,
             notes,
             gathered: Vec::new(),
             bytes: 0,
@@ -139,6 +144,7 @@ struct Whole {
     load: Load,
     table: TableDefinition,
     time_zone: TimeZone,
+    sink: Sink,
     kept: Vec<RecordBatch>,
     kept_bytes: usize,
 }
@@ -157,6 +163,13 @@ impl Whole {
         let commit = self.load.commit();
         let commit =
             commit.map_err(|error| named(error, &self.table, &self.kept, self.time_zone))?;
+        let repeated = &commit.repeated;
+        let warnings = repeated_warnings(&self.table, &self.kept, repeated, self.time_zone);
+        let before = self.sink.total();
+        warnings.for_each(|warning| self.sink.push(warning));
+        // The others are counted.
+        let listed = self.sink.total() - before;
+        self.sink.count_more(commit.rows_skipped - listed);
         Ok(Total {
             inserted: commit.rows_inserted,
             skipped: commit.rows_skipped,

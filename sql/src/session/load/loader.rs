@@ -147,12 +147,12 @@ impl Loader {
             Destination::Store { skip: true } => OnDuplicate::Skip,
             Destination::Store { skip: false } => OnDuplicate::Fail,
         };
-        let sink = &self.evaluation.sink;
         let target = Target {
             table: self.table.clone(),
             on_duplicate,
             time_zone: self.settings.time_zone,
-            notes: self.notes.then(|| sink.clone()),
+            sink: self.evaluation.sink.clone(),
+            notes: self.notes,
         };
         Committer::start(&self.engine, target).map(Gathered::Committer)
     }

@@ -10,7 +10,7 @@ use super::committer::{Total, named};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::functions::warnings::Sink;
-use crate::insert::resent_notes;
+use crate::insert::{repeated_warnings, resent_notes};
 use crate::types::{TableDefinition, TimeZone};
 
 /// Bytes of rows that are committed together.
@@ -22,8 +22,10 @@ pub(super) struct Parts {
     pub(super) time_zone: TimeZone,
     pub(super) on_duplicate: OnDuplicate,
     pub(super) sync: SyncMode,
-    /// Where rows that had come before are listed; `None`: nowhere.
-    pub(super) notes: Option<Sink>,
+    /// Where rows that are left out are listed.
+    pub(super) sink: Sink,
+    /// Whether those that had come before are (`sql_notes`).
+    pub(super) notes: bool,
     pub(super) gathered: Vec<RecordBatch>,
     pub(super) bytes: usize,
     pub(super) total: Total,
@@ -63,13 +65,14 @@ impl Parts {
         self.engine.count_resent(commit.rows_resent());
         self.total.inserted += commit.rows_inserted;
         self.total.skipped += commit.rows_skipped;
-        let Some(sink) = &self.notes else {
-            return Ok(());
-        };
+        let (table, zone) = (&self.table, self.time_zone);
+        let repeated = repeated_warnings(table, &batches, &commit.repeated, zone);
+        repeated.for_each(|warning| self.sink.push(warning));
         for (rows, resent) in batches.iter().zip(&commit.resent) {
-            for note in resent_notes(&self.table, rows, resent, self.time_zone) {
-                sink.push(note);
-            }
+            let notes = resent_notes(table, rows, resent, zone);
+            notes
+                .filter(|_| self.notes)
+                .for_each(|note| self.sink.push(note));
         }
         Ok(())
     }
