@@ -68,7 +68,7 @@ impl<R: Read> Window<R> {
 }
 
 /// What the reader of a client's file fails with when the client, or the session, is gone.
-fn unreadable(error: &std::io::Error) -> SqlError {
+pub(crate) fn unreadable(error: &std::io::Error) -> SqlError {
     match error.get_ref().and_then(|e| e.downcast_ref::<SqlError>()) {
         Some(error) => error.clone(),
         None => {

@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::error::{Result, SqlError, Warning};
 use crate::functions::warnings::Sink;
 use crate::insert::Settings;
-use crate::load::{LoadWriter, Progress, Window};
+use crate::load::{Compression, LoadWriter, Progress, Window, decoded, unreadable};
 use crate::select::compile_over;
 use crate::select::planner::View;
 use crate::select::run;
@@ -89,6 +89,7 @@ pub(super) struct Loader {
     pub(super) table: TableDefinition,
     pub(super) settings: Settings,
     pub(super) destination: Destination,
+    pub(super) compression: Compression,
     pub(super) evaluation: Evaluation,
     /// Whether notes are wanted (`sql_notes`).
     pub(super) notes: bool,
@@ -111,7 +112,8 @@ impl Loader {
         source: Source,
         cancelled: &AtomicBool,
     ) -> Result<Loaded> {
-        let mut window = Window::new(source, LINE_BYTES_MAX);
+        let file = decoded(source, self.compression).map_err(|e| unreadable(&e))?;
+        let mut window = Window::new(file, LINE_BYTES_MAX);
         let (mut gathered, mut first_insert_id) = (self.gather()?, None);
         loop {
             let progress = read_on(&mut writer, &mut window, cancelled)?;

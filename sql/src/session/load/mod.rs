@@ -128,6 +128,7 @@ impl Session {
                 table: definition,
                 settings,
                 destination,
+                compression: load.compression,
                 evaluation,
                 notes,
             };
