@@ -67,21 +67,20 @@ impl Lifetime {
     }
 
     /// Takes the clauses out of a comment: `storno: EVENT KEY (a); the rest`.
-    pub(super) fn take_from(&mut self, comment: String) -> Result<String> {
-        let begins = comment
-            .get(..MARK.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(MARK));
-        if !begins {
-            return Ok(comment);
+    pub(super) fn take_from(&mut self, comment: &str) -> Result<String> {
+        let mut comment = comment;
+        while let Some((mark, clauses)) = comment.split_at_checked(MARK.len())
+            && mark.eq_ignore_ascii_case(MARK)
+        {
+            let (clauses, rest) = clauses.split_once(';').unwrap_or((clauses, ""));
+            let mut cursor = Cursor::new(clauses)?;
+            while self.read(&mut cursor)? {
+                cursor.take_symbol(&Token::Comma);
+            }
+            cursor.expect_end()?;
+            comment = rest.trim();
         }
-        let clauses = comment.get(MARK.len()..).unwrap_or_default();
-        let (clauses, rest) = clauses.split_once(';').unwrap_or((clauses, ""));
-        let mut cursor = Cursor::new(clauses)?;
-        while self.read(&mut cursor)? {
-            cursor.take_symbol(&Token::Comma);
-        }
-        cursor.expect_end()?;
-        Ok(rest.trim().to_owned())
+        Ok(comment.to_owned())
     }
 
     /// What ALTER TABLE says takes the place of what was.

@@ -121,7 +121,7 @@ impl TableOptions {
         } else if cursor.take("COMMENT") {
             take_equals(cursor);
             let comment = cursor.string()?;
-            self.comment = Some(self.lifetime.take_from(comment)?);
+            self.comment = Some(self.lifetime.take_from(&comment)?);
         } else if cursor.take("UNION") {
             take_equals(cursor);
             cursor.skip_parentheses()?;
