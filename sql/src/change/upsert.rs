@@ -18,7 +18,8 @@ use sqlparser::ast::{
     SetExpr, VisitMut, VisitorMut,
 };
 use storno_storage::{
-    CompareOp, IfGone, KeySpec, PendingChanges, Predicate, ScanRequest, TableSnapshot, Value,
+    CompareOp, IfGone, KeySpec, PendingChanges, Predicate, Repeated, ScanRequest, TableSnapshot,
+    Value,
 };
 
 use super::Assigned;
@@ -52,8 +53,8 @@ pub struct Round {
     pub inserted: u64,
     /// Stored rows that were replaced.
     pub replaced: u64,
-    /// Rows left out: their numbers, and those of the keys they were left out for.
-    pub skipped: Vec<(usize, usize)>,
+    /// Rows left out.
+    pub skipped: Vec<Repeated>,
     /// With `OnConflict::Update`: rows to be updated.
     pub met: Option<Met>,
 }
@@ -91,8 +92,9 @@ pub fn round(mut pending: PendingChanges, rows: &RecordBatch, mode: OnConflict) 
         match (positions.first(), mode) {
             (None, _) => fresh.push(row),
             (Some(_), OnConflict::Skip) => {
-                let row = row as usize;
-                skipped.push((row, met_by.get(row).copied().unwrap_or_default()));
+                let (insert, row) = (0, row as usize);
+                let key = met_by.get(row).copied().unwrap_or_default();
+                skipped.push(Repeated { insert, row, key });
             }
             (Some(first), OnConflict::Update) if taken.insert(*first) => pairs.push((*first, row)),
             (Some(_), OnConflict::Update) => chosen.deferred.push(row),

@@ -5,6 +5,7 @@ use storno_storage::{Error as StorageError, Repeated, TableSpec};
 
 use crate::ddl::EVENT_KEY;
 use crate::error::{SqlError, Warning};
+use crate::functions::warnings::Sink;
 use crate::types::{ColumnAttributes, TableDefinition, TimeZone, value_text};
 
 /// 1062 for a `DuplicateKey` of the batch that was to be inserted into `table`; any other error as
@@ -55,43 +56,42 @@ pub fn not_unique(error: StorageError, spec: &TableSpec, time_zone: TimeZone) ->
     SqlError::duplicate_entry(&entry.join("-"), &format!("{}.{name}", spec.name))
 }
 
-/// A note for each row of a batch that had come before, by its event key.
-pub fn resent_notes<'a>(
-    table: &'a TableDefinition,
-    batch: &'a RecordBatch,
-    rows: &'a [u32],
+/// Leaves a note for each row of a batch that had come before, by its event key.
+pub fn note_resent(
+    sink: &Sink,
+    table: &TableDefinition,
+    (batch, rows): (&RecordBatch, &[u32]),
     time_zone: TimeZone,
-) -> impl Iterator<Item = Warning> + 'a {
+) {
     let key = table.meta.spec.event_key.as_ref();
     let columns = key.map_or(&[][..], |key| &key.columns);
-    rows.iter().map(move |row| {
-        let entry = entry(table, columns, (batch, *row as usize), time_zone);
-        let error = SqlError::duplicate_entry(&entry, &qualified(table, EVENT_KEY));
-        Warning::note(error.code, error.message)
-    })
+    for row in rows {
+        sink.push_with(|| {
+            let entry = entry(table, columns, (batch, *row as usize), time_zone);
+            let error = SqlError::duplicate_entry(&entry, &qualified(table, EVENT_KEY));
+            Warning::note(error.code, error.message)
+        });
+    }
 }
 
-/// A warning for each row of a commit that was left out for a unique key, as far as the rows are at hand:
-/// `batches` are all inserts of the commit into `table`, or the first of them.
-pub fn repeated_warnings<'a>(
-    table: &'a TableDefinition,
-    batches: &'a [RecordBatch],
-    repeated: &'a [Repeated],
+/// Leaves a warning for each row of a commit that was left out for a unique key, as far as the rows are at
+/// hand: `batches` are all inserts of the commit into `table`, or the first of them.
+pub fn warn_repeated(
+    sink: &Sink,
+    table: &TableDefinition,
+    (batches, repeated): (&[RecordBatch], &[Repeated]),
     time_zone: TimeZone,
-) -> impl Iterator<Item = Warning> + 'a {
-    repeated.iter().filter_map(move |repeated| {
-        let batch = batches.get(repeated.insert)?;
-        Some(repeated_warning(
-            table,
-            (batch, repeated.row),
-            repeated.key,
-            time_zone,
-        ))
-    })
+) {
+    for repeated in repeated {
+        if let Some(batch) = batches.get(repeated.insert) {
+            let row = (batch, repeated.row);
+            sink.push_with(|| repeated_warning(table, row, repeated.key, time_zone));
+        }
+    }
 }
 
 /// A warning for a row that was left out for the unique key of that number.
-pub fn repeated_warning(
+fn repeated_warning(
     table: &TableDefinition,
     row: (&RecordBatch, usize),
     key: usize,

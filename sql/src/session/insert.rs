@@ -15,7 +15,7 @@ use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::insert::{
     InsertBatch, InsertPlan, LiteralInsert, Mode, RowWriter, Rows, Scalar, Settings,
-    duplicate_entry, repeated_warnings,
+    duplicate_entry, warn_repeated,
 };
 use crate::result::{Done, Outcome};
 use crate::select::evaluate::Evaluator;
@@ -307,7 +307,7 @@ impl Session {
         let notes = self.note_resent(&table, &built.batch, resent);
         let before = self.sink.total();
         let batches = std::slice::from_ref(&built.batch);
-        self.warn(repeated_warnings(&table, batches, &commit.repeated, zone));
+        warn_repeated(&self.sink, &table, (batches, &commit.repeated), zone);
         let warnings = notes + self.sink.total() - before;
         Ok(Counts::inserted(rows).without(commit.rows_skipped, warnings))
     }

@@ -9,14 +9,14 @@ use arrow::datatypes::UInt64Type;
 use datafusion::common::TableReference;
 use futures::StreamExt;
 use storno_storage::Error as Storage;
-use storno_storage::{IfGone, OnDuplicate, PendingChanges, TableSnapshot, WriteBatch};
+use storno_storage::{IfGone, OnDuplicate, PendingChanges, Repeated, TableSnapshot, WriteBatch};
 
 use super::Session;
 use super::patience::Patience;
 use super::written::Written;
 use crate::change::{Assignments, Met, OnConflict, Updater, round, table_of};
 use crate::error::{Result, SqlError};
-use crate::insert::repeated_warning;
+use crate::insert::warn_repeated;
 use crate::select::compile_over;
 use crate::select::table::SnapshotTable;
 use crate::types::TableDefinition;
@@ -144,21 +144,20 @@ impl Session {
         Ok(counts.besides(resent.len() as u64, notes))
     }
 
-    /// Lists the rows that INSERT IGNORE leaves out: numbers of `rows` and of keys. How many warnings.
+    /// Lists those of the rows that INSERT IGNORE leaves out; how many warnings there are.
     fn left_out_for_keys(
         &mut self,
         upsert: &Upsert,
         rows: &RecordBatch,
-        skipped: &[(usize, usize)],
+        skipped: &[Repeated],
     ) -> Result<u64> {
         if skipped.is_empty() {
             return Ok(0);
         }
         let table = TableDefinition::read(Arc::clone(upsert.table.meta()))?;
         let (zone, before) = (self.time_zone(), self.sink.total());
-        let warning =
-            |&(row, key): &(usize, usize)| repeated_warning(&table, (rows, row), key, zone);
-        self.warn(skipped.iter().map(warning));
+        let rows = std::slice::from_ref(rows);
+        warn_repeated(&self.sink, &table, (rows, skipped), zone);
         Ok(self.sink.total() - before)
     }
 

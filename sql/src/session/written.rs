@@ -7,7 +7,7 @@ use storno_storage::{Commit, Error as StorageError, TableId, TableMeta, WriteBat
 
 use super::Session;
 use crate::error::{Result, SqlError};
-use crate::insert::{duplicate_entry, resent_notes};
+use crate::insert::{duplicate_entry, note_resent};
 use crate::types::TableDefinition;
 
 /// The rows of a commit, as its errors and its result number them.
@@ -83,7 +83,9 @@ impl Session {
         self.engine.count_resent(rows.len() as u64);
         let before = self.sink.total();
         let zone = self.time_zone();
-        self.warn(resent_notes(table, batch, rows, zone));
+        if self.variables.is_on("sql_notes") {
+            note_resent(&self.sink, table, (batch, rows), zone);
+        }
         self.sink.total() - before
     }
 }

@@ -10,7 +10,7 @@ use super::parts::Parts;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
-use crate::insert::{duplicate_entry, repeated_warnings};
+use crate::insert::{duplicate_entry, warn_repeated};
 use crate::types::{TableDefinition, TimeZone};
 
 /// Batches between the two threads.
@@ -163,10 +163,9 @@ impl Whole {
         let commit = self.load.commit();
         let commit =
             commit.map_err(|error| named(error, &self.table, &self.kept, self.time_zone))?;
-        let repeated = &commit.repeated;
-        let warnings = repeated_warnings(&self.table, &self.kept, repeated, self.time_zone);
+        let repeated = (self.kept.as_slice(), commit.repeated.as_slice());
         let before = self.sink.total();
-        warnings.for_each(|warning| self.sink.push(warning));
+        warn_repeated(&self.sink, &self.table, repeated, self.time_zone);
         // The others are counted.
         let listed = self.sink.total() - before;
         self.sink.count_more(commit.rows_skipped - listed);

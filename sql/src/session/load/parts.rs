@@ -10,7 +10,7 @@ use super::committer::{Total, named};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::functions::warnings::Sink;
-use crate::insert::{repeated_warnings, resent_notes};
+use crate::insert::{note_resent, warn_repeated};
 use crate::types::{TableDefinition, TimeZone};
 
 /// Bytes of rows that are committed together.
@@ -65,14 +65,12 @@ impl Parts {
         self.engine.count_resent(commit.rows_resent());
         self.total.inserted += commit.rows_inserted;
         self.total.skipped += commit.rows_skipped;
-        let (table, zone) = (&self.table, self.time_zone);
-        let repeated = repeated_warnings(table, &batches, &commit.repeated, zone);
-        repeated.for_each(|warning| self.sink.push(warning));
-        for (rows, resent) in batches.iter().zip(&commit.resent) {
-            let notes = resent_notes(table, rows, resent, zone);
-            notes
-                .filter(|_| self.notes)
-                .for_each(|note| self.sink.push(note));
+        let (sink, table, zone) = (&self.sink, &self.table, self.time_zone);
+        warn_repeated(sink, table, (&batches, &commit.repeated), zone);
+        if self.notes {
+            for (rows, resent) in batches.iter().zip(&commit.resent) {
+                note_resent(sink, table, (rows, resent), zone);
+            }
         }
         Ok(())
     }
