@@ -77,6 +77,14 @@ impl Committer {
         self.join()
     }
 
+    /// Waits until it has ended. There is an error already: what ended it does not matter.
+    pub(super) fn give_up(self) {
+        drop(self.batches);
+        if let Ok(pool) = self.engine.pool() {
+            let _ = pool.block_on(self.task);
+        }
+    }
+
     fn join(self) -> Result<Total> {
         let joined = self.engine.pool()?.block_on(self.task);
         joined.map_err(|e| SqlError::internal(e.to_string()))?

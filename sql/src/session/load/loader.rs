@@ -95,6 +95,9 @@ pub(super) struct Loader {
     pub(super) notes: bool,
 }
 
+/// Rows, and the first number that was generated for them.
+type Built = (RecordBatch, Option<u64>);
+
 /// Where rows are gathered.
 enum Gathered {
     Committer(Committer),
@@ -116,9 +119,14 @@ impl Loader {
         let mut window = Window::new(file, LINE_BYTES_MAX);
         let (mut gathered, mut first_insert_id) = (self.gather()?, None);
         loop {
-            let progress = read_on(&mut writer, &mut window, cancelled)?;
-            if writer.pending() > 0 {
-                let (batch, first) = self.batch(&mut writer)?;
+            let (progress, batch) = match self.next(&mut writer, &mut window, cancelled) {
+                Ok(next) => next,
+                Err(error) => {
+                    gathered.give_up();
+                    return Err(error);
+                }
+            };
+            if let Some((batch, first)) = batch {
                 first_insert_id = first_insert_id.or(first);
                 gathered = gathered.take(batch)?;
             }
@@ -126,7 +134,6 @@ impl Loader {
                 break;
             }
         }
-        check(cancelled)?;
         let (counts, batches) = gathered.end()?;
         Ok(Loaded {
             records: writer.records(),
@@ -136,6 +143,20 @@ impl Loader {
             warnings: writer.warnings(),
             first_insert_id,
         })
+    }
+
+    /// Reads the next batch; there may be none at the end.
+    fn next(
+        &self,
+        writer: &mut LoadWriter,
+        window: &mut Window<impl Read>,
+        cancelled: &AtomicBool,
+    ) -> Result<(Progress, Option<Built>)> {
+        let progress = read_on(writer, window, cancelled)?;
+        let batch = (writer.pending() > 0).then(|| self.batch(writer));
+        let batch = batch.transpose()?;
+        check(cancelled)?;
+        Ok((progress, batch))
     }
 
     fn gather(&self) -> Result<Gathered> {
@@ -159,7 +180,7 @@ impl Loader {
         Committer::start(&self.engine, target).map(Gathered::Committer)
     }
 
-    fn batch(&self, writer: &mut LoadWriter) -> Result<(RecordBatch, Option<u64>)> {
+    fn batch(&self, writer: &mut LoadWriter) -> Result<Built> {
         let store = self.engine.store();
         let id = self.table.meta.id;
         let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
@@ -212,6 +233,13 @@ impl Gathered {
                 }
                 Ok(Self::Memory { batches, bytes })
             }
+        }
+    }
+
+    /// Nothing is committed any more when this returns.
+    fn give_up(self) {
+        if let Self::Committer(committer) = self {
+            committer.give_up();
         }
     }
 
