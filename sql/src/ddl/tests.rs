@@ -550,12 +550,12 @@ fn a_comment_may_hold_clauses_of_storno() {
     assert_eq!(shown("Event key (a)"), "COMMENT='Event key (a)'");
     assert_eq!(
         shown("Storno:event key (a) retain 7 days, ttl at + interval 2 weeks; All of them; here"),
-        "COMMENT='All of them; here' /*!99999 EVENT KEY (`a`) RETAIN 7 DAYS \
+        "COMMENT='All of them; here' /*!99770 EVENT KEY (`a`) RETAIN 7 DAYS \
          TTL=`at` + INTERVAL 14 DAY */"
     );
     assert_eq!(
         shown("storno:;storno: erase after 90 minutes;"),
-        "/*!99999 ERASE AFTER 90 MINUTE */"
+        "/*!99770 ERASE AFTER 90 MINUTE */"
     );
 }
 

@@ -10,7 +10,7 @@ const VERSION_ID: u32 = 80_400;
 
 /// The version of comments that Storno alone executes: MySQL is not there yet, and MariaDB skips what
 /// lies between MySQL 5.7 and its own 10.0.
-pub const OWN_VERSION: u32 = 99_999;
+pub const OWN_VERSION: u32 = 99_770;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -369,6 +369,7 @@ mod tests {
             ["SET", "NAMES", "utf8"]
         );
         assert_eq!(words("select 1 /*!99999 + 1 */"), ["select", "1"]);
+        assert_eq!(words("/*!99770 TTL */"), ["TTL"]);
         assert_eq!(
             words("select /*+ HINT */ 1--1"),
             ["select", "1", "-", "-", "1"]
