@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::memory_pool::GreedyMemoryPool;
@@ -65,6 +66,8 @@ struct Inner {
     globals: GlobalVariables,
     processes: Processes,
     plans: Plans,
+    /// Rows left out because their event was known.
+    resent: AtomicU64,
     /// Held while a definition is changed.
     definitions: tokio::sync::Mutex<()>,
     started: Instant,
@@ -115,6 +118,7 @@ impl Engine {
             globals,
             processes: Processes::default(),
             plans: Plans::default(),
+            resent: AtomicU64::new(0),
             definitions: tokio::sync::Mutex::default(),
             started: Instant::now(),
         };
@@ -153,6 +157,15 @@ impl Engine {
     /// Time since the engine was set up.
     pub fn uptime(&self) -> Duration {
         self.inner.started.elapsed()
+    }
+
+    /// Rows left out since the engine was set up because their event was known.
+    pub fn rows_resent(&self) -> u64 {
+        self.inner.resent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_resent(&self, rows: u64) {
+        self.inner.resent.fetch_add(rows, Ordering::Relaxed);
     }
 
     pub(crate) fn processes(&self) -> &Processes {

@@ -78,7 +78,22 @@ pub struct Commit {
     /// Those left out for their event key: per element of `WriteBatch::arrivals` the numbers of the rows,
     /// ascending.
     pub resent: Vec<Vec<u32>>,
+    /// Those left out for a unique key, the first `REPEATED_MAX` of them.
+    pub repeated: Vec<Repeated>,
 }
+
+/// A row that was left out for a unique key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeated {
+    /// Number of the insert, arrivals counted after inserts; of the row in it.
+    pub insert: usize,
+    pub row: usize,
+    /// Number of the key in `TableSpec::unique_keys`.
+    pub key: usize,
+}
+
+/// How many rows a commit lists that were left out for a unique key.
+pub(crate) const REPEATED_MAX: usize = 65_535;
 
 impl Commit {
     /// Rows left out because their event was known.

@@ -56,7 +56,7 @@ pub use aggregate::{
 pub use alter::{Alteration, ColumnOrigin};
 pub use care::{CareStats, Quarantined};
 pub use check::{CheckReport, Problem, check_directory};
-pub use commit::{Commit, Delete, IfGone, OnDuplicate, WriteBatch};
+pub use commit::{Commit, Delete, IfGone, OnDuplicate, Repeated, WriteBatch};
 pub use engine::{Activity, StepActivity};
 pub use error::{Error, Result, TableName};
 pub use load::Load;

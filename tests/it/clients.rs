@@ -77,6 +77,11 @@ pub fn trials() -> Vec<Trial> {
             move || script(&python, "load.py", "load_py.expected")
         })
         .with_ignored_flag(!has_pymysql),
+        Trial::test("clients::resend_example", {
+            let python = installed().join("venv/bin/python");
+            move || script(&python, "../../examples/resend.py", "resend_py.expected")
+        })
+        .with_ignored_flag(!has_pymysql),
         Trial::test("clients::load_pdo", {
             let php = php.clone().unwrap_or_else(missing);
             move || script(&php, "load.php", "load_php.expected")

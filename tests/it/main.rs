@@ -14,6 +14,7 @@ mod demo;
 mod differential;
 mod doors;
 mod errors;
+mod event_keys;
 mod harness;
 mod hostile;
 mod kept;
@@ -35,6 +36,7 @@ fn main() {
         prepared::trials(),
         metadata::trials(),
         errors::trials(),
+        event_keys::trials(),
         hostile::trials(),
         slt::trials(),
         clients::trials(),

@@ -18,7 +18,8 @@ use sqlparser::ast::{
     SetExpr, VisitMut, VisitorMut,
 };
 use storno_storage::{
-    CompareOp, IfGone, KeySpec, PendingChanges, Predicate, ScanRequest, TableSnapshot, Value,
+    CompareOp, IfGone, KeySpec, PendingChanges, Predicate, Repeated, ScanRequest, TableSnapshot,
+    Value,
 };
 
 use super::Assigned;
@@ -53,7 +54,7 @@ pub struct Round {
     /// Stored rows that were replaced.
     pub replaced: u64,
     /// Rows left out.
-    pub skipped: u64,
+    pub skipped: Vec<Repeated>,
     /// With `OnConflict::Update`: rows to be updated.
     pub met: Option<Met>,
 }
@@ -72,20 +73,29 @@ pub fn round(mut pending: PendingChanges, rows: &RecordBatch, mode: OnConflict) 
     let keys = &table.meta().spec.unique_keys;
     let mut chosen = Chosen::of(keys, rows)?;
     let mut met: Vec<Vec<u64>> = vec![Vec::new(); rows.num_rows()];
-    for (key, wanted) in keys.iter().zip(&chosen.wanted) {
+    let mut met_by: Vec<usize> = vec![0; rows.num_rows()];
+    for (number, (key, wanted)) in keys.iter().zip(&chosen.wanted).enumerate() {
         for (row, position) in stored(&table, key, rows, wanted)? {
-            if let Some(positions) = met.get_mut(row) {
+            if let (Some(positions), Some(by)) = (met.get_mut(row), met_by.get_mut(row)) {
+                if positions.is_empty() {
+                    *by = number;
+                }
                 positions.push(position);
             }
         }
     }
     let mut taken = HashSet::new();
-    let (mut fresh, mut gone, mut pairs, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut fresh, mut gone, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut skipped = Vec::new();
     for row in std::mem::take(&mut chosen.rows) {
         let positions = met.get(row as usize).map_or(&[][..], Vec::as_slice);
         match (positions.first(), mode) {
             (None, _) => fresh.push(row),
-            (Some(_), OnConflict::Skip) => skipped += 1,
+            (Some(_), OnConflict::Skip) => {
+                let (insert, row) = (0, row as usize);
+                let key = met_by.get(row).copied().unwrap_or_default();
+                skipped.push(Repeated { insert, row, key });
+            }
             (Some(first), OnConflict::Update) if taken.insert(*first) => pairs.push((*first, row)),
             (Some(_), OnConflict::Update) => chosen.deferred.push(row),
             (Some(_), OnConflict::Replace) => {
@@ -103,7 +113,12 @@ pub fn round(mut pending: PendingChanges, rows: &RecordBatch, mode: OnConflict) 
         pending.delete(&selection, IfGone::Conflict)?;
     }
     if !fresh.is_empty() {
-        pending.insert(&pick(rows, &fresh)?)?;
+        let fresh = pick(rows, &fresh)?;
+        match mode {
+            OnConflict::Replace => pending.insert(&fresh)?,
+            // Those whose event is known are not among them; the commit looks again.
+            _ => drop(pending.arrive(&fresh)?),
+        }
     }
     Ok(Round {
         pending,

@@ -9,6 +9,7 @@ use super::TableName;
 use super::column::ColumnDefinition;
 use super::cursor::Cursor;
 use super::key::{Element, KeyDefinition};
+use super::lifetime::{EVENT_KEY, EventKey};
 use super::options::{TableOptions, charset_option, take_equals};
 use crate::error::{Result, SqlError, Warning};
 use crate::types::KeyKind;
@@ -37,6 +38,12 @@ pub(super) enum Action {
     AddKey(KeyDefinition),
     DropKey(String),
     RenameKey(String, String),
+    AddEventKey(EventKey),
+    DropEventKey,
+    /// REMOVE TTL
+    RemoveTtl,
+    /// REMOVE ERASE AFTER
+    RemoveEraseAfter,
     /// CONVERT TO CHARACTER SET: character set and collation.
     Convert(Option<String>, Option<String>),
 }
@@ -179,6 +186,12 @@ impl AlterTable {
             }
             self.warnings.push(Warning::no_effect("ORDER BY"));
             Ok(())
+        } else if cursor.take("REMOVE TTL") {
+            self.actions.push(Action::RemoveTtl);
+            Ok(())
+        } else if cursor.take("REMOVE ERASE AFTER") {
+            self.actions.push(Action::RemoveEraseAfter);
+            Ok(())
         } else {
             self.without_effect(cursor)
         }
@@ -250,6 +263,7 @@ impl AlterTable {
     fn add_element(&mut self, element: Element) -> Result<()> {
         match element {
             Element::Key(key) => self.actions.push(Action::AddKey(key)),
+            Element::EventKey(key) => self.actions.push(Action::AddEventKey(key)),
             Element::Ignored(warning) => self.warnings.push(warning),
             Element::ShardKey(_) => return Err(SqlError::not_supported("ADD SHARD KEY")),
             Element::SortKey(_) => return Err(SqlError::not_supported("ADD SORT KEY")),
@@ -260,6 +274,8 @@ impl AlterTable {
     fn drop(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
         if cursor.take("PRIMARY KEY") {
             self.actions.push(Action::DropKey(PRIMARY.into()));
+        } else if cursor.take(EVENT_KEY) {
+            self.actions.push(Action::DropEventKey);
         } else if cursor.take_any(&["INDEX", "KEY"]) {
             let name = cursor.name()?;
             self.actions.push(Action::DropKey(name));

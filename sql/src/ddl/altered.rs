@@ -14,11 +14,13 @@ use super::column::ColumnDefinition;
 use super::create_table;
 use super::cursor::Cursor;
 use super::key::KeyDefinition;
+use super::lifetime::EVENT_KEY;
 use super::table::{Definition, build};
+use super::wider::holds;
 use crate::error::{Result, SqlError, Warning};
 use crate::insert::{Mode, RowWriter, Settings};
-use crate::show::create_table_text;
-use crate::types::{ColumnAttributes, KeyKind, MysqlType, TableDefinition, TimeZone, same_name};
+use crate::show::definition_text;
+use crate::types::{ColumnAttributes, KeyKind, TableDefinition, TimeZone, same_name};
 
 /// A table as it will be.
 #[derive(Debug, Clone)]
@@ -92,7 +94,7 @@ struct Shape {
 
 impl Shape {
     fn of(table: &TableDefinition) -> Result<Self> {
-        let text = create_table_text(table, None);
+        let text = definition_text(table);
         let mut cursor = Cursor::new(&text)?;
         cursor.expect("CREATE TABLE")?;
         let name = cursor.name()?;
@@ -164,6 +166,7 @@ impl Shape {
             Action::DropKey(name) => self.drop_key(name),
             Action::RenameKey(old, new) => self.rename_key(old, new),
             Action::Convert(charset, collation) => self.convert(charset, collation),
+            action => self.change_lifetime(action),
         }
     }
 
@@ -183,6 +186,7 @@ impl Shape {
         if self.columns.len() == 1 {
             return Err(SqlError::cannot_drop_all_columns());
         }
+        self.rest.options.lifetime.check_drop(name)?;
         self.columns.remove(at);
         for key in &mut self.rest.keys {
             key.parts.retain(|part| !same_name(&part.column, name));
@@ -217,6 +221,7 @@ impl Shape {
                 part.column = new.to_owned();
             }
         }
+        self.rest.options.lifetime.rename_column(&old, new);
     }
 
     fn key(&self, name: &str) -> Option<usize> {
@@ -242,6 +247,24 @@ impl Shape {
         Ok(())
     }
 
+    fn change_lifetime(&mut self, action: &Action) -> Result<()> {
+        let lifetime = &mut self.rest.options.lifetime;
+        match action {
+            Action::AddEventKey(_) if lifetime.event_key.is_some() => {
+                return Err(SqlError::duplicate_key_name(EVENT_KEY));
+            }
+            Action::AddEventKey(key) => lifetime.event_key = Some(key.clone()),
+            Action::DropEventKey if lifetime.event_key.is_none() => {
+                return Err(SqlError::cannot_drop(EVENT_KEY));
+            }
+            Action::DropEventKey => lifetime.event_key = None,
+            Action::RemoveTtl => lifetime.ttl = None,
+            Action::RemoveEraseAfter => lifetime.erase_after_seconds = None,
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn convert(&mut self, charset: &Option<String>, collation: &Option<String>) -> Result<()> {
         (self.rest.options.charset, self.rest.options.collation) =
             (charset.clone(), collation.clone());
@@ -263,6 +286,7 @@ impl Shape {
         if let Some(comment) = &new.comment {
             own.comment = Some(comment.clone());
         }
+        own.lifetime.change(&new.lifetime);
         own.engine.clone_from(&new.engine);
         own.warnings.clone_from(&new.warnings);
     }
@@ -342,101 +366,4 @@ fn fill(table: &TableDefinition, at: usize, settings: Settings) -> Result<Option
     }
     let (columns, _, _) = writer.finish_columns()?;
     Ok(columns.into_iter().next().filter(|c| c.null_count() == 0))
-}
-
-/// Whether a column of type `new` holds every value of one of type `old`, written the same.
-fn holds(new: &MysqlType, old: &MysqlType) -> bool {
-    use MysqlType as T;
-    match (new, old) {
-        (
-            T::Int {
-                width: a,
-                unsigned: u,
-                ..
-            },
-            T::Int {
-                width: b,
-                unsigned: v,
-                ..
-            },
-        ) => {
-            let ((low, high), (least, most)) = (a.range(*u), b.range(*v));
-            low <= least && most <= high
-        }
-        (
-            T::Float {
-                unsigned: u,
-                digits: d,
-            },
-            T::Float {
-                unsigned: v,
-                digits: e,
-            },
-        )
-        | (
-            T::Double {
-                unsigned: u,
-                digits: d,
-            },
-            T::Double {
-                unsigned: v,
-                digits: e,
-            },
-        )
-        | (
-            T::Double {
-                unsigned: u,
-                digits: d,
-            },
-            T::Float {
-                unsigned: v,
-                digits: e,
-            },
-        ) => (d.is_none() || d == e) && (!u || *v),
-        (
-            T::Decimal {
-                precision: p,
-                scale: s,
-                unsigned: u,
-            },
-            T::Decimal {
-                precision: q,
-                scale: r,
-                unsigned: v,
-            },
-        ) => p >= q && s == r && (!u || *v),
-        (T::DateTime { fsp: a }, T::DateTime { fsp: b })
-        | (T::Timestamp { fsp: a }, T::Timestamp { fsp: b })
-        | (T::Time { fsp: a }, T::Time { fsp: b }) => a >= b,
-        (T::Enum { values: a }, T::Enum { values: b })
-        | (T::Set { values: a }, T::Set { values: b }) => b.iter().all(|value| a.contains(value)),
-        (T::Binary { length: a }, T::Binary { length: b }) => a == b,
-        (
-            T::VarBinary { .. } | T::Blob { .. },
-            T::Binary { .. } | T::VarBinary { .. } | T::Blob { .. },
-        ) => bytes(new) >= bytes(old),
-        // Trailing blanks are no part of a CHAR.
-        (T::Char { length: a }, T::Char { length: b }) => a >= b,
-        (T::VarChar { length: a }, T::VarChar { length: b } | T::Char { length: b }) => a >= b,
-        (T::Text { .. }, T::Json) => bytes(new) == Some(u32::MAX.into()),
-        (T::Text { .. }, _) => text_bytes(old).is_some_and(|b| bytes(new) >= Some(b)),
-        _ => new == old,
-    }
-}
-
-/// Most bytes of a binary type, or of a TEXT.
-fn bytes(of: &MysqlType) -> Option<u64> {
-    match of {
-        MysqlType::Binary { length } | MysqlType::VarBinary { length } => Some((*length).into()),
-        MysqlType::Text { max_bytes } | MysqlType::Blob { max_bytes } => Some((*max_bytes).into()),
-        _ => None,
-    }
-}
-
-fn text_bytes(of: &MysqlType) -> Option<u64> {
-    match of {
-        MysqlType::Char { length } | MysqlType::VarChar { length } => Some(4 * u64::from(*length)),
-        MysqlType::Text { max_bytes } => Some((*max_bytes).into()),
-        _ => None,
-    }
 }

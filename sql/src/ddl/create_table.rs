@@ -124,6 +124,9 @@ fn elements(cursor: &mut Cursor<'_>, definition: &mut Definition) -> Result<()> 
             Some(Element::Key(key)) => definition.keys.push(key),
             Some(Element::ShardKey(parts)) => set_once(cursor, &mut definition.shard_key, parts)?,
             Some(Element::SortKey(parts)) => set_once(cursor, &mut definition.sort_key, parts)?,
+            Some(Element::EventKey(key)) => {
+                set_once(cursor, &mut definition.options.lifetime.event_key, key)?;
+            }
             Some(Element::Ignored(warning)) => definition.options.warnings.push(warning),
             None => definition.columns.push(ColumnDefinition::read(cursor)?),
         }

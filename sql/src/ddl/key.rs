@@ -3,6 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
+use super::lifetime::{EVENT_KEY, EventKey};
 use crate::error::{Result, SqlError, Warning};
 use crate::types::{KeyKind, KeyPart};
 
@@ -22,6 +23,7 @@ pub(super) enum Element {
     Key(KeyDefinition),
     ShardKey(Vec<KeyPart>),
     SortKey(Vec<KeyPart>),
+    EventKey(EventKey),
     /// Accepted, without effect.
     Ignored(Warning),
 }
@@ -34,6 +36,9 @@ impl Element {
         }
         if cursor.take("SORT KEY") {
             return sharding(cursor).map(|parts| Some(Self::SortKey(parts)));
+        }
+        if cursor.take(EVENT_KEY) {
+            return EventKey::read(cursor).map(|key| Some(Self::EventKey(key)));
         }
         let symbol = constraint_name(cursor)?;
         let constraint = symbol.is_some();

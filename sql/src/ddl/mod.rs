@@ -12,13 +12,16 @@ mod database;
 mod default;
 mod key;
 mod key_rules;
+mod lifetime;
 mod options;
 mod table;
+mod wider;
 
 pub use alter::AlterTable;
 pub use altered::Altered;
 pub use create_table::{CreateTable, NewTable};
 pub use database::{CreateDatabase, DropDatabase, DropTable, SchemaAttributes};
+pub(crate) use lifetime::EVENT_KEY;
 
 use cursor::Cursor;
 

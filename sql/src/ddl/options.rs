@@ -4,6 +4,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
+use super::lifetime::Lifetime;
 use crate::error::{Result, SqlError, Warning};
 
 /// What the options say.
@@ -14,6 +15,7 @@ pub(super) struct TableOptions {
     pub(super) charset: Option<String>,
     pub(super) collation: Option<String>,
     pub(super) comment: Option<String>,
+    pub(super) lifetime: Lifetime,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -105,7 +107,9 @@ impl TableOptions {
     }
 
     fn read_one(&mut self, cursor: &mut Cursor<'_>) -> Result<bool> {
-        if charset_option(cursor, &mut self.charset, &mut self.collation)? {
+        if charset_option(cursor, &mut self.charset, &mut self.collation)?
+            || self.lifetime.read(cursor)?
+        {
             return Ok(true);
         }
         if cursor.take_any(&["ENGINE", "TYPE"]) {
@@ -116,7 +120,8 @@ impl TableOptions {
             self.auto_increment = Some(cursor.unsigned()?);
         } else if cursor.take("COMMENT") {
             take_equals(cursor);
-            self.comment = Some(cursor.string()?);
+            let comment = cursor.string()?;
+            self.comment = Some(self.lifetime.take_from(&comment)?);
         } else if cursor.take("UNION") {
             take_equals(cursor);
             cursor.skip_parentheses()?;

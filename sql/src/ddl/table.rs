@@ -62,8 +62,8 @@ pub(super) fn build(
         unique_keys: builder.unique_keys(&keys)?,
         sort_key: builder.placement(&definition.sort_key, &definition.shard_key, &keys)?,
         shard_key: builder.placement(&definition.shard_key, &definition.sort_key, &keys)?,
-        event_key: None,
-        retention: Default::default(),
+        event_key: options.lifetime.event_key(&builder)?,
+        retention: options.lifetime.retention(&builder)?,
         auto_increment,
         attributes: TableAttributes {
             keys,
@@ -79,7 +79,7 @@ pub(super) fn build(
     Ok((spec, builder.finish()))
 }
 
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     definition: &'a Definition,
     context: &'a DdlContext<'a>,
     /// Columns by folded name.
@@ -133,12 +133,12 @@ impl Builder<'_> {
     }
 
     /// Position of a column, by a name in any case.
-    fn position(&self, name: &str) -> Result<usize> {
+    pub(super) fn position(&self, name: &str) -> Result<usize> {
         let position = self.positions.get(&folded_name(name)).copied();
         position.ok_or_else(|| SqlError::key_column_does_not_exist(name))
     }
 
-    fn column(&self, name: &str) -> Result<&ColumnDefinition> {
+    pub(super) fn column(&self, name: &str) -> Result<&ColumnDefinition> {
         let position = self.position(name)?;
         let column = self.definition.columns.get(position);
         column.ok_or_else(|| SqlError::key_column_does_not_exist(name))
@@ -306,11 +306,19 @@ impl Builder<'_> {
     }
 
     fn positions(&self, parts: &[KeyPart]) -> Result<Vec<usize>> {
-        let mut positions = Vec::with_capacity(parts.len());
-        for part in parts {
-            let position = self.position(&part.column)?;
+        self.named_positions(parts.iter().map(|part| part.column.as_str()))
+    }
+
+    /// 1072 for a column that is not there, 1060 for one that comes twice.
+    pub(super) fn named_positions<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Vec<usize>> {
+        let mut positions = Vec::new();
+        for name in names {
+            let position = self.position(name)?;
             if positions.contains(&position) {
-                return Err(SqlError::duplicate_column_name(&part.column));
+                return Err(SqlError::duplicate_column_name(name));
             }
             positions.push(position);
         }

@@ -490,6 +490,7 @@ proptest! {
         keys in prop::collection::vec((0usize..8, 0usize..8, 0u8..5), 0..5),
         collation in prop_oneof![Just("utf8mb4_bin"), Just("utf8mb4_unicode_ci"), Just("binary")],
         comment in "[a-z'\\\\\\n é]{0,8}",
+        (event, days, seconds) in (0usize..16, 1u32..40_000, 1u64..10_000_000),
     ) {
         let name = |n: usize| format!("`{}{n}`", names[n].replace('`', "``"));
         let mut elements: Vec<String> = columns
@@ -514,7 +515,14 @@ proptest! {
                 _ => continue,
             });
         }
-        let options = format!("COLLATE={collation} COMMENT={}", quoted(&comment));
+        elements.push("`a */ t` TIMESTAMP NULL, arrived DATE NULL".into());
+        let time = ["`a */ t`", "ARRIVED"][event % 2];
+        let mut options = format!("COLLATE={collation} COMMENT={}", quoted(&comment));
+        if event < columns.len() {
+            options += &format!(" EVENT KEY ({}, {time}) RETAIN {days} DAYS", name(event));
+        } else if event < 12 {
+            options += &format!(" TTL {time} + INTERVAL {seconds} SECOND, ERASE AFTER {days} HOURS");
+        }
         let sql = format!("CREATE TABLE `t``x` ({}) {options}", elements.join(", "));
         let Ok(create) = create_table(&sql, &CONTEXT) else { return Ok(()) };
         let NewTable::Defined { spec, .. } = create.table else { return Ok(()) };
@@ -529,6 +537,26 @@ proptest! {
         let _ = create_table(&format!("CREATE TABLE t (a INT {text}"), &CONTEXT);
         let _ = create_table(&format!("CREATE TABLE t (a INT) {text}"), &CONTEXT);
     }
+}
+
+#[test]
+fn a_comment_may_hold_clauses_of_storno() {
+    let shown = |comment: &str| {
+        let sql = format!("CREATE TABLE t (a INT, at DATE) COMMENT='{comment}'");
+        let text = create_table_text(&table(&sql), None);
+        let (_, options) = text.split_once("utf8mb4_bin").expect("a collation");
+        options.trim().to_owned()
+    };
+    assert_eq!(shown("Event key (a)"), "COMMENT='Event key (a)'");
+    assert_eq!(
+        shown("Storno:event key (a) retain 7 days, ttl at + interval 2 weeks; All of them; here"),
+        "COMMENT='All of them; here' /*!99770 EVENT KEY (`a`) RETAIN 7 DAYS \
+         TTL=`at` + INTERVAL 14 DAY */"
+    );
+    assert_eq!(
+        shown("storno:;storno: erase after 90 minutes;"),
+        "/*!99770 ERASE AFTER 90 MINUTE */"
+    );
 }
 
 #[test]

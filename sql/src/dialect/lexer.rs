@@ -8,6 +8,10 @@ use crate::error::{Result, SqlError};
 /// Version comments up to this number are executed, as a MySQL 8.4 server does.
 const VERSION_ID: u32 = 80_400;
 
+/// The version of comments that Storno alone executes: MySQL is not there yet, and MariaDB skips what
+/// lies between MySQL 5.7 and its own 10.0.
+pub const OWN_VERSION: u32 = 99_770;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Keyword or bare identifier, `@user` and `@@system` variables included.
@@ -85,6 +89,11 @@ impl Lexed {
         let token = *self.tokens.get(i)?;
         (token.kind == Kind::Text).then(|| unescape(self.slice(token)))
     }
+}
+
+/// Is a comment of this version part of the statement?
+fn is_executed(version: u32) -> bool {
+    version <= VERSION_ID || version == OWN_VERSION
 }
 
 /// 1064 with the text from byte `start` on and its line number.
@@ -243,7 +252,7 @@ impl Lexer<'_> {
                 .input
                 .get(self.at + 3..self.at + 3 + digits)
                 .unwrap_or("");
-            if digits == 0 || number.parse::<u32>().is_ok_and(|v| v <= VERSION_ID) {
+            if digits == 0 || number.parse().is_ok_and(is_executed) {
                 self.open = true;
                 self.blank(self.at + 3 + digits);
                 return Ok(());
@@ -360,6 +369,7 @@ mod tests {
             ["SET", "NAMES", "utf8"]
         );
         assert_eq!(words("select 1 /*!99999 + 1 */"), ["select", "1"]);
+        assert_eq!(words("/*!99770 TTL */"), ["TTL"]);
         assert_eq!(
             words("select /*+ HINT */ 1--1"),
             ["select", "1", "-", "-", "1"]

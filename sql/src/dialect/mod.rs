@@ -4,5 +4,5 @@ pub mod grammar;
 pub mod lexer;
 pub mod limits;
 
-pub use lexer::{Kind, Lexed, Token, lex};
+pub use lexer::{Kind, Lexed, OWN_VERSION, Token, lex};
 pub use limits::{parse_expression, parse_query, parse_statement};

@@ -85,8 +85,8 @@ impl Sink {
         self.push_with(|| warning);
     }
 
-    /// The same, for a warning that costs something to make.
-    fn push_with(&self, make: impl FnOnce() -> Warning) {
+    /// The same, for a warning that costs something to make: it is made when it is kept.
+    pub(crate) fn push_with(&self, make: impl FnOnce() -> Warning) {
         let before = self.0.warnings.fetch_add(1, Ordering::Relaxed);
         if before < self.0.kept_max as u64 {
             let kept = self.0.kept.lock();

@@ -119,6 +119,7 @@ pub fn status_values(view: &View, status: Status) -> Vec<(&'static str, String)>
         ("Ssl_version", String::new()),
         // Ours: queries that were not planned anew.
         ("Storno_plans_reused", engine.plans().reused().to_string()),
+        ("Storno_rows_resent", engine.rows_resent().to_string()),
         ("Threads_connected", all.len().to_string()),
         ("Threads_running", running.to_string()),
         ("Uptime", engine.uptime().as_secs().to_string()),

@@ -11,7 +11,7 @@ use super::column::{
 use super::{CATALOG, INFORMATION_SCHEMA, Row, Scope, VirtualTable, schemata};
 use crate::error::Result;
 use crate::select::planner::View;
-use crate::show::ENGINE;
+use crate::show::{ENGINE, lifetime_text};
 use crate::types::TableDefinition;
 
 const ROW_FORMATS: &[&str] = &[
@@ -186,7 +186,7 @@ fn table_row(table: Sized) -> Row {
         null,
         (!system).then_some(&attributes.collation),
         null,
-        "",
+        lifetime_text(&table.definition.meta.spec),
         &attributes.comment,
     ]);
     row

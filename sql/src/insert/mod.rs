@@ -25,7 +25,7 @@ mod tests;
 
 pub(crate) use default::default_text;
 pub(crate) use diagnostics::Diagnostics;
-pub use duplicate::duplicate_entry;
+pub use duplicate::{duplicate_entry, not_unique, note_resent, warn_repeated};
 pub(crate) use literal::{hex, literal};
 pub use literal_insert::LiteralInsert;
 pub use mode::Mode;

@@ -4,12 +4,15 @@
 //! coerced by MySQL's assignment rules, `expressions` computes SET. Where the bytes come from and how
 //! batches are committed is the session's part.
 
+mod compression;
 mod expressions;
 mod field;
 mod lines;
 mod rows;
 mod statement;
+mod window;
 
-pub(crate) use lines::Window;
+pub(crate) use compression::{Compression, decoded};
 pub(crate) use rows::{LoadWriter, Progress};
 pub(crate) use statement::{LoadStatement, OnRepeatedKey};
+pub(crate) use window::{Window, unreadable};

@@ -2,6 +2,7 @@
 
 use sqlparser::ast::Expr;
 
+use super::compression::Compression;
 use crate::dialect::{Kind, Lexed, lex, parse_expression};
 use crate::error::{Result, SqlError};
 
@@ -14,6 +15,7 @@ pub(crate) struct LoadStatement {
     pub(crate) on_repeated_key: OnRepeatedKey,
     pub(crate) schema: Option<String>,
     pub(crate) table: String,
+    pub(crate) compression: Compression,
     pub(crate) charset: FileCharset,
     pub(crate) format: Format,
     pub(crate) skip_lines: u64,
@@ -131,6 +133,7 @@ impl Reader<'_> {
         self.expect(&["INFILE"])?;
         let file = self.lexed.string(self.at).ok_or_else(|| self.error())?;
         self.at += 1;
+        let before = self.compression()?;
         let on_repeated_key = match () {
             () if self.take(&["REPLACE"]) => OnRepeatedKey::Replace,
             // What the client sends cannot be stopped half-way, so MySQL takes what it can.
@@ -139,7 +142,9 @@ impl Reader<'_> {
         };
         self.expect(&["INTO", "TABLE"])?;
         let (schema, table) = self.table()?;
+        let behind = self.compression()?;
         let charset = self.charset()?;
+        let compression = before.or(behind).or(self.compression()?);
         let format = self.format()?;
         let skip_lines = self.skip_lines()?;
         let targets = self.targets()?;
@@ -154,6 +159,7 @@ impl Reader<'_> {
             on_repeated_key,
             schema,
             table,
+            compression: compression.unwrap_or(Compression::Auto),
             charset,
             format: format.checked()?,
             skip_lines,
@@ -174,17 +180,33 @@ impl Reader<'_> {
         }
     }
 
+    /// `COMPRESSION [=] 'gzip'`, where MySQL or SingleStore have it.
+    fn compression(&mut self) -> Result<Option<Compression>> {
+        if !self.take(&["COMPRESSION"]) {
+            return Ok(None);
+        }
+        self.take(&["="]);
+        let name = self.word_or_string()?;
+        let compression = Compression::named(&name);
+        let unknown = || SqlError::not_supported(&format!("LOAD DATA .. COMPRESSION {name}"));
+        compression.ok_or_else(unknown).map(Some)
+    }
+
+    fn word_or_string(&mut self) -> Result<String> {
+        match self.lexed.string(self.at) {
+            Some(text) => {
+                self.at += 1;
+                Ok(text)
+            }
+            None => self.name(),
+        }
+    }
+
     fn charset(&mut self) -> Result<FileCharset> {
         if !self.take(&["CHARACTER", "SET"]) && !self.take(&["CHARSET"]) {
             return Ok(FileCharset::Utf8);
         }
-        let name = match self.lexed.string(self.at) {
-            Some(name) => {
-                self.at += 1;
-                name
-            }
-            None => self.name()?,
-        };
+        let name = self.word_or_string()?;
         match name.to_ascii_lowercase().as_str() {
             "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "binary" => Ok(FileCharset::Utf8),
             "latin1" => Ok(FileCharset::Latin1),
@@ -437,6 +459,21 @@ mod tests {
             (vec![b','], Some(b'"'))
         );
         assert_eq!(hex.on_repeated_key, OnRepeatedKey::Ignore);
+    }
+
+    #[test]
+    fn compression_is_told_or_found_out() {
+        let told = |rest: &str| load(rest).map(|load| load.compression);
+        assert_eq!(told("INFILE 'x' INTO TABLE t"), Ok(Compression::Auto));
+        for rest in [
+            "INFILE 'x' COMPRESSION GZIP REPLACE INTO TABLE t",
+            "INFILE 'x' INTO TABLE t COMPRESSION = 'gzip' CHARSET utf8mb4 (a)",
+            "INFILE 'x' INTO TABLE t CHARSET utf8mb4 COMPRESSION 'GZIP' FIELDS TERMINATED BY ','",
+        ] {
+            assert_eq!(told(rest), Ok(Compression::Gzip), "{rest}");
+        }
+        let unknown = told("INFILE 'x' INTO TABLE t COMPRESSION 'zip'");
+        assert_eq!(unknown.map_err(|e| e.code), Err(1235));
     }
 
     #[test]

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use storno_storage::{Error as StorageError, Store};
+use storno_storage::{Error as StorageError, Store, TableId};
 
 use super::insert::now_utc;
 use super::{Session, done};
 use crate::ddl::{AlterTable, Altered, DdlContext, TableName};
 use crate::error::{Result, SqlError};
 use crate::information_schema::is_information_schema;
-use crate::insert::duplicate_entry;
+use crate::insert::not_unique;
 use crate::result::{Done, Outcome};
 use crate::types::{TableDefinition, TimeZone};
 
@@ -71,12 +71,12 @@ impl Session {
             };
             match refused.filter(|_| table.rows() > 0) {
                 Some(what) => Err(SqlError::not_supported(what)),
-                None => Ok((name, definition, altered)),
+                None => Ok((name, definition.meta.id, altered)),
             }
         };
-        let (name, definition, altered) = self.engine.planning().run(work).await?;
+        let (name, id, altered) = self.engine.planning().run(work).await?;
         self.warn(altered.warnings.clone());
-        let change = move |store: &Store| change(store, &name, &definition, altered, time_zone);
+        let change = move |store: &Store| change(store, &name, id, altered, time_zone);
         self.engine.blocking_sql(change).await
     }
 
@@ -115,17 +115,16 @@ impl Session {
 fn change(
     store: &Store,
     name: &Name,
-    before: &TableDefinition,
+    id: TableId,
     altered: Altered,
     time_zone: TimeZone,
 ) -> Result<()> {
-    let id = before.meta.id;
+    let spec = altered.alteration.spec.clone();
     match store.alter_table(&name.0, &name.1, altered.alteration) {
         // The one thing about a definition that depends on the rows.
         Err(StorageError::Invalid(_)) => return Err(SqlError::invalid_use_of_null()),
-        Err(error @ StorageError::DuplicateKey { .. }) => {
-            let rows = arrow::array::RecordBatch::new_empty(Arc::clone(&before.meta.arrow));
-            return Err(duplicate_entry(error, before, &rows, time_zone));
+        Err(error @ StorageError::NotUnique { .. }) => {
+            return Err(not_unique(error, &spec, time_zone));
         }
         other => other?,
     }

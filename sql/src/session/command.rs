@@ -1,5 +1,6 @@
 //! Which statement is this: the first words decide, MySQL's own grammar handles what sqlparser lacks.
 
+use super::create_select::CreateSelect;
 use crate::dialect::{Kind, Lexed};
 use crate::error::{Result, SqlError};
 
@@ -19,6 +20,8 @@ pub enum Command {
     Change,
     /// CREATE, ALTER, RENAME and DROP of databases, tables and indexes, TRUNCATE: `ddl` tells them apart.
     Define,
+    /// CREATE TABLE .. SELECT
+    CreateSelect(CreateSelect),
     Set,
     Show,
     /// DESCRIBE t [column]
@@ -131,7 +134,8 @@ const KNOWN: [&str; 18] = [
 
 fn create(lexed: &Lexed) -> Result<Command> {
     if lexed.is(1, "TABLE") {
-        return Ok(Command::Define);
+        let with_query = CreateSelect::find(lexed);
+        return Ok(with_query.map_or(Command::Define, Command::CreateSelect));
     }
     if lexed.is(1, "DATABASE") || lexed.is(1, "SCHEMA") {
         return Ok(Command::Define);

@@ -15,7 +15,7 @@ use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::insert::{
     InsertBatch, InsertPlan, LiteralInsert, Mode, RowWriter, Rows, Scalar, Settings,
-    duplicate_entry,
+    duplicate_entry, warn_repeated,
 };
 use crate::result::{Done, Outcome};
 use crate::select::evaluate::Evaluator;
@@ -279,51 +279,37 @@ impl Session {
             ..
         } = prepared;
         let rows = built.batch.num_rows() as u64;
+        let zone = self.time_zone();
         if let Some(transaction) = self.open_transaction() {
-            transaction.insert(&snapshot, &built.batch)?;
-            return Ok(Counts::inserted(rows));
+            let resent = transaction.insert(&snapshot, &built.batch)?;
+            let notes = self.note_resent(&table, &built.batch, &resent);
+            return Ok(Counts::inserted(rows).without(resent.len() as u64, notes));
         }
         let on_duplicate = match on_conflict {
             Some(_) => OnDuplicate::Skip,
             None => OnDuplicate::Fail,
         };
+        let rows_in = vec![(table.meta.id, built.batch.clone())];
+        let (inserts, arrivals) = match table.meta.spec.event_key {
+            None => (rows_in, Vec::new()),
+            Some(_) => (Vec::new(), rows_in),
+        };
         let batch = WriteBatch {
-            inserts: vec![(table.meta.id, built.batch.clone())],
+            inserts,
             deletes: Vec::new(),
-            arrivals: Vec::new(),
+            arrivals,
             on_duplicate,
             sync: self.engine.sync_mode(),
         };
-        let zone = self.time_zone();
         let committed = self.submit(batch).await?;
         let commit = committed.map_err(|e| duplicate_entry(e, &table, &built.batch, zone))?;
-        Ok(Counts {
-            affected: rows - commit.rows_skipped,
-            inserted: rows - commit.rows_skipped,
-            duplicates: commit.rows_skipped,
-            warnings: 0,
-        })
-    }
-
-    /// Commits a transaction's rows.
-    pub(super) async fn write(&mut self, batch: WriteBatch) -> Result<Commit> {
-        let view = self.catalog_view();
-        let inserts = batch.inserts.clone();
-        let zone = self.time_zone();
-        self.submit(batch).await?.map_err(|error| match &error {
-            storno_storage::Error::DuplicateKey { table, batch, .. } => {
-                let found = view.snapshot.table(&table.schema, &table.table);
-                let definition =
-                    found.and_then(|t| TableDefinition::read(Arc::clone(t.meta())).ok());
-                match (definition, inserts.get(*batch)) {
-                    (Some(definition), Some((_, rows))) => {
-                        duplicate_entry(error, &definition, rows, zone)
-                    }
-                    _ => error.into(),
-                }
-            }
-            _ => error.into(),
-        })
+        let resent = commit.resent.first().map_or(&[][..], Vec::as_slice);
+        let notes = self.note_resent(&table, &built.batch, resent);
+        let before = self.sink.total();
+        let batches = std::slice::from_ref(&built.batch);
+        warn_repeated(&self.sink, &table, (batches, &commit.repeated), zone);
+        let warnings = notes + self.sink.total() - before;
+        Ok(Counts::inserted(rows).without(commit.rows_skipped, warnings))
     }
 
     /// Waits for a commit without holding a thread. Once queued it happens, also if the client goes away.

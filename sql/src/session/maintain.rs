@@ -17,9 +17,12 @@ impl Session {
         while lexed.is(at, "NO_WRITE_TO_BINLOG") || lexed.is(at, "LOCAL") {
             at += 1;
         }
-        if !lexed.is(at, "TABLE") && !lexed.is(at, "TABLES") {
+        if lexed.is(at, "VIEW") {
             let what = format!("{} {}", lexed.word(0), lexed.word(at)).to_uppercase();
             return Err(SqlError::not_supported(&what));
+        }
+        if !lexed.is(at, "TABLE") && !lexed.is(at, "TABLES") {
+            return Err(lexed.error_at(at));
         }
         let tables = table_names(lexed, at + 1)?;
         if operation == "optimize" {

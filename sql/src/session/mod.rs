@@ -7,6 +7,7 @@ mod alter;
 mod assign;
 mod change;
 mod command;
+mod create_select;
 mod diagnostics;
 mod insert;
 mod kill;
@@ -27,6 +28,7 @@ mod transaction;
 mod upsert;
 pub mod variables;
 mod view;
+mod written;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -336,6 +338,7 @@ impl Session {
             Command::Release(name) => self.savepoints()?.release(&name).map(|()| done(0)),
             Command::AlterUser => self.alter_user(&lexed).await,
             Command::Nothing => Ok(done(0)),
+            Command::CreateSelect(create) => Box::pin(self.create_select(&lexed, create)).await,
             Command::Kill => self.kill_statement(&lexed).await,
             Command::Prepare => self.prepare_named(&lexed).await,
             Command::Execute => self.execute_named(&lexed).await,
@@ -366,8 +369,9 @@ impl Session {
         let Some(transaction) = self.transaction.take() else {
             return Ok(());
         };
+        let tables = transaction.tables();
         match transaction.into_batch(self.engine.sync_mode())? {
-            Some(batch) => self.write(batch).await.map(drop),
+            Some(batch) => self.write(batch, tables).await,
             None => Ok(()),
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use storno_storage::{
-    IfGone, OnDuplicate, PendingChanges, RowSelection, Snapshot, SyncMode, TableId, TableSnapshot,
-    WriteBatch,
+    IfGone, OnDuplicate, PendingChanges, RowSelection, Snapshot, SyncMode, TableId, TableMeta,
+    TableSnapshot, WriteBatch,
 };
 
 use crate::error::{Result, SqlError};
@@ -62,6 +62,12 @@ impl Transaction {
         Arc::new(changed.map(|(id, c)| (*id, c.snapshot())).collect())
     }
 
+    /// Their definitions.
+    pub fn tables(&self) -> Vec<Arc<TableMeta>> {
+        let changed = self.changes.values();
+        changed.map(|c| Arc::clone(c.snapshot().meta())).collect()
+    }
+
     /// 1792 when it may only read.
     pub fn check_writable(&self) -> Result<()> {
         match self.read_only {
@@ -73,9 +79,10 @@ impl Transaction {
         }
     }
 
-    /// Adds rows to `table`, as the snapshot has it.
-    pub fn insert(&mut self, table: &TableSnapshot, rows: &RecordBatch) -> Result<()> {
-        self.write(table, |pending| pending.insert(rows))
+    /// Adds rows that come from outside to `table`, as the snapshot has it. Gives the numbers of those that
+    /// are left out because their event is known.
+    pub fn insert(&mut self, table: &TableSnapshot, rows: &RecordBatch) -> Result<Vec<u32>> {
+        self.write(table, |pending| pending.arrive(rows))
     }
 
     /// Deletes rows chosen in what `changed` or the snapshot has of `table`, and adds others.
@@ -97,16 +104,17 @@ impl Transaction {
         known.cloned().unwrap_or_else(|| table.pending())
     }
 
-    fn write(
+    fn write<T>(
         &mut self,
         table: &TableSnapshot,
-        change: impl FnOnce(&mut PendingChanges) -> storno_storage::Result<()>,
-    ) -> Result<()> {
+        change: impl FnOnce(&mut PendingChanges) -> storno_storage::Result<T>,
+    ) -> Result<T> {
         self.check_writable()?;
         // A value: what fails half-way leaves no trace.
         let mut pending = self.changes(table);
-        change(&mut pending)?;
-        self.set_changes(pending)
+        let done = change(&mut pending)?;
+        self.set_changes(pending)?;
+        Ok(done)
     }
 
     /// 1197 when they are too many.
@@ -167,7 +175,8 @@ impl Transaction {
         for changes in self.changes.values() {
             changes.add_to(&mut batch)?;
         }
-        let nothing = batch.inserts.is_empty() && batch.deletes.is_empty();
+        let nothing =
+            batch.inserts.is_empty() && batch.arrivals.is_empty() && batch.deletes.is_empty();
         Ok((!nothing).then_some(batch))
     }
 }

@@ -4,18 +4,19 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch, UInt64Array};
-use arrow::compute::filter;
+use arrow::compute::{filter, filter_record_batch};
 use arrow::datatypes::UInt64Type;
 use datafusion::common::TableReference;
 use futures::StreamExt;
 use storno_storage::Error as Storage;
-use storno_storage::{IfGone, OnDuplicate, PendingChanges, TableId, TableSnapshot, WriteBatch};
+use storno_storage::{IfGone, OnDuplicate, PendingChanges, Repeated, TableSnapshot, WriteBatch};
 
 use super::Session;
 use super::patience::Patience;
+use super::written::Written;
 use crate::change::{Assignments, Met, OnConflict, Updater, round, table_of};
 use crate::error::{Result, SqlError};
-use crate::insert::duplicate_entry;
+use crate::insert::warn_repeated;
 use crate::select::compile_over;
 use crate::select::table::SnapshotTable;
 use crate::types::TableDefinition;
@@ -53,22 +54,41 @@ impl Counts {
             ..Self::default()
         }
     }
+
+    /// Some of them were left out after all, and there are so many warnings about it.
+    pub fn without(self, rows: u64, warnings: u64) -> Self {
+        Self {
+            affected: self.affected.saturating_sub(rows),
+            inserted: self.inserted.saturating_sub(rows),
+            ..self.besides(rows, warnings)
+        }
+    }
+
+    /// Others were left out, and there are so many warnings about it.
+    fn besides(self, rows: u64, warnings: u64) -> Self {
+        Self {
+            duplicates: self.duplicates + rows,
+            warnings: self.warnings + warnings,
+            ..self
+        }
+    }
 }
 
 impl Session {
     pub(super) async fn upsert(&mut self, upsert: Upsert) -> Result<Counts> {
         if let Some(transaction) = self.open_transaction() {
             let pending = transaction.changes(&upsert.table);
-            let (pending, counts) = self.rounds(&upsert, pending).await?;
+            let (pending, counts, resent) = self.rounds(&upsert, pending).await?;
             if let Some(transaction) = self.open_transaction() {
                 transaction.set_changes(pending)?;
             }
-            return Ok(counts);
+            return self.left_out(&upsert, counts, &resent);
         }
         let (mut upsert, mut repeated) = (upsert, 0);
         let mut patience = Patience::new(self.context.connection_id);
         loop {
-            let (pending, counts) = self.rounds(&upsert, upsert.table.pending()).await?;
+            let pending = upsert.table.pending();
+            let (pending, counts, resent) = self.rounds(&upsert, pending).await?;
             let mut batch = WriteBatch {
                 inserts: Vec::new(),
                 deletes: Vec::new(),
@@ -77,19 +97,26 @@ impl Session {
                 sync: self.engine.sync_mode(),
             };
             pending.add_to(&mut batch)?;
-            if batch.inserts.is_empty() && batch.deletes.is_empty() {
-                return Ok(counts);
+            let nothing = batch.inserts.is_empty() && batch.arrivals.is_empty();
+            if nothing && batch.deletes.is_empty() {
+                return self.left_out(&upsert, counts, &resent);
             }
-            let inserts = batch.inserts.clone();
+            let tables = vec![Arc::clone(upsert.table.meta())];
+            let written = Written::of(&batch, tables);
             match self.submit(batch).await? {
-                Ok(_) => return Ok(counts),
+                Ok(commit) => {
+                    let before = self.sink.total();
+                    let later = self.note_all_resent(&written, &commit)?;
+                    let counts = counts.without(later, self.sink.total() - before);
+                    return self.left_out(&upsert, counts, &resent);
+                }
                 // Somebody else was faster.
                 Err(Storage::Conflict { .. }) => {}
                 Err(error @ Storage::DuplicateKey { .. }) => {
                     repeated += 1;
                     // Not another writer, but the statement's own assignments.
                     if repeated > REPEATED_MAX {
-                        return Err(self.repeated_key(error, &inserts));
+                        return Err(self.repeated_key(error, &written));
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -107,35 +134,78 @@ impl Session {
         }
     }
 
-    fn repeated_key(&self, error: Storage, inserts: &[(TableId, RecordBatch)]) -> SqlError {
-        let Storage::DuplicateKey { table, batch, .. } = &error else {
-            return error.into();
-        };
-        let found = self.catalog_view().table(Some(&table.schema), &table.table);
-        let definition = found.and_then(|t| TableDefinition::read(Arc::clone(t.meta())));
-        match (definition, inserts.get(*batch)) {
-            (Ok(definition), Some((_, rows))) => {
-                duplicate_entry(error, &definition, rows, self.time_zone())
-            }
-            _ => error.into(),
+    /// Counts and lists the rows whose event was known.
+    fn left_out(&mut self, upsert: &Upsert, counts: Counts, resent: &[u32]) -> Result<Counts> {
+        if resent.is_empty() {
+            return Ok(counts);
         }
+        let table = TableDefinition::read(Arc::clone(upsert.table.meta()))?;
+        let notes = self.note_resent(&table, &upsert.rows, resent);
+        Ok(counts.besides(resent.len() as u64, notes))
+    }
+
+    /// Lists those of the rows that INSERT IGNORE leaves out; how many warnings there are.
+    fn left_out_for_keys(
+        &mut self,
+        upsert: &Upsert,
+        rows: &RecordBatch,
+        skipped: &[Repeated],
+    ) -> Result<u64> {
+        if skipped.is_empty() {
+            return Ok(0);
+        }
+        let table = TableDefinition::read(Arc::clone(upsert.table.meta()))?;
+        let (zone, before) = (self.time_zone(), self.sink.total());
+        let rows = std::slice::from_ref(rows);
+        warn_repeated(&self.sink, &table, (rows, skipped), zone);
+        Ok(self.sink.total() - before)
+    }
+
+    /// The rows without those whose event is known, and the numbers of these. REPLACE takes all: what it
+    /// writes twice is there once.
+    async fn new_rows(
+        &self,
+        upsert: &Upsert,
+        pending: &PendingChanges,
+    ) -> Result<(RecordBatch, Vec<u32>)> {
+        let rows = upsert.rows.clone();
+        let has_events = upsert.table.meta().spec.event_key.is_some();
+        if !has_events || upsert.on_conflict == OnConflict::Replace {
+            return Ok((rows, Vec::new()));
+        }
+        let mut trial = pending.clone();
+        let work = move || {
+            let resent = trial.arrive(&rows)?;
+            let mut keep = vec![true; rows.num_rows()];
+            for row in &resent {
+                if let Some(keep) = keep.get_mut(*row as usize) {
+                    *keep = false;
+                }
+            }
+            let kept = filter_record_batch(&rows, &keep.into());
+            Ok((kept.map_err(|e| SqlError::internal(e.to_string()))?, resent))
+        };
+        let done = self.engine.pool()?.spawn_blocking(work).await;
+        done.map_err(|e| SqlError::internal(e.to_string()))?
     }
 
     async fn rounds(
         &mut self,
         upsert: &Upsert,
         mut pending: PendingChanges,
-    ) -> Result<(PendingChanges, Counts)> {
+    ) -> Result<(PendingChanges, Counts, Vec<u32>)> {
         let mut counts = Counts::default();
-        let mut rest = upsert.rows.clone();
+        let (mut rest, resent) = self.new_rows(upsert, &pending).await?;
         while rest.num_rows() > 0 {
-            let (mode, rows) = (upsert.on_conflict, rest);
+            let (mode, rows) = (upsert.on_conflict, rest.clone());
             let work = move || round(pending, &rows, mode);
             let done = self.engine.pool()?.spawn_blocking(work).await;
             let done = done.map_err(|e| SqlError::internal(e.to_string()))??;
             counts.inserted += done.inserted;
             counts.affected += done.inserted + done.replaced;
-            counts.duplicates += done.replaced + done.skipped;
+            counts.duplicates += done.replaced;
+            let warnings = self.left_out_for_keys(upsert, &rest, &done.skipped)?;
+            counts = counts.besides(done.skipped.len() as u64, warnings);
             (pending, rest) = (done.pending, done.rest);
             if let (Some(met), Some(assignments)) = (done.met, &upsert.assignments) {
                 let changed = self.update_met(&mut pending, &met, assignments).await?;
@@ -149,7 +219,7 @@ impl Session {
                 counts.duplicates += changed;
             }
         }
-        Ok((pending, counts))
+        Ok((pending, counts, resent))
     }
 
     /// Updates the stored rows that new ones met; how many changed.

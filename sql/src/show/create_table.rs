@@ -1,12 +1,15 @@
 //! SHOW CREATE TABLE in the exact shape of MySQL 8, which clients read with regular expressions.
 //!
-//! SHARD KEY and SORT KEY lines are Storno's own and appear only where they were written. The text,
-//! given to CREATE TABLE, makes the same table.
+//! SHARD KEY and SORT KEY lines are Storno's own and appear only where they were written. Event key and
+//! retention stand in a version comment that other servers skip. The text, given to CREATE TABLE, makes
+//! the same table.
 
 use std::fmt::Write;
 
 use storno_storage::ColumnSpec;
 
+use super::lifetime::lifetime_text;
+use crate::dialect::OWN_VERSION;
 use crate::types::{
     ColumnAttributes, DefaultValue, Key, KeyKind, KeyPart, MysqlType, QuotedLiteral, QuotedName,
     TableDefinition, charset,
@@ -16,8 +19,26 @@ use crate::types::{
 /// loads into MySQL again.
 pub const ENGINE: &str = "InnoDB";
 
+/// The definition as `ddl` reads it again, without comments.
+pub fn definition_text(table: &TableDefinition) -> String {
+    let lifetime = lifetime_text(&table.meta.spec);
+    format!("{} {lifetime}", table_text(table, None))
+}
+
 /// `auto_increment`: the next generated value, shown when it is not the first.
 pub fn create_table_text(table: &TableDefinition, auto_increment: Option<u64>) -> String {
+    let mut text = table_text(table, auto_increment);
+    let lifetime = lifetime_text(&table.meta.spec);
+    let _ = match lifetime.as_str() {
+        "" => Ok(()),
+        // A column's name would end the comment.
+        bare if bare.contains("*/") => write!(text, " {bare}"),
+        clauses => write!(text, " /*!{OWN_VERSION} {clauses} */"),
+    };
+    text
+}
+
+fn table_text(table: &TableDefinition, auto_increment: Option<u64>) -> String {
     let spec = &table.meta.spec;
     let mut lines = Vec::new();
     for (column, attributes) in spec.columns.iter().zip(&table.columns) {

@@ -5,9 +5,11 @@
 
 mod columns;
 mod create_table;
+mod lifetime;
 
 pub use columns::{ColumnRow, column_rows};
-pub use create_table::{ENGINE, create_table_text};
+pub use create_table::{ENGINE, create_table_text, definition_text};
+pub use lifetime::lifetime_text;
 
 #[cfg(test)]
 mod tests;

@@ -12,12 +12,12 @@ use std::thread::available_parallelism;
 use arrow::array::{ArrayRef, RecordBatch};
 use roaring::RoaringBitmap;
 
-use super::group::{Changes, Stage};
+use super::group::{Changes, Stage, listed};
 use super::install::{deleted_edits, live_segments};
 use super::segments::{RowSource, Written};
 use super::writer::Writer;
 use super::{Engine, Shared};
-use crate::commit::{Commit, PreparedCommit, WriteBatch};
+use crate::commit::{Commit, PreparedCommit, REPEATED_MAX, Repeated, WriteBatch};
 use crate::home::Place;
 use crate::manifest::Edit;
 use crate::options::Schedule;
@@ -174,7 +174,7 @@ impl Writer {
         {
             return Err(Error::Invalid("rows that are not in segments".into()));
         }
-        let skipped = self.skipped(&mut stage, commit, &mut changes)?;
+        let (skipped, repeated) = self.skipped(&mut stage, commit, &mut changes)?;
         let given: u64 = commit.inserts.iter().map(|i| i.count as u64).sum();
         let rows_skipped = skipped.values().map(RoaringBitmap::len).sum();
         let parts = changes.deletes.iter().flat_map(|(_, parts)| parts);
@@ -184,6 +184,7 @@ impl Writer {
             rows_skipped,
             rows_deleted: parts.map(|(_, rows)| rows.len()).sum(),
             resent: Vec::new(),
+            repeated,
         };
         if done.rows_inserted + done.rows_deleted > 0 {
             self.name(&tables, &skipped, changes, unnamed)?;
@@ -200,17 +201,21 @@ impl Writer {
         Ok(done)
     }
 
-    /// Per table the numbers of the rows, over all its inserts, that a unique key keeps out.
+    /// Per table the numbers of the rows, over all its inserts, that a unique key keeps out; and these rows
+    /// as the commit lists them.
     fn skipped(
         &self,
         stage: &mut Stage,
         commit: &PreparedCommit,
         changes: &mut Changes,
-    ) -> Result<BTreeMap<TableId, RoaringBitmap>> {
+    ) -> Result<(BTreeMap<TableId, RoaringBitmap>, Vec<Repeated>)> {
         let mut firsts: BTreeMap<TableId, u32> = BTreeMap::new();
         let mut skipped: BTreeMap<TableId, RoaringBitmap> = BTreeMap::new();
+        let mut repeated = Vec::new();
         for (index, insert) in commit.inserts.iter().enumerate() {
             let sifted = self.sift(stage, changes, (index, insert), commit.on_duplicate)?;
+            let room = REPEATED_MAX.saturating_sub(repeated.len());
+            repeated.extend(listed(index, &sifted.repeated).take(room));
             let keep = sifted.keep;
             let first = firsts.entry(insert.meta.id).or_default();
             let rows = (*first..).zip(&keep).filter(|(_, keep)| !**keep);
@@ -218,7 +223,7 @@ impl Writer {
             skipped.entry(insert.meta.id).or_default().extend(rows);
             *first += keep.len() as u32;
         }
-        Ok(skipped)
+        Ok((skipped, repeated))
     }
 
     /// Has the manifest name the segments, and makes them visible.

@@ -14,7 +14,9 @@ use super::Done;
 use super::delete::{Parts, StagedDeletes};
 use super::unique::{Added, Sieve, Sifted, StagedKeys};
 use super::writer::{Waiting, Writer};
-use crate::commit::{Commit, OnDuplicate, PreparedCommit, PreparedInsert, largest_counted};
+use crate::commit::{
+    Commit, OnDuplicate, PreparedCommit, PreparedInsert, REPEATED_MAX, Repeated, largest_counted,
+};
 use crate::format::FileId;
 use crate::keys::KeyHash;
 use crate::version::Version;
@@ -68,6 +70,8 @@ struct Accepted {
     keys: Keys,
     /// Numbers of the rows that were left out for their event key.
     resent: Vec<u32>,
+    /// Rows that were left out for a unique key, and its number.
+    repeated: Vec<(usize, usize)>,
 }
 
 impl Writer {
@@ -128,6 +132,9 @@ impl Writer {
         let arrivals = accepted.len() - commit.arrivals;
         let resent = accepted.iter().skip(arrivals).map(|a| a.resent.clone());
         let resent = resent.collect();
+        let repeated = accepted.iter().enumerate();
+        let repeated = repeated.flat_map(|(insert, a)| listed(insert, &a.repeated));
+        let repeated = repeated.take(REPEATED_MAX).collect();
         let rows = deletes.iter().flat_map(|(_, parts)| parts);
         let rows_deleted = rows.map(|(_, rows)| rows.len()).sum();
         if rows_inserted + rows_deleted > 0 {
@@ -140,6 +147,7 @@ impl Writer {
             rows_skipped: given - rows_inserted,
             rows_deleted,
             resent,
+            repeated,
         })
     }
 
@@ -239,7 +247,11 @@ impl Writer {
         on_duplicate: OnDuplicate,
     ) -> Result<Accepted> {
         let table = insert.meta.id;
-        let Sifted { keep, resent } = self.sift(stage, changes, (index, insert), on_duplicate)?;
+        let Sifted {
+            keep,
+            resent,
+            repeated,
+        } = self.sift(stage, changes, (index, insert), on_duplicate)?;
         if keep.iter().all(|&k| k) {
             return Ok(Accepted {
                 table,
@@ -254,6 +266,7 @@ impl Writer {
                         .unwrap_or_default(),
                 },
                 resent,
+                repeated,
             });
         }
         let keys = Keys {
@@ -271,6 +284,7 @@ impl Writer {
             body,
             keys,
             resent,
+            repeated,
         })
     }
 
@@ -357,6 +371,15 @@ fn append(
     let memtable = memtable.filled_at(now);
     version.change(id, |table| table.active = Arc::new(memtable));
     Ok(())
+}
+
+/// Rows of an insert as a commit lists them.
+pub(super) fn listed(
+    insert: usize,
+    repeated: &[(usize, usize)],
+) -> impl Iterator<Item = Repeated> + '_ {
+    let rows = repeated.iter();
+    rows.map(move |&(row, key)| Repeated { insert, row, key })
 }
 
 fn name_of(insert: &PreparedInsert) -> TableName {

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::delete::{StagedDeletes, is_there};
 use super::writer::Writer;
-use crate::commit::{OnDuplicate, PreparedInsert};
+use crate::commit::{OnDuplicate, PreparedInsert, REPEATED_MAX};
 use crate::keys::{KeyHash, KeySet, find_in_segment, key_columns};
 use crate::{Result, TableId};
 
@@ -57,6 +57,8 @@ pub(super) struct Sifted {
     pub(super) keep: Vec<bool>,
     /// Numbers of the rows that are left out for their event key.
     pub(super) resent: Vec<u32>,
+    /// Rows that are left out for a unique key, and its number; not all if there are very many.
+    pub(super) repeated: Vec<(usize, usize)>,
 }
 
 impl Sieve<'_> {
@@ -69,7 +71,7 @@ impl Sieve<'_> {
     ) -> std::result::Result<Sifted, (usize, usize)> {
         let id = self.insert.meta.id;
         let mut keep = vec![true; self.insert.count];
-        let mut resent = Vec::new();
+        let (mut resent, mut repeated) = (Vec::new(), Vec::new());
         let hash_of = |key: &[Option<KeyHash>], row: usize| key.get(row).copied().flatten();
         let events = self.insert.events.as_ref();
         for (row, keep) in keep.iter_mut().enumerate() {
@@ -98,11 +100,20 @@ impl Sieve<'_> {
                         }
                     }
                 }
-                (Some(_), OnDuplicate::Skip) => *keep = false,
+                (Some(key), OnDuplicate::Skip) => {
+                    *keep = false;
+                    if repeated.len() < REPEATED_MAX {
+                        repeated.push((row, key));
+                    }
+                }
                 (Some(key), OnDuplicate::Fail) => return Err((key, row)),
             }
         }
-        Ok(Sifted { keep, resent })
+        Ok(Sifted {
+            keep,
+            resent,
+            repeated,
+        })
     }
 
     fn is_resent(&self, row: usize, event: Option<KeyHash>, staged: &StagedKeys) -> bool {

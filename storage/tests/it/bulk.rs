@@ -138,6 +138,9 @@ fn rows_that_are_there_are_left_out_of_a_large_commit_and_counted() {
     more.on_duplicate = OnDuplicate::Skip;
     let done = store.commit(more).unwrap();
     assert_eq!((done.rows_inserted, done.rows_skipped), (24_980, 5_020));
+    let left_out = done.repeated.iter().map(|r| (r.insert, r.row));
+    let (there, twice) = ((9_990..10_010).map(|r| (0, r)), (0..5_000).map(|r| (1, r)));
+    assert!(left_out.eq(there.chain(twice)));
     assert_eq!(stored(&store, "t"), rows(0..25_000));
     let mut again = insert(&store, &[("t", rows(0..20_000))]);
     again.on_duplicate = OnDuplicate::Skip;

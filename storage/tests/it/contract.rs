@@ -164,6 +164,8 @@ fn a_repeated_key_fails_or_is_skipped_in_memory_in_segments_and_within_the_batch
         let skip = insert(&store, "t", &rows([new, 2, new, 9]), OnDuplicate::Skip);
         let commit = store.commit(skip).unwrap();
         assert_eq!((commit.rows_inserted, commit.rows_skipped), (1, 3));
+        let left_out: Vec<usize> = commit.repeated.iter().map(|r| r.row).collect();
+        assert_eq!(left_out, [1, 2, 3]);
         match round {
             0 => store.flush().unwrap(),
             _ => {

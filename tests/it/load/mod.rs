@@ -3,6 +3,7 @@
 mod cases;
 mod random;
 
+use std::io::Write;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -32,6 +33,9 @@ pub fn trials() -> Vec<Trial> {
         block_on(refusals())
     }));
     trials.push(plain("a_large_file_comes_in_whole", || block_on(large())));
+    trials.push(plain("a_compressed_file_is_what_was_packed", || {
+        block_on(compressed())
+    }));
     trials.push(plain("a_transaction_takes_its_load_back", || {
         block_on(transaction())
     }));
@@ -65,15 +69,19 @@ async fn said(server: &Server, session: &mut Session, sql: &str) -> Outcome<Vec<
             answer.affected_rows, answer.warnings, answer.info
         )),
         Err(refusal @ Refusal::Server { .. }) => {
-            // MySQL 8 names the table with the key.
-            let text = server.words(&refusal);
-            lines.push(text.replace("for key 'PRIMARY'", "for key 't.PRIMARY'"));
+            lines.push(with_table(server.words(&refusal)));
         }
         Err(broken) => return Err(broken.into()),
     }
     let warnings = session.lines("SHOW WARNINGS").await?;
-    lines.extend(warnings.iter().map(|line| server.warning_words(line)));
+    let warnings = warnings.iter().map(|line| server.warning_words(line));
+    lines.extend(warnings.map(with_table));
     Ok(lines)
+}
+
+/// MySQL 8 names the table with the key.
+fn with_table(text: String) -> String {
+    text.replace("for key 'PRIMARY'", "for key 't.PRIMARY'")
 }
 
 async fn refusals() -> Outcome {
@@ -153,6 +161,54 @@ async fn large() -> Outcome {
         &vec!["0".to_owned()],
         &session.lines("SELECT COUNT(*) FROM t").await?,
     )
+}
+
+async fn compressed() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let server = storno(dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    session
+        .run("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, s VARCHAR(100) NOT NULL)")
+        .await?;
+    let line = |i: u32| format!("{i}\tpage {}\n", i % 10);
+    let text: String = (0..50_000).map(line).collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes())?;
+    let gzip = encoder.finish()?;
+    let zstd = zstd::encode_all(text.as_bytes(), 1)?;
+    let sums = "SELECT COUNT(*), SUM(id), COUNT(DISTINCT s) FROM t";
+    let whole = vec!["50000|1249975000|10".to_owned()];
+    for (file, clause) in [
+        (&gzip, ""),
+        (&gzip, "COMPRESSION = 'gzip'"),
+        (&zstd, ""),
+        (&zstd, "COMPRESSION 'zstd'"),
+    ] {
+        session.run("TRUNCATE t").await?;
+        offer(&mut session, file);
+        let load = format!("LOAD DATA LOCAL INFILE 'x' INTO TABLE t {clause}");
+        same("affected", &50_000, &session.run(load).await?.affected_rows)?;
+        same("from the client", &whole, &session.lines(sums).await?)?;
+        session.run("TRUNCATE t").await?;
+        let path = dir.path().join("file");
+        std::fs::write(&path, file)?;
+        let load = format!(
+            "LOAD DATA INFILE '{}' INTO TABLE t {clause}",
+            path.display()
+        );
+        session.run(&load).await?;
+        same("from the server", &whole, &session.lines(sums).await?)?;
+        // Half a file is none.
+        session.run("TRUNCATE t").await?;
+        std::fs::write(&path, file.get(..file.len() - 9).unwrap_or_default())?;
+        match session.refused(&load).await? {
+            Refusal::Server { code: 1024, .. } => {}
+            other => return Err(other.into()),
+        }
+        let none = vec!["0|NULL|0".to_owned()];
+        same("of half a file", &none, &session.lines(sums).await?)?;
+    }
+    Ok(())
 }
 
 async fn transaction() -> Outcome {

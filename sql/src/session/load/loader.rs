@@ -1,6 +1,7 @@
-//! The thread of a load: reads the file, builds batches, commits them.
+//! The thread of a load: reads the file and builds batches.
 //!
-//! It holds at most two parts of `COMMIT_BYTES`: one that grows and one that is being committed.
+//! Outside transactions the batches go on to `committer`, so that a load of any size takes as much memory
+//! as one of its segments.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -12,24 +13,22 @@ use datafusion::common::TableReference;
 use datafusion::execution::session_state::SessionState;
 use futures::TryStreamExt;
 use sqlparser::ast::Query;
-use storno_storage::{Commit, OnDuplicate, WriteBatch};
-use tokio::task::JoinHandle;
+use storno_storage::OnDuplicate;
 
 use super::super::query::SessionEnvironment;
 use super::super::upsert::Counts;
+use super::committer::{Committer, Target};
 use super::source::Source;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError, Warning};
 use crate::functions::warnings::Sink;
-use crate::insert::{Settings, duplicate_entry};
-use crate::load::{LoadWriter, Progress, Window};
+use crate::insert::Settings;
+use crate::load::{Compression, LoadWriter, Progress, Window, decoded, unreadable};
 use crate::select::compile_over;
 use crate::select::planner::View;
 use crate::select::run;
 use crate::types::TableDefinition;
 
-/// Bytes of rows that are committed together.
-pub(super) const COMMIT_BYTES: usize = 128 << 20;
 /// Bytes of rows that may wait in memory for the file's end, as in any transaction.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
 /// Longest line.
@@ -90,129 +89,103 @@ pub(super) struct Loader {
     pub(super) table: TableDefinition,
     pub(super) settings: Settings,
     pub(super) destination: Destination,
+    pub(super) compression: Compression,
     pub(super) evaluation: Evaluation,
+    /// Whether notes are wanted (`sql_notes`).
+    pub(super) notes: bool,
 }
 
-/// Rows that are not committed yet, and the commit under way.
-#[derive(Default)]
-struct Part {
-    batches: Vec<RecordBatch>,
-    bytes: usize,
-    committing: Option<Committing>,
-    counts: Counts,
-}
+/// Rows, and the first number that was generated for them.
+type Built = (RecordBatch, Option<u64>);
 
-struct Committing {
-    task: JoinHandle<storno_storage::Result<Commit>>,
-    batches: Vec<RecordBatch>,
+/// Where rows are gathered.
+enum Gathered {
+    Committer(Committer),
+    Memory {
+        batches: Vec<RecordBatch>,
+        bytes: usize,
+    },
 }
 
 impl Loader {
-    /// Reads the whole source. When `cancelled` says so, nothing more is committed.
+    /// Reads the whole source. When `cancelled` says so, nothing is committed.
     pub(super) fn run(
         self,
         mut writer: LoadWriter,
         source: Source,
         cancelled: &AtomicBool,
     ) -> Result<Loaded> {
-        let mut window = Window::new(source, LINE_BYTES_MAX);
-        let (mut part, mut first_insert_id) = (Part::default(), None);
+        let file = decoded(source, self.compression).map_err(|e| unreadable(&e))?;
+        let mut window = Window::new(file, LINE_BYTES_MAX);
+        let (mut gathered, mut first_insert_id) = (self.gather()?, None);
         loop {
-            let progress = read_on(&mut writer, &mut window, cancelled)?;
-            let ended = progress == Progress::Ended;
-            if writer.pending() > 0 {
-                let (batch, first) = self.batch(&mut writer)?;
+            let (progress, batch) = match self.next(&mut writer, &mut window, cancelled) {
+                Ok(next) => next,
+                Err(error) => {
+                    gathered.give_up();
+                    return Err(error);
+                }
+            };
+            if let Some((batch, first)) = batch {
                 first_insert_id = first_insert_id.or(first);
-                self.take(&mut part, batch, cancelled)?;
+                gathered = gathered.take(batch)?;
             }
-            if ended {
+            if progress == Progress::Ended {
                 break;
             }
         }
-        if self.destination != Destination::Memory {
-            self.commit(&mut part, cancelled)?;
-            self.finish_commit(&mut part)?;
-        }
+        let (counts, batches) = gathered.end()?;
         Ok(Loaded {
             records: writer.records(),
-            counts: part.counts,
-            batches: part.batches,
+            counts,
+            batches,
             variables: writer.variables(),
             warnings: writer.warnings(),
             first_insert_id,
         })
     }
 
-    fn batch(&self, writer: &mut LoadWriter) -> Result<(RecordBatch, Option<u64>)> {
+    /// Reads the next batch; there may be none at the end.
+    fn next(
+        &self,
+        writer: &mut LoadWriter,
+        window: &mut Window<impl Read>,
+        cancelled: &AtomicBool,
+    ) -> Result<(Progress, Option<Built>)> {
+        let progress = read_on(writer, window, cancelled)?;
+        let batch = (writer.pending() > 0).then(|| self.batch(writer));
+        let batch = batch.transpose()?;
+        check(cancelled)?;
+        Ok((progress, batch))
+    }
+
+    fn gather(&self) -> Result<Gathered> {
+        let on_duplicate = match self.destination {
+            Destination::Memory => {
+                return Ok(Gathered::Memory {
+                    batches: Vec::new(),
+                    bytes: 0,
+                });
+            }
+            Destination::Store { skip: true } => OnDuplicate::Skip,
+            Destination::Store { skip: false } => OnDuplicate::Fail,
+        };
+        let target = Target {
+            table: self.table.clone(),
+            on_duplicate,
+            time_zone: self.settings.time_zone,
+            sink: self.evaluation.sink.clone(),
+            notes: self.notes,
+        };
+        Committer::start(&self.engine, target).map(Gathered::Committer)
+    }
+
+    fn batch(&self, writer: &mut LoadWriter) -> Result<Built> {
         let store = self.engine.store();
         let id = self.table.meta.id;
         let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
         let mut evaluate = |query: &Query, rows| self.evaluate(query, rows);
         writer.take_batch(&mut evaluate, &mut reserve)
-    }
-
-    fn take(&self, part: &mut Part, batch: RecordBatch, cancelled: &AtomicBool) -> Result<()> {
-        part.bytes += batch.get_array_memory_size();
-        part.batches.push(batch);
-        match self.destination {
-            Destination::Memory if part.bytes > MEMORY_BYTES_MAX => {
-                let text = "Multi-statement transaction required more than 1 GiB of memory; \
-                            load the file in smaller parts";
-                Err(SqlError::new(1197, "HY000", text))
-            }
-            Destination::Store { .. } if part.bytes >= COMMIT_BYTES => self.commit(part, cancelled),
-            _ => Ok(()),
-        }
-    }
-
-    /// Starts the commit of the part, once that of the part before is through.
-    fn commit(&self, part: &mut Part, cancelled: &AtomicBool) -> Result<()> {
-        self.finish_commit(part)?;
-        check(cancelled)?;
-        let batches = std::mem::take(&mut part.batches);
-        part.bytes = 0;
-        if batches.is_empty() {
-            return Ok(());
-        }
-        let id = self.table.meta.id;
-        let write = WriteBatch {
-            inserts: batches.iter().map(|rows| (id, rows.clone())).collect(),
-            deletes: Vec::new(),
-            arrivals: Vec::new(),
-            on_duplicate: match self.destination {
-                Destination::Store { skip: true } => OnDuplicate::Skip,
-                _ => OnDuplicate::Fail,
-            },
-            sync: self.engine.sync_mode(),
-        };
-        let store = self.engine.store().clone();
-        let task = self.engine.pool()?;
-        let task = task.spawn_blocking(move || store.commit(write));
-        part.committing = Some(Committing { task, batches });
-        Ok(())
-    }
-
-    fn finish_commit(&self, part: &mut Part) -> Result<()> {
-        let Some(Committing { task, batches }) = part.committing.take() else {
-            return Ok(());
-        };
-        let done = self.engine.pool()?.block_on(task);
-        let done = done.map_err(|e| SqlError::internal(e.to_string()))?;
-        let commit = done.map_err(|error| {
-            let place = match &error {
-                storno_storage::Error::DuplicateKey { batch, .. } => batches.get(*batch),
-                _ => None,
-            };
-            match place {
-                Some(rows) => duplicate_entry(error, &self.table, rows, self.settings.time_zone),
-                None => error.into(),
-            }
-        })?;
-        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        part.counts.affected += rows as u64 - commit.rows_skipped;
-        part.counts.inserted += rows as u64 - commit.rows_skipped;
-        part.counts.duplicates += commit.rows_skipped;
-        Ok(())
     }
 
     /// Runs the query of SET over gathered lines.
@@ -240,6 +213,47 @@ impl Loader {
         let batches: Vec<RecordBatch> = pool.block_on(batches.try_collect())?;
         sink.check_division(self.settings.mode.strict && !self.settings.mode.ignore)?;
         concat_batches(&schema, &batches).map_err(|e| SqlError::internal(e.to_string()))
+    }
+}
+
+impl Gathered {
+    fn take(self, batch: RecordBatch) -> Result<Self> {
+        match self {
+            Self::Committer(committer) => committer.push(batch).map(Self::Committer),
+            Self::Memory {
+                mut batches,
+                mut bytes,
+            } => {
+                bytes += batch.get_array_memory_size();
+                batches.push(batch);
+                if bytes > MEMORY_BYTES_MAX {
+                    let text = "Multi-statement transaction required more than 1 GiB of memory; \
+                                load the file in smaller parts";
+                    return Err(SqlError::new(1197, "HY000", text));
+                }
+                Ok(Self::Memory { batches, bytes })
+            }
+        }
+    }
+
+    /// Nothing is committed any more when this returns.
+    fn give_up(self) {
+        if let Self::Committer(committer) = self {
+            committer.give_up();
+        }
+    }
+
+    /// What was committed, and what was not.
+    fn end(self) -> Result<(Counts, Vec<RecordBatch>)> {
+        match self {
+            Self::Memory { batches, .. } => Ok((Counts::default(), batches)),
+            Self::Committer(committer) => {
+                let total = committer.commit()?;
+                let mut counts = Counts::inserted(total.inserted);
+                counts.duplicates = total.skipped;
+                Ok((counts, Vec::new()))
+            }
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! LOAD DATA [LOCAL] INFILE of a session: what may be read, the thread that reads it, what the client
 //! is told.
 //!
-//! A load outside a transaction is committed as one, up to `loader::COMMIT_BYTES`; what is larger is
-//! committed in parts of that size, each of them durable. Inside a transaction, and with REPLACE, all
-//! rows wait in memory for the end of the file.
+//! A load outside a transaction is one commit, of any size, in bounded memory; into a table with an event
+//! key it is several. Inside a transaction, and with REPLACE, all rows wait in memory for the end of the
+//! file.
 
+mod committer;
 mod loader;
+mod parts;
 mod source;
 
 use std::sync::Arc;
@@ -96,6 +98,7 @@ impl Session {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (engine, sink, settings) = (self.engine.clone(), self.sink.clone(), self.settings());
         let may_be_local = self.context.local_files && self.variables.is_on("local_infile");
+        let notes = self.variables.is_on("sql_notes");
         let in_transaction = self.open_transaction().is_some();
         if let Some(transaction) = self.open_transaction() {
             transaction.check_writable()?;
@@ -125,7 +128,9 @@ impl Session {
                 table: definition,
                 settings,
                 destination,
+                compression: load.compression,
                 evaluation,
+                notes,
             };
             Ok(Prepared {
                 load,
@@ -216,12 +221,16 @@ impl Session {
                 counts = self.upsert(upsert).await?;
             }
             None => {
+                let table = TableDefinition::read(Arc::clone(started.table.meta()))?;
                 for batch in &batches {
-                    if let Some(transaction) = self.open_transaction() {
-                        transaction.insert(&started.table, batch)?;
-                    }
+                    let resent = match self.open_transaction() {
+                        Some(transaction) => transaction.insert(&started.table, batch)?,
+                        None => Vec::new(),
+                    };
+                    let notes = self.note_resent(&table, batch, &resent);
                     counts.affected += batch.num_rows() as u64;
                     counts.inserted += batch.num_rows() as u64;
+                    counts = counts.without(resent.len() as u64, notes);
                 }
             }
         }
