@@ -127,7 +127,7 @@ impl Session {
             self.warn([Warning::note(1050, text)]);
             return Ok(done(0));
         }
-        let columns = self.compile(lex(&query)?, Vec::new()).await?.columns;
+        let columns = self.compile(lex(&query)?, Vec::new(), None).await?.columns;
         let own = |c: &&ResultColumn| !create.columns.iter().any(|n| same_name(n, &c.name));
         let texts = columns.iter().filter(own).map(|c| self.column_text(c));
         let texts = texts.collect::<Result<Vec<_>>>()?;
