@@ -128,6 +128,8 @@ fn keep_if(selection: Selection, test: impl Fn(usize) -> bool) -> Selection {
 }
 
 /// Of each byte the positions of its bits that are set, in order.
+// Made while compiling, where a wrong index is an error.
+#[allow(clippy::indexing_slicing)]
 const POSITIONS: [[u8; 8]; 256] = {
     let mut all = [[0; 8]; 256];
     let mut byte = 0;

@@ -35,26 +35,19 @@ pub(crate) enum Lanes<'a> {
 impl LaneBuffer {
     /// Reads codes of which none is above `high`.
     pub(crate) fn read(&mut self, codes: &impl Codes, high: u64) -> Result<Lanes<'_>> {
-        const BYTE: u64 = u8::MAX as u64;
-        const HALF: u64 = u16::MAX as u64;
-        const WORD: u64 = u32::MAX as u64;
-        Ok(match high {
-            ..=BYTE => {
-                codes.read(&mut self.bytes)?;
-                Lanes::Bytes(&self.bytes)
-            }
-            ..=HALF => {
-                codes.read(&mut self.halves)?;
-                Lanes::Halves(&self.halves)
-            }
-            ..=WORD => {
-                codes.read(&mut self.words)?;
-                Lanes::Words(&self.words)
-            }
-            _ => {
-                codes.read(&mut self.longs)?;
-                Lanes::Longs(&self.longs)
-            }
+        let fits = |greatest: u64| high <= greatest;
+        Ok(if fits(u8::MAX.into()) {
+            codes.read(&mut self.bytes)?;
+            Lanes::Bytes(&self.bytes)
+        } else if fits(u16::MAX.into()) {
+            codes.read(&mut self.halves)?;
+            Lanes::Halves(&self.halves)
+        } else if fits(u32::MAX.into()) {
+            codes.read(&mut self.words)?;
+            Lanes::Words(&self.words)
+        } else {
+            codes.read(&mut self.longs)?;
+            Lanes::Longs(&self.longs)
         })
     }
 
@@ -88,7 +81,7 @@ macro_rules! each {
 
 impl Lanes<'_> {
     pub(crate) fn get(self, row: usize) -> u64 {
-        each!(self, lanes => lanes.get(row).map_or(0, |&lane| lane.into()))
+        each!(self, lanes => lanes.get(row).map_or(0, wide))
     }
 
     /// The sum over some rows.
@@ -138,7 +131,7 @@ impl Lanes<'_> {
         each!(self, lanes => match rows {
             Rows::Range(from, to) => {
                 let lanes = lanes.get(from..to).unwrap_or_default();
-                lanes.iter().for_each(|&lane| put(lane.into()));
+                lanes.iter().map(wide).for_each(&mut put);
             }
             Rows::Picked(rows) => picked(lanes, rows).for_each(&mut put),
         });
@@ -154,6 +147,10 @@ impl Lanes<'_> {
     pub(crate) fn add_presence_to(self, words: &mut [u64], shift: u32) {
         each!(self, lanes => add_presence(words, lanes, shift));
     }
+}
+
+fn wide<N: Copy + Into<u64>>(lane: &N) -> u64 {
+    (*lane).into()
 }
 
 fn picked<'a, N: Copy + Into<u64>>(lanes: &'a [N], rows: &'a [u32]) -> impl Iterator<Item = u64> {

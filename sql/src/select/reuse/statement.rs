@@ -13,6 +13,8 @@ use super::literal::Literal;
 use crate::dialect::{Kind, Lexed, Token};
 use crate::insert::Scalar;
 
+/// What ends the condition of a WHERE.
+const ENDS: [&str; 4] = ["GROUP", "HAVING", "ORDER", "LIMIT"];
 /// Longer statements are planned each time.
 const KEY_BYTES_MAX: usize = 16 << 10;
 const LITERALS_MAX: usize = 256;
@@ -177,11 +179,7 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
             let ends = |word: &&str| self.lexed.is(i, word);
-            if depth == 0
-                && ["GROUP", "HAVING", "ORDER", "LIMIT"]
-                    .iter()
-                    .any(|w| ends(w))
-            {
+            if depth == 0 && ENDS.iter().any(ends) {
                 return Some(start..i);
             }
         }
