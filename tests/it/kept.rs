@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use crate::doors::{HINDRANCE, with_traffic};
 use crate::harness::compare::{Order, difference};
 use crate::harness::random::Random;
-use crate::harness::{Outcome, Session, block_on, ensure};
+use crate::harness::{Outcome, Server, Session, block_on, ensure};
 
 const QUERIES: u64 = 60;
 /// Statements that differ from a query in values alone.
@@ -18,6 +18,9 @@ pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("kept::plans_answer_for_other_values", || {
             block_on(other_values())
+        }),
+        Trial::test("kept::conditions_that_merge_keep_their_values", || {
+            block_on(merging_conditions())
         }),
         Trial::test("kept::plans_follow_data_and_definitions", || {
             block_on(other_states())
@@ -199,4 +202,49 @@ async fn other_states() -> Outcome {
     ensure(elsewhere.run(everything).await.is_err(), || {
         "a table of another database".into()
     })
+}
+
+/// Conditions that the planner merges, or moves to columns of other names: what is left of them depends on the
+/// values.
+async fn merging_conditions() -> Outcome {
+    let server = Server::start()?;
+    let mut session = server.connect_to("web").await?;
+    session
+        .run("CREATE TABLE t (a INT, b INT, u BIGINT UNSIGNED NOT NULL, i BIGINT NOT NULL)")
+        .await?;
+    let row = |n: u64| {
+        let (u, i) = match n {
+            1 => (u64::MAX, i64::MAX),
+            2 => (0, i64::MIN),
+            _ => (n, n as i64),
+        };
+        format!("({n}, {}, {u}, {i})", n / 2)
+    };
+    let rows: Vec<String> = (0..10).map(row).collect();
+    session
+        .run(format!("INSERT INTO t VALUES {}", rows.join(", ")))
+        .await?;
+    let mut problems = Vec::new();
+    for template in [
+        "SELECT a, COUNT(*) FROM t WHERE a > {} AND RAND GROUP BY a HAVING a > 5",
+        "SELECT a, COUNT(*) FROM t WHERE a > {} AND RAND GROUP BY a HAVING a >= 5 ORDER BY a LIMIT 8",
+        "SELECT a AS x, COUNT(*) FROM t WHERE a > {} AND RAND GROUP BY x HAVING x > 5",
+        "SELECT a, COUNT(*) FROM (SELECT a, b FROM t HAVING a > 4) v WHERE a > {} AND RAND GROUP BY a",
+        "SELECT a, COUNT(*) FROM (SELECT a AS b, b AS a FROM t) v WHERE b = {} AND a = {} AND RAND GROUP BY a",
+        "SELECT a, COUNT(*) FROM (SELECT a AS b, b AS a FROM t) v WHERE b >= {} AND a >= 2 AND RAND GROUP BY a",
+        "SELECT u, b, COUNT(*), MAX(u) FROM t WHERE a > {} AND RAND GROUP BY u, b",
+        "SELECT i, b, COUNT(*), MIN(i) FROM t WHERE a > {} AND RAND GROUP BY i, b",
+        "SELECT u, COUNT(*) FROM t WHERE a > {} AND RAND GROUP BY u",
+        "SELECT u, i, COUNT(*) FROM t WHERE a > {} AND RAND GROUP BY u, i",
+    ] {
+        for value in [5, 7, 3, 4, 0, 1, 2, 6, -1] {
+            let sql = template.replace("{}", &value.to_string());
+            let expected = session.run(sql.replace("RAND", HINDRANCE)).await;
+            let actual = session.run(sql.replace(" AND RAND", "")).await;
+            if let Some(text) = difference(&expected, &actual, Order::Any) {
+                problems.push(format!("{sql}\n  {text}"));
+            }
+        }
+    }
+    ensure(problems.is_empty(), || problems.join("\n"))
 }

@@ -315,9 +315,7 @@ impl Interned {
         match &self.strides {
             Some(strides) => {
                 let number = numbers.first()? / strides.get(key)?;
-                // What is left is the last key's; there may be one more of it than `size` can say.
-                let is_last = key + 1 == strides.len();
-                Some(if is_last { number } else { number % size })
+                Some(number % size.checked_add(1)?)
             }
             None => numbers.get(key).copied(),
         }
@@ -445,7 +443,9 @@ fn word_strides(domains: &[Domain], locals: &[usize]) -> Option<Vec<u64>> {
     let (mut strides, mut groups) = (Vec::with_capacity(locals.len()), 1u64);
     for local in locals {
         strides.push(groups);
-        groups = groups.checked_mul(domains.get(*local)?.size)?;
+        // There may be one more number than the greatest size says.
+        let size = domains.get(*local)?.size.checked_add(1)?;
+        groups = groups.checked_mul(size)?;
     }
     Some(strides)
 }

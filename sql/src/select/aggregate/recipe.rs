@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::{BinaryExpr, Expr};
@@ -108,12 +109,16 @@ impl Recipe {
 
     /// Whether the other differs from this at most in the conditions' values.
     pub(in crate::select) fn is_alike(&self, other: &Self) -> bool {
-        let columns = |r: &Self| -> Vec<usize> { r.conditions.iter().map(|c| c.0).collect() };
+        let conditions = || self.conditions.iter().zip(&other.conditions);
+        let alike = |(one, other): (&(usize, Expr), &(usize, Expr))| {
+            one.0 == other.0 && without_values(&one.1) == without_values(&other.1)
+        };
         self.shape == other.shape
             && self.request.having == other.request.having
             && self.request.top == other.request.top
             && self.schema == other.schema
-            && columns(self) == columns(other)
+            && self.conditions.len() == other.conditions.len()
+            && conditions().all(alike)
     }
 
     pub(super) fn aggregation(&self, table: &TableSnapshot) -> Result<Arc<Aggregation>> {
@@ -122,6 +127,21 @@ impl Recipe {
             .map(Arc::new)
             .map_err(|e| DataFusionError::External(Box::new(e)))
     }
+}
+
+/// A condition with NULL of the same type in the place of each literal; `None` for types that have none.
+fn without_values(expr: &Expr) -> Option<Expr> {
+    let blank = |e: Expr| {
+        Ok(match e {
+            Expr::Literal(value, metadata) => {
+                let null = ScalarValue::try_from(&value.data_type())?;
+                Transformed::yes(Expr::Literal(null, metadata))
+            }
+            other => Transformed::no(other),
+        })
+    };
+    let blanked = expr.clone().transform(blank).ok()?;
+    Some(blanked.data)
 }
 
 fn of_column(column: usize, expr: &Expr, columns: &Schema) -> Result<OfColumn> {

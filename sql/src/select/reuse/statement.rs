@@ -2,7 +2,7 @@
 //! its plan is kept.
 //!
 //! Cut are the literals of `column op literal`, `column BETWEEN literal AND literal` and `column IN
-//! (literal, ...)`, joined by AND, in a statement with one WHERE. A column that WHERE mentions in any other
+//! (literal, ...)`, joined by AND, in a statement of one SELECT from one table. A column that WHERE mentions in any other
 //! way keeps its literals: what holds of one value need not hold of another there. Whether the rest of the
 //! plan is free of the values is for `template` to see.
 
@@ -14,7 +14,7 @@ use crate::dialect::{Kind, Lexed, Token};
 use crate::insert::Scalar;
 
 /// What ends the condition of a WHERE.
-const ENDS: [&str; 4] = ["GROUP", "HAVING", "ORDER", "LIMIT"];
+const ENDS: [&str; 3] = ["GROUP", "ORDER", "LIMIT"];
 /// Longer statements are planned each time.
 const KEY_BYTES_MAX: usize = 16 << 10;
 const LITERALS_MAX: usize = 256;
@@ -161,12 +161,23 @@ impl<'a> Reader<'a> {
         at + 1
     }
 
-    /// The tokens of WHERE's condition, if there is one WHERE.
+    /// The tokens of WHERE's condition, in a statement of one SELECT from a table by its own columns.
+    ///
+    /// A derived table may give columns other names. HAVING may be moved into the condition and be merged with it: what
+    /// of the two is left depends on the values.
     fn only_where(&self) -> Option<Range<usize>> {
         let all = 0..self.lexed.tokens.len();
-        let mut wheres = all.clone().filter(|i| self.lexed.is(*i, "WHERE"));
-        let start = wheres.next()? + 1;
-        if wheres.next().is_some() {
+        let only = |word: &str| {
+            let mut places = all.clone().filter(|i| self.lexed.is(*i, word));
+            places.next().filter(|_| places.next().is_none())
+        };
+        let (_, from, start) = (only("SELECT")?, only("FROM")?, only("WHERE")? + 1);
+        let has = |word: &&str| all.clone().any(|i| self.lexed.is(i, word));
+        if ["HAVING", "WITH", "JOIN"].iter().any(has) {
+            return None;
+        }
+        let is_name = |i: usize| self.lexed.word(i) == "." || self.lexed.identifier(i).is_some();
+        if !(from + 1..start).all(is_name) {
             return None;
         }
         let mut depth = 0_usize;
@@ -292,6 +303,11 @@ mod tests {
             "SELECT a FROM t WHERE a = 'x\\n'",
             "SELECT a FROM t WHERE f(a) = 1 AND b = 'x' COLLATE utf8mb4_bin",
             "SELECT a FROM (SELECT a FROM t WHERE a = 1) u WHERE b = 1",
+            "SELECT a FROM (SELECT a AS b, b AS a FROM t) u WHERE b = 1 GROUP BY a",
+            "SELECT a FROM t AS u(b, a) WHERE b = 1",
+            "SELECT a FROM t WHERE a > 1 GROUP BY a HAVING a > 2",
+            "WITH t AS (SELECT b AS a FROM u) SELECT a FROM t WHERE a > 1",
+            "SELECT a FROM t JOIN u WHERE a > 1",
         ] {
             assert_eq!(cut(kept, &[]), Vec::<String>::new(), "{kept}");
         }
