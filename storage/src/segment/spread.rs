@@ -31,8 +31,9 @@ pub(super) fn spread_bits<T: Lane>(bits: &[u8], values: &[T], out: &mut Vec<T>) 
 /// first among them; eight rows come out per byte of bits.
 pub(super) fn spread_bytes(bits: &[u8], values: &mut Vec<u8>, out: &mut Vec<u8>) {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("bmi2") {
-        // SAFETY: the processor has been asked.
+    if std::arch::is_x86_feature_detected!("bmi2") && std::arch::is_x86_feature_detected!("popcnt")
+    {
+        // SAFETY: the processor has been asked for both.
         return unsafe { deposit(bits, values, out) };
     }
     spread_bits(bits, values, out);
