@@ -12,7 +12,7 @@ use datafusion::prelude::SessionConfig;
 use storno_storage::{Store, SyncMode};
 use tokio::runtime::{Handle, Runtime};
 
-use crate::accounts::{self, Secret};
+use crate::accounts::{self, AccountName, Accounts, Secret};
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::follow_tasks;
 use crate::planning::PlanningPool;
@@ -64,6 +64,7 @@ struct Inner {
     planning: PlanningPool,
     state: SessionState,
     globals: GlobalVariables,
+    accounts: Accounts,
     processes: Processes,
     plans: Plans,
     /// Rows left out because their event was known.
@@ -100,6 +101,7 @@ impl Engine {
                 globals.set(variable, value);
             }
         }
+        let accounts = Accounts::open(&store)?;
         follow_tasks();
         let pool = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
@@ -116,6 +118,7 @@ impl Engine {
             planning,
             state,
             globals,
+            accounts,
             processes: Processes::default(),
             plans: Plans::default(),
             resent: AtomicU64::new(0),
@@ -134,7 +137,39 @@ impl Engine {
 
     /// What `user` must prove to log in from `peer`; `None`: access denied.
     pub fn account(&self, user: &str, peer: IpAddr) -> Option<Secret> {
-        accounts::account(&self.inner.store, user, peer)
+        self.inner.accounts.secret(user, peer)
+    }
+
+    /// The name of the account by which `user` comes in from `host`, as the session's context has it.
+    pub(crate) fn account_of(&self, user: &str, host: &str) -> AccountName {
+        let list = self.inner.accounts.list();
+        let account = list
+            .admitted(user, host)
+            .map(|account| account.name.clone());
+        account.unwrap_or_else(|| AccountName::new(user, host))
+    }
+
+    /// Whether a client that has proved its password may have a session: 3118 if the account is
+    /// locked, 1045 if it wants encryption.
+    pub fn admit(&self, user: &str, peer: IpAddr, encrypted: bool) -> Result<()> {
+        let host = accounts::client(peer);
+        let list = self.inner.accounts.list();
+        let account = list.admitted(user, &host);
+        if account.is_some_and(|account| account.locked) {
+            let name = AccountName::new(user, &host);
+            let text = format!("Access denied for user {name}. Account is locked.");
+            return Err(SqlError::new(3118, "HY000", text));
+        }
+        if account.is_none_or(|account| account.encrypted_only && !encrypted) {
+            let name = AccountName::new(user, &host);
+            let text = format!("Access denied for user {name} (using password: YES)");
+            return Err(SqlError::new(1045, "28000", text));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.inner.accounts
     }
 
     /// The store below.
