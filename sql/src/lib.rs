@@ -26,4 +26,4 @@ pub use engine::{Engine, EngineOptions};
 pub use error::{Result, SqlError};
 pub use insert::Scalar;
 pub use result::{Done, Outcome, ResultColumn, Rows};
-pub use session::{Interrupt, Kill, Prepared, Session, SessionContext, Status, Timeouts};
+pub use session::{Change, Interrupt, Kill, Prepared, Session, SessionContext, Status, Timeouts};

@@ -1,5 +1,6 @@
 //! Which statement is this: the first words decide, MySQL's own grammar handles what sqlparser lacks.
 
+use super::account::parse::is_account_statement;
 use super::create_select::CreateSelect;
 use crate::dialect::{Kind, Lexed};
 use crate::error::{Result, SqlError};
@@ -39,7 +40,8 @@ pub enum Command {
     Savepoint(String),
     RollbackTo(String),
     Release(String),
-    AlterUser,
+    /// CREATE, ALTER, DROP and RENAME USER, GRANT, REVOKE.
+    Account,
     /// Accepted without effect: FLUSH TABLES, LOCK TABLES, UNLOCK TABLES.
     Nothing,
     /// LOAD DATA
@@ -66,6 +68,7 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
     }
     let first = lexed.word(0).to_uppercase();
     let command = match first.as_str() {
+        _ if is_account_statement(lexed) => Command::Account,
         "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => Command::Query,
         "INSERT" | "REPLACE" => Command::Insert,
         "UPDATE" | "DELETE"
@@ -102,7 +105,6 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
         "TRUNCATE" => Command::Define,
         "ALTER" if lexed.is(1, "TABLE") || lexed.are(1, &["IGNORE", "TABLE"]) => Command::Define,
         "RENAME" if lexed.is(1, "TABLE") || lexed.is(1, "TABLES") => Command::Define,
-        "ALTER" if lexed.is(1, "USER") => Command::AlterUser,
         "FLUSH" | "LOCK" | "UNLOCK" => Command::Nothing,
         "ANALYZE" | "CHECK" | "OPTIMIZE" | "REPAIR" => Command::Maintain,
         "KILL" => Command::Kill,
@@ -127,9 +129,9 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
 }
 
 /// Statements of MySQL that are not here yet.
-const KNOWN: [&str; 18] = [
-    "ALTER", "BINLOG", "CACHE", "CALL", "CHANGE", "CHECKSUM", "CLONE", "DROP", "GRANT", "HANDLER",
-    "HELP", "INSTALL", "PURGE", "RENAME", "RESET", "REVOKE", "START", "XA",
+const KNOWN: [&str; 16] = [
+    "ALTER", "BINLOG", "CACHE", "CALL", "CHANGE", "CHECKSUM", "CLONE", "DROP", "HANDLER", "HELP",
+    "INSTALL", "PURGE", "RENAME", "RESET", "START", "XA",
 ];
 
 fn create(lexed: &Lexed) -> Result<Command> {

@@ -58,9 +58,10 @@ impl Session {
     /// the general way.
     pub(super) async fn literal_insert(&mut self, sql: &[u8]) -> Result<Option<Outcome>> {
         let settings = self.settings();
-        if LiteralInsert::parse(sql, settings.mode).is_none() {
+        let Some(insert) = LiteralInsert::parse(sql, settings.mode) else {
             return Ok(None);
-        }
+        };
+        self.authorize_insert(insert.schema.as_deref(), &insert.table, insert.replace)?;
         self.counts = None;
         self.forget_warnings();
         let (view, store, sql) = (self.read_view(), self.engine.store().clone(), sql.to_vec());

@@ -114,6 +114,7 @@ pub static VARIABLES: &[Variable] = &[
     v("read_buffer_size", Both, int(8_192, 2_147_479_552), "131072"),
     v("read_only", Global, Switch, "OFF"),
     v("read_rnd_buffer_size", Both, int(1, 2_147_483_647), "262144"),
+    v("require_secure_transport", ReadOnly, Switch, "OFF"),
     v("resultset_metadata", Session, Text, "FULL"),
     v("secure_file_priv", ReadOnly, Text, "NULL"),
     v("server_id", Global, int(0, U32), "1"),
