@@ -12,7 +12,11 @@ use crate::server::Server;
 pub(super) async fn run(settings: &Settings) -> Result<()> {
     let mut signals = Signals::new()?;
     let engine = open(&settings.data_dir, settings, &mut signals).await?;
-    let mut server = Server::start(engine.clone(), server_options(settings)).await?;
+    let mut server = Server::start(
+        engine.clone(),
+        server_options(settings, &settings.data_dir)?,
+    )
+    .await?;
     say(&greeting(&engine, server.local_addr(), settings));
     until_stopped(&mut server, &mut signals).await?;
     tracing::info!("stopping: running statements may finish; a second signal stops at once");
