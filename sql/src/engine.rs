@@ -1,11 +1,12 @@
 //! The engine: one store, the pools that plan and execute, and what all sessions share.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
@@ -15,6 +16,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::follow_tasks;
+use crate::memory::{self, Budget};
 use crate::planning::PlanningPool;
 use crate::select::aggregate::StornoPlanner;
 use crate::select::reuse::Plans;
@@ -33,6 +35,12 @@ pub struct EngineOptions {
     pub threads: usize,
     /// Bytes that all running queries together may take for sorting, grouping and joining.
     pub memory_bytes: usize,
+    /// Bytes that the process may take altogether, mapped files aside: statements are ended before it takes
+    /// more. `None`: nobody looks, as in a program of which the engine is but a part.
+    pub process_memory_bytes: Option<usize>,
+    /// Where sorting and grouping spill what does not fit in memory; `None`: the system's place for
+    /// temporary files.
+    pub temporary_dir: Option<PathBuf>,
     /// VERSION(); clients parse its beginning.
     pub version: String,
     /// System variables that differ from their defaults (port, max_connections ...).
@@ -44,6 +52,8 @@ impl Default for EngineOptions {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             memory_bytes: 4 << 30,
+            process_memory_bytes: None,
+            temporary_dir: None,
             version: concat!("8.4.0-storno-", env!("CARGO_PKG_VERSION")).into(),
             variables: Vec::new(),
         }
@@ -63,6 +73,7 @@ struct Inner {
     pool: Option<Runtime>,
     planning: PlanningPool,
     state: SessionState,
+    budget: Arc<Budget>,
     globals: GlobalVariables,
     processes: Processes,
     plans: Plans,
@@ -109,12 +120,17 @@ impl Engine {
             .build()
             .map_err(|e| internal(&e))?;
         let planning = PlanningPool::new(options.threads.max(2)).map_err(|e| internal(&e))?;
-        let state = session_state(&options).map_err(|e| internal(&e))?;
+        let budget = Arc::new(Budget::new(options.memory_bytes));
+        if let Some(limit) = options.process_memory_bytes {
+            memory::watch(&budget, limit).map_err(|e| internal(&e))?;
+        }
+        let state = session_state(&options, &budget).map_err(|e| internal(&e))?;
         let inner = Inner {
             store,
             pool: Some(pool),
             planning,
             state,
+            budget,
             globals,
             processes: Processes::default(),
             plans: Plans::default(),
@@ -175,6 +191,11 @@ impl Engine {
     /// Plans of earlier statements.
     pub(crate) fn plans(&self) -> &Plans {
         &self.inner.plans
+    }
+
+    /// The memory that statements share.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.inner.budget
     }
 
     /// Definitions are changed one at a time.
@@ -240,10 +261,17 @@ impl Engine {
 }
 
 /// No catalog, no file formats, no object stores: only rules and limits.
-fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionState> {
-    let pool = Arc::new(GreedyMemoryPool::new(options.memory_bytes));
+fn session_state(
+    options: &EngineOptions,
+    budget: &Arc<Budget>,
+) -> datafusion::error::Result<SessionState> {
+    let spill = match &options.temporary_dir {
+        Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(pool)
+        .with_memory_pool(Arc::clone(budget) as _)
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
         .build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(options.threads.max(1))

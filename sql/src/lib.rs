@@ -14,6 +14,7 @@ pub mod functions;
 mod information_schema;
 pub mod insert;
 mod load;
+mod memory;
 mod planning;
 mod result;
 mod select;

@@ -55,6 +55,22 @@ pub enum Command {
     Do,
 }
 
+impl Command {
+    /// Whether a server that is short of memory had better not begin it now. What ends transactions and
+    /// statements, and what tells how the server is, always runs.
+    pub fn takes_memory(&self) -> bool {
+        matches!(
+            self,
+            Self::Query
+                | Self::Insert
+                | Self::Change
+                | Self::CreateSelect(_)
+                | Self::Load
+                | Self::Do
+        )
+    }
+}
+
 /// Classifies a statement by its first words; 1064 when they begin none, 1235 when Storno lacks it.
 pub fn classify(lexed: &Lexed) -> Result<Command> {
     // A statement of comments alone does nothing; one of nothing at all is an error.

@@ -271,13 +271,18 @@ impl Session {
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
         // A file that did not come to its end before the next statement never will.
         self.upload = None;
+        let short = self.engine.budget().is_short();
         if params.is_none()
+            && !short
             && let Some(outcome) = self.literal_insert(sql).await?
         {
             return Ok(outcome);
         }
         let lexed = lex(utf8(sql)?)?;
         let command = command::classify(&lexed)?;
+        if short && command.takes_memory() {
+            self.engine.budget().admit().await?;
+        }
         // SHOW WARNINGS shows those of the statement before it, and so does @@warning_count.
         match command {
             Command::Show if show::is_diagnostic(&lexed) => {}
