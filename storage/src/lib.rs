@@ -68,7 +68,7 @@ pub use scan::{
     ScanStats, SegmentScan, SelectBuffers,
 };
 pub use schema::{
-    ColumnSpec, EventKeySpec, Keep, KeySpec, Retention, TableId, TableMeta, TableSpec,
+    ColumnSpec, Division, EventKeySpec, Keep, KeySpec, Retention, TableId, TableMeta, TableSpec,
 };
 pub use segment::Lane;
 pub use selection::RowSelection;
