@@ -25,6 +25,7 @@ pub mod fs;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hash_file;
 mod history;
 mod home;
 mod keys;
@@ -70,7 +71,6 @@ pub use scan::{
 pub use schema::{
     ColumnSpec, Division, EventKeySpec, Keep, KeySpec, Retention, TableId, TableMeta, TableSpec,
 };
-pub use segment::Lane;
 pub use selection::RowSelection;
 pub use snapshot::{Duplicate, Snapshot, TableSnapshot};
 pub use store::Store;
