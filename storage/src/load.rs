@@ -23,6 +23,8 @@ pub struct Load {
     waiting: Vec<RecordBatch>,
     rows: u64,
     bytes: u64,
+    /// Of a full segment.
+    segment_rows: u64,
     /// Rows so far.
     total: u64,
     /// What has been written.
@@ -37,7 +39,9 @@ impl Load {
             let what = "a load into a table with an event key";
             return Err(Error::NotSupported(what.into()));
         }
+        let segment_rows = store.segment_rows_of(&meta.spec);
         Ok(Self {
+            segment_rows,
             store,
             table,
             snapshot,
@@ -60,7 +64,7 @@ impl Load {
         self.rows += rows.num_rows() as u64;
         self.bytes += batch_bytes(&rows);
         self.waiting.push(rows);
-        let full = self.rows >= self.store.segment_rows() || self.bytes >= CHUNK_BYTES_MAX;
+        let full = self.rows >= self.segment_rows || self.bytes >= CHUNK_BYTES_MAX;
         if full { self.write() } else { Ok(()) }
     }
 

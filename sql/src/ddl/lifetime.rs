@@ -1,5 +1,5 @@
-//! How long events and rows are remembered: EVENT KEY, TTL and ERASE AFTER, the clauses of a table that
-//! MySQL does not have.
+//! The clauses of a table that MySQL does not have: EVENT KEY, TTL and ERASE AFTER, which say how long events
+//! and rows are remembered, and those of `division`.
 //!
 //! They are read from three places: as elements and options of a table, from a version comment of Storno's
 //! own, in which SHOW CREATE TABLE writes them, and from a COMMENT that begins with `storno:`, for schema
@@ -9,6 +9,7 @@ use sqlparser::tokenizer::Token;
 use storno_storage::{EventKeySpec, Keep, Retention};
 
 use super::cursor::Cursor;
+use super::division::DivisionOptions;
 use super::options::take_equals;
 use super::table::Builder;
 use crate::error::{Result, SqlError};
@@ -28,6 +29,7 @@ pub(super) struct Lifetime {
     pub(super) event_key: Option<EventKey>,
     pub(super) ttl: Option<Ttl>,
     pub(super) erase_after_seconds: Option<u64>,
+    pub(super) division: DivisionOptions,
 }
 
 /// `EVENT KEY (a, b) [RETAIN n DAYS]`
@@ -61,7 +63,7 @@ impl Lifetime {
             cursor.take("INTERVAL");
             self.erase_after_seconds = Some(seconds(cursor)?);
         } else {
-            return Ok(false);
+            return self.division.read(cursor);
         }
         Ok(true)
     }
@@ -94,6 +96,7 @@ impl Lifetime {
         if new.erase_after_seconds.is_some() {
             self.erase_after_seconds = new.erase_after_seconds;
         }
+        self.division.change(&new.division);
     }
 
     pub(super) fn rename_column(&mut self, old: &str, new: &str) {

@@ -1,4 +1,4 @@
-//! Event key and retention of a table as `ddl` reads them.
+//! Event key, retention and division of a table as `ddl` reads them.
 
 use std::fmt::Write;
 
@@ -26,6 +26,12 @@ pub fn lifetime_text(spec: &TableSpec) -> String {
     }
     if let Some(seconds) = spec.retention.erase_after {
         let _ = write!(text, "ERASE AFTER {} ", interval_text(seconds));
+    }
+    if let Some(shards) = spec.division.shards {
+        let _ = write!(text, "SHARDS={shards} ");
+    }
+    if let Some(rows) = spec.division.segment_rows {
+        let _ = write!(text, "SEGMENT_ROWS={rows} ");
     }
     text.truncate(text.trim_end().len());
     text
