@@ -1,6 +1,7 @@
 //! The engine: one store, the pools that plan and execute, and what all sessions share.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +16,10 @@ use tokio::runtime::{Handle, Runtime};
 use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::follow_tasks;
+use crate::ingest::{Grant, Tokens};
+use crate::known::KnownTables;
 use crate::planning::PlanningPool;
+use crate::privacy::Keys;
 use crate::select::aggregate::StornoPlanner;
 use crate::select::reuse::Plans;
 use crate::select::{coerce, sort_keys};
@@ -37,6 +41,8 @@ pub struct EngineOptions {
     pub version: String,
     /// System variables that differ from their defaults (port, max_connections ...).
     pub variables: Vec<(String, String)>,
+    /// Where the keys of pseudonyms are kept: the data directory. `None`: they end with the engine.
+    pub directory: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
@@ -46,6 +52,7 @@ impl Default for EngineOptions {
             memory_bytes: 4 << 30,
             version: concat!("8.4.0-storno-", env!("CARGO_PKG_VERSION")).into(),
             variables: Vec::new(),
+            directory: None,
         }
     }
 }
@@ -66,6 +73,8 @@ struct Inner {
     globals: GlobalVariables,
     processes: Processes,
     plans: Plans,
+    tables: KnownTables,
+    pseudonym_keys: Keys,
     /// Rows left out because their event was known.
     resent: AtomicU64,
     /// Held while a definition is changed.
@@ -118,6 +127,8 @@ impl Engine {
             globals,
             processes: Processes::default(),
             plans: Plans::default(),
+            tables: KnownTables::default(),
+            pseudonym_keys: Keys::new(options.directory),
             resent: AtomicU64::new(0),
             definitions: tokio::sync::Mutex::default(),
             started: Instant::now(),
@@ -175,6 +186,21 @@ impl Engine {
     /// Plans of earlier statements.
     pub(crate) fn plans(&self) -> &Plans {
         &self.inner.plans
+    }
+
+    /// Definitions of tables, decoded.
+    pub(crate) fn tables(&self) -> &KnownTables {
+        &self.inner.tables
+    }
+
+    /// Who sends rows with this token, and where they may go; `None`: nobody.
+    pub fn ingest_grant(&self, token: &str) -> Result<Option<(String, Grant)>> {
+        Tokens::find(&self.inner.store, token)
+    }
+
+    /// The keys of private columns.
+    pub(crate) fn pseudonym_keys(&self) -> &Keys {
+        &self.inner.pseudonym_keys
     }
 
     /// Definitions are changed one at a time.

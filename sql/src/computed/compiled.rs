@@ -96,7 +96,10 @@ impl Compiled {
     pub(crate) fn evaluate(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
         let error = |e: DataFusionError| failure::client_error(e, failure::Origin::default());
         let mut columns = rows.columns().to_vec();
-        for column in self.zoned.iter().filter_map(|i| columns.get_mut(*i)) {
+        for at in &self.zoned {
+            let Some(column) = columns.get_mut(*at) else {
+                continue;
+            };
             let utc = column.as_primitive::<TimestampMicrosecondType>();
             let local = utc.unary::<_, TimestampMicrosecondType>(|t| self.zone.from_utc(t));
             *column = Arc::new(local);

@@ -110,6 +110,7 @@ fn read_rows(lexer: &mut Lexer<'_>, writer: &mut RowWriter) -> Option<ReadRows> 
     let mut scratch = Vec::new();
     let width = writer.width();
     loop {
+        let start = lexer.rest();
         lexer.symbol(b'(').then_some(())?;
         read.rows += 1;
         let mut values = 0;
@@ -132,6 +133,8 @@ fn read_rows(lexer: &mut Lexer<'_>, writer: &mut RowWriter) -> Option<ReadRows> 
         if values != width {
             read.mismatch.get_or_insert(read.rows);
         } else if read.mismatch.is_none() && read.failure.is_none() {
+            let text = start.get(..start.len() - lexer.rest().len());
+            writer.note_text(text.unwrap_or_default().trim_ascii());
             read.failure = writer.finish_row().err();
         }
         if !lexer.symbol(b',') {
