@@ -71,6 +71,7 @@ impl Engine {
         let store = Store::open(storage).map_err(|error| Error::opening(dir.into(), error))?;
         let mut sql = storno_sql::EngineOptions {
             variables: options.variables,
+            directory: Some(dir.into()),
             ..Default::default()
         };
         sql.threads = options.threads.unwrap_or(sql.threads);

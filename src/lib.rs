@@ -22,6 +22,8 @@ pub mod commands;
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod demo;
+#[cfg(feature = "cli")]
+mod http;
 
 pub use engine::{Engine, EngineOptions, QueryResult, RowStream, Session};
 pub use error::{Error, Result};
