@@ -32,6 +32,7 @@ fn push(text: &mut String, expr: &Expr) {
             let _ = write!(text, "{}", QuotedName(name));
         }
         Expr::Value(v) => value(text, &v.value),
+        Expr::Prefixed { prefix, value } => introduced(text, &prefix.value, value),
         Expr::BinaryOp { left, op, right } => binary(text, left, op, right),
         Expr::UnaryOp { op, expr } => unary(text, *op, expr),
         Expr::IsNull(e) => suffixed(text, e, "is null"),
@@ -163,6 +164,15 @@ fn value(text: &mut String, value: &Value) {
         Value::Null => write!(text, "NULL"),
         other => write!(text, "{other}"),
     };
+}
+
+/// `_utf8mb4'..'`, `_binary'..'`
+fn introduced(text: &mut String, charset: &str, value: &Expr) {
+    text.push_str(&charset.to_lowercase());
+    match value {
+        Expr::Value(v) => bare_string(text, &v.value),
+        other => push(text, other),
+    }
 }
 
 /// An escape character, which takes no character set.

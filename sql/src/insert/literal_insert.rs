@@ -13,6 +13,9 @@ mod lexer;
 
 use lexer::{Lexed, Lexer};
 
+/// Rows that room is made for at once.
+const ROWS_MAX: usize = 1024;
+
 /// The part before the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiteralInsert<'a> {
@@ -71,7 +74,11 @@ impl<'a> LiteralInsert<'a> {
             ..settings
         };
         // What is wrong before the first row is reported in MySQL's order by the other way.
-        let Ok(mut writer) = RowWriter::new(table, self.columns.as_deref(), settings) else {
+        let columns = self.columns.as_deref();
+        // A row has two bytes for each value at least.
+        let rows = self.rows.len() / (2 * table.columns.len().max(1));
+        let rows = rows.clamp(1, ROWS_MAX);
+        let Ok(mut writer) = RowWriter::for_rows(table, columns, settings, rows) else {
             return Ok(None);
         };
         let mut lexer = Lexer::new(self.rows);

@@ -48,6 +48,9 @@ impl InsertBatch {
 /// Takes the next `count` AUTO_INCREMENT values of the table and returns the first.
 pub type Reserve<'a> = &'a mut dyn FnMut(u64) -> Result<u64>;
 
+/// Rows that room is made for when their number is not known.
+const MANY: usize = 1024;
+
 /// What a column gets that the statement does not name, or for which it says DEFAULT.
 #[derive(Debug, Clone)]
 enum Fill {
@@ -90,6 +93,16 @@ impl RowWriter {
         columns: Option<&[String]>,
         settings: Settings,
     ) -> Result<Self> {
+        Self::for_rows(table, columns, settings, MANY)
+    }
+
+    /// The same for about so many rows: what is set aside for many costs a single one dearly.
+    pub fn for_rows(
+        table: &TableDefinition,
+        columns: Option<&[String]>,
+        settings: Settings,
+        rows: usize,
+    ) -> Result<Self> {
         let spec = &table.meta.spec;
         let targets = match columns {
             None => (0..spec.columns.len()).collect(),
@@ -104,10 +117,9 @@ impl RowWriter {
             .collect();
         let mut writers = Vec::with_capacity(spec.columns.len());
         let mut fills = Vec::with_capacity(spec.columns.len());
-        for (column, attributes) in spec.columns.iter().zip(&table.columns) {
-            let (name, nullable) = (&column.name, column.nullable);
-            writers.push(ColumnWriter::new(&spec.name, name, attributes, nullable)?);
-            fills.push(fill_of(attributes, nullable, settings.time_zone));
+        for (at, (column, attributes)) in spec.columns.iter().zip(&table.columns).enumerate() {
+            writers.push(ColumnWriter::of_table(table, at, rows)?);
+            fills.push(fill_of(attributes, column.nullable, settings.time_zone));
         }
         let mut writer = Self {
             diagnostics: Diagnostics::new(settings.mode),
@@ -180,7 +192,7 @@ impl RowWriter {
             let column = &self.columns[*position];
             if matches!(self.fills[*position], Fill::Missing) && !takes_first(column) {
                 self.diagnostics
-                    .raise(SqlError::no_default_value(&column.name))?;
+                    .raise(SqlError::no_default_value(column.name()))?;
             }
         }
         Ok(())
@@ -267,14 +279,16 @@ impl RowWriter {
             };
         }
         let column = &mut self.columns[target];
-        let diagnostics = &mut self.diagnostics;
-        column.append(
-            datum,
-            &mut Surroundings {
-                settings: &self.settings,
-                diagnostics,
-            },
-        )?;
+        if !column.append_plain_datum(datum) {
+            let diagnostics = &mut self.diagnostics;
+            column.append(
+                datum,
+                &mut Surroundings {
+                    settings: &self.settings,
+                    diagnostics,
+                },
+            )?;
+        }
         if auto_increment && column.ends_in_zero() && !self.settings.mode.no_auto_value_on_zero {
             self.number_row();
         }
@@ -287,7 +301,7 @@ impl RowWriter {
             column.append_null();
             return Ok(());
         }
-        let error = SqlError::cannot_be_null(&column.name);
+        let error = SqlError::cannot_be_null(column.name());
         // A single row with NULL is an error in every mode but IGNORE.
         if !self.multi_row && !self.settings.mode.ignore {
             return Err(error);
@@ -351,7 +365,7 @@ impl RowWriter {
             column.append_now(fsp, &self.settings);
             return Ok(());
         }
-        let error = SqlError::null_to_not_null(&column.name, self.diagnostics.row);
+        let error = SqlError::null_to_not_null(column.name(), self.diagnostics.row);
         self.diagnostics.raise(error)?;
         column.append_implicit()
     }
@@ -420,7 +434,7 @@ impl RowWriter {
         let column = &mut self.columns[target];
         match &self.fills[source] {
             Fill::Null if column.nullable => column.append_null(),
-            Fill::Null => return Err(SqlError::cannot_be_null(&column.name)),
+            Fill::Null => return Err(SqlError::cannot_be_null(column.name())),
             Fill::AutoIncrement => self.generate()?,
             Fill::Now(fsp) => column.append_now(*fsp, &self.settings),
             Fill::Literal(value, time_zone) => {
@@ -437,7 +451,7 @@ impl RowWriter {
             Fill::Missing => {
                 if explicit && !takes_first(column) {
                     self.diagnostics
-                        .raise(SqlError::no_default_value(&column.name))?;
+                        .raise(SqlError::no_default_value(column.name()))?;
                 }
                 column.append_implicit()?;
             }

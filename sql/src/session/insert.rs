@@ -26,6 +26,9 @@ use crate::select::planner::View;
 use crate::select::{bind, compile_change};
 use crate::types::{TableDefinition, TimeZone};
 
+/// A plain INSERT up to this length is read on the connection's own thread.
+const DIRECT_BYTES_MAX: usize = 16 << 10;
+
 /// Memory that the rows of one INSERT ... SELECT may take: they are committed as one.
 const QUERY_BYTES_MAX: usize = 1 << 30;
 
@@ -68,38 +71,29 @@ impl Session {
     /// the general way.
     pub(super) async fn literal_insert(&mut self, sql: &[u8]) -> Result<Option<Outcome>> {
         let settings = self.settings();
-        if LiteralInsert::parse(sql, settings.mode).is_none() {
+        let Some(insert) = LiteralInsert::parse(sql, settings.mode) else {
             return Ok(None);
-        }
+        };
         self.counts = None;
         self.forget_warnings();
-        let (view, store, sql) = (self.read_view(), self.engine.store().clone(), sql.to_vec());
-        let sink = self.sink.clone();
-        let work = move || {
-            let Some(insert) = LiteralInsert::parse(&sql, settings.mode) else {
-                return Ok(None);
+        let (view, sink) = (self.read_view(), self.sink.clone());
+        let found = view.table(insert.schema.as_deref(), &insert.table)?;
+        let table = self.engine.tables().get(found.meta())?;
+        // A few rows are read sooner than another thread wakes up. There is no tree to recurse over, unless
+        // constraints have one.
+        let prepared = if sql.len() <= DIRECT_BYTES_MAX && !table.has_checks() {
+            prepare_literal(&insert, (found, table), &view, settings)?
+        } else {
+            let sql = sql.to_vec();
+            let work = move || match LiteralInsert::parse(&sql, settings.mode) {
+                Some(insert) => {
+                    sink.within(|| prepare_literal(&insert, (found, table), &view, settings))
+                }
+                None => Ok(None),
             };
-            let found = view.table(insert.schema.as_deref(), &insert.table)?;
-            let table = view.session.engine.tables().get(found.meta())?;
-            let id = table.meta.id;
-            let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
-            let Some(built) = insert.run(&table, settings, &mut reserve)? else {
-                return Ok(None);
-            };
-            let multi_row = built.batch.num_rows() + built.invalid.len() > 1;
-            let door = Door::new(&table, &view, settings.now_utc, insert.ignore)?;
-            let built = sink.within(|| door.admit(built))?;
-            Ok(Some(Prepared {
-                snapshot: found,
-                on_conflict: on_conflict(&table, insert.replace, insert.ignore, false),
-                assignments: None,
-                from_query: false,
-                table,
-                multi_row,
-                built,
-            }))
+            self.engine.planning().run(work).await?
         };
-        match self.engine.planning().run(work).await? {
+        match prepared {
             Some(prepared) => self.write_rows(prepared).await.map(Some),
             None => Ok(None),
         }
@@ -401,6 +395,31 @@ fn insert_plan(statement: &sqlparser::ast::Statement, lexed: &Lexed) -> Result<I
         sqlparser::ast::Statement::Insert(insert) => InsertPlan::from_ast(insert),
         _ => Err(lexed.error_at(0)),
     }
+}
+
+/// Reads the rows of a plain INSERT; `None`: it is not plain.
+fn prepare_literal(
+    insert: &LiteralInsert<'_>,
+    (snapshot, table): (TableSnapshot, Arc<KnownTable>),
+    view: &View,
+    settings: Settings,
+) -> Result<Option<Prepared>> {
+    let (id, store) = (table.meta.id, view.session.engine.store());
+    let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
+    let Some(built) = insert.run(&table, settings, &mut reserve)? else {
+        return Ok(None);
+    };
+    let multi_row = built.batch.num_rows() + built.invalid.len() > 1;
+    let door = Door::new(&table, view, settings.now_utc, insert.ignore)?;
+    Ok(Some(Prepared {
+        snapshot,
+        on_conflict: on_conflict(&table, insert.replace, insert.ignore, false),
+        assignments: None,
+        from_query: false,
+        multi_row,
+        built: door.admit(built)?,
+        table,
+    }))
 }
 
 fn prepared(
