@@ -23,6 +23,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `None`: 127.0.0.1:3306, or the next free port.
     pub listen: Option<Listen>,
+    /// Where rows are taken over HTTP. `None`: nowhere.
+    pub http_listen: Option<Listen>,
     /// Filter for the log on standard error, as `tracing` reads it. `None`: "info", in the demo
     /// "warn".
     pub log: Option<String>,
@@ -50,6 +52,7 @@ impl Default for Settings {
         Self {
             data_dir: storage.dir,
             listen: None,
+            http_listen: None,
             log: None,
             max_connections: 4096,
             memtable_bytes: storage.memtable_bytes,
@@ -69,6 +72,7 @@ impl Default for Settings {
 struct Layer {
     data_dir: Option<PathBuf>,
     listen: Option<Listen>,
+    http_listen: Option<Listen>,
     log: Option<String>,
     max_connections: Option<u32>,
     memtable_bytes: Option<usize>,
@@ -87,6 +91,7 @@ impl Layer {
         Self {
             data_dir: args.data_dir.clone(),
             listen: args.listen,
+            http_listen: args.http_listen,
             log: args.log.clone(),
             ..Self::default()
         }
@@ -97,6 +102,7 @@ impl Layer {
         Self {
             data_dir: self.data_dir.or(below.data_dir),
             listen: self.listen.or(below.listen),
+            http_listen: self.http_listen.or(below.http_listen),
             log: self.log.or(below.log),
             max_connections: self.max_connections.or(below.max_connections),
             memtable_bytes: self.memtable_bytes.or(below.memtable_bytes),
@@ -145,6 +151,7 @@ pub fn load(
     let settings = Settings {
         data_dir: chosen.data_dir.unwrap_or(default.data_dir),
         listen: chosen.listen,
+        http_listen: chosen.http_listen,
         log: chosen.log,
         max_connections: chosen.max_connections.unwrap_or(default.max_connections),
         memtable_bytes: chosen.memtable_bytes.unwrap_or(default.memtable_bytes),

@@ -78,6 +78,7 @@ impl Engine {
             variables: options.variables,
             process_memory_bytes: options.process_memory_bytes,
             temporary_dir: Some(empty_dir(dir.join("tmp"))?),
+            directory: Some(dir.into()),
             ..Default::default()
         };
         sql.threads = options.threads.unwrap_or(sql.threads);

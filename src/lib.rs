@@ -23,6 +23,8 @@ pub mod config;
 #[cfg(feature = "cli")]
 pub mod demo;
 #[cfg(feature = "cli")]
+mod http;
+#[cfg(feature = "cli")]
 mod memory;
 
 pub use engine::{Engine, EngineOptions, QueryResult, RowStream, Session};

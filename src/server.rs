@@ -1,6 +1,6 @@
 //! Hosting an engine for MySQL clients: listening, serving, stopping.
 
-mod port;
+pub(crate) mod port;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -16,8 +16,11 @@ use tokio::runtime::{Handle, Runtime};
 use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::follow_tasks;
+use crate::ingest::{Grant, Tokens};
+use crate::known::KnownTables;
 use crate::memory::{self, Budget};
 use crate::planning::PlanningPool;
+use crate::privacy::Keys;
 use crate::select::aggregate::StornoPlanner;
 use crate::select::reuse::Plans;
 use crate::select::{coerce, sort_keys};
@@ -45,6 +48,8 @@ pub struct EngineOptions {
     pub version: String,
     /// System variables that differ from their defaults (port, max_connections ...).
     pub variables: Vec<(String, String)>,
+    /// Where the keys of pseudonyms are kept: the data directory. `None`: they end with the engine.
+    pub directory: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
@@ -56,6 +61,7 @@ impl Default for EngineOptions {
             temporary_dir: None,
             version: concat!("8.4.0-storno-", env!("CARGO_PKG_VERSION")).into(),
             variables: Vec::new(),
+            directory: None,
         }
     }
 }
@@ -77,6 +83,8 @@ struct Inner {
     globals: GlobalVariables,
     processes: Processes,
     plans: Plans,
+    tables: KnownTables,
+    pseudonym_keys: Keys,
     /// Rows left out because their event was known.
     resent: AtomicU64,
     /// Held while a definition is changed.
@@ -134,6 +142,8 @@ impl Engine {
             globals,
             processes: Processes::default(),
             plans: Plans::default(),
+            tables: KnownTables::default(),
+            pseudonym_keys: Keys::new(options.directory),
             resent: AtomicU64::new(0),
             definitions: tokio::sync::Mutex::default(),
             started: Instant::now(),
@@ -196,6 +206,21 @@ impl Engine {
     /// The memory that statements share.
     pub(crate) fn budget(&self) -> &Budget {
         &self.inner.budget
+    }
+
+    /// Definitions of tables, decoded.
+    pub(crate) fn tables(&self) -> &KnownTables {
+        &self.inner.tables
+    }
+
+    /// Who sends rows with this token, and where they may go; `None`: nobody.
+    pub fn ingest_grant(&self, token: &str) -> Result<Option<(String, Grant)>> {
+        Tokens::find(&self.inner.store, token)
+    }
+
+    /// The keys of private columns.
+    pub(crate) fn pseudonym_keys(&self) -> &Keys {
+        &self.inner.pseudonym_keys
     }
 
     /// Definitions are changed one at a time.

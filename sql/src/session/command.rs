@@ -42,6 +42,8 @@ pub enum Command {
     AlterUser,
     /// Accepted without effect: FLUSH TABLES, LOCK TABLES, UNLOCK TABLES.
     Nothing,
+    /// CREATE, DROP and SHOW of INGEST TOKENs.
+    IngestTokens,
     /// LOAD DATA
     Load,
     Kill,
@@ -82,6 +84,8 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
     }
     let first = lexed.word(0).to_uppercase();
     let command = match first.as_str() {
+        "CREATE" | "DROP" if lexed.are(1, &["INGEST", "TOKEN"]) => Command::IngestTokens,
+        "SHOW" if lexed.are(1, &["INGEST", "TOKENS"]) => Command::IngestTokens,
         "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => Command::Query,
         "INSERT" | "REPLACE" => Command::Insert,
         "UPDATE" | "DELETE"

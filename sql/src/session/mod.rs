@@ -4,11 +4,13 @@
 
 mod account;
 mod alter;
+mod aside;
 mod assign;
 mod change;
 mod command;
 mod create_select;
 mod diagnostics;
+mod ingest;
 mod insert;
 mod kill;
 mod load;
@@ -349,6 +351,7 @@ impl Session {
             Command::Execute => self.execute_named(&lexed).await,
             Command::Deallocate => self.deallocate(&lexed),
             Command::Maintain => self.maintain(&lexed).await,
+            Command::IngestTokens => self.ingest_tokens(&lexed).await,
             Command::Load => self.load(lexed).await,
             Command::Do => self.do_expressions(&lexed).await,
         }
