@@ -3,6 +3,7 @@
 //! Copies fields from one vocabulary to the other and decides nothing: what an answer is belongs in
 //! `sql`, how it is sent in `wire`.
 
+mod cells;
 mod column;
 mod param;
 
@@ -16,6 +17,8 @@ use storno_sql::Secret;
 use storno_wire as wire;
 
 use crate::engine::Engine;
+
+pub(crate) use cells::cells;
 
 /// An engine that MySQL clients can log in to.
 pub(crate) struct SqlBackend {

@@ -42,6 +42,9 @@ pub struct CommonArgs {
     /// Address to serve MySQL clients on [default: 127.0.0.1:3306 or the next free port]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<Listen>,
+    /// Address to take rows on over HTTP [default: none]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http_listen: Option<Listen>,
     /// Configuration file (TOML); see docs/configuration.md
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -17,6 +17,7 @@ use crate::cli::{Cli, Command, CommonArgs};
 use crate::config::{self, Loaded, Settings};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::server::{ServerOptions, TlsFiles, certificate};
 
 /// Runs what the command line asks for, until it is done or the process is told to stop.
@@ -103,11 +104,14 @@ fn on_or_off(on: bool) -> String {
 /// Opens the directory; recovery may take a while. A signal meanwhile ends the process at once.
 async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<Engine> {
     let dir = dir.to_path_buf();
+    let available = memory::available();
     let options = EngineOptions {
         memtable_bytes: settings.memtable_bytes,
         segment_rows: settings.segment_rows,
         threads: settings.threads,
-        memory_bytes: settings.memory_bytes,
+        memory_bytes: settings.memory_bytes.or(available.map(|bytes| bytes / 2)),
+        // The rest is for what is not ours: the stacks, the kernel, the pages of mapped files.
+        process_memory_bytes: available.map(|bytes| bytes / 5 * 4),
         variables: variables(settings),
     };
     let opening = tokio::task::spawn_blocking(move || Engine::open_with(dir, options));

@@ -22,6 +22,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `None`: 127.0.0.1:3306, or the next free port.
     pub listen: Option<Listen>,
+    /// Where rows are taken over HTTP. `None`: nowhere.
+    pub http_listen: Option<Listen>,
     /// Filter for the log on standard error, as `tracing` reads it. `None`: "info", in the demo
     /// "warn".
     pub log: Option<String>,
@@ -53,6 +55,7 @@ impl Default for Settings {
         Self {
             data_dir: storage.dir,
             listen: None,
+            http_listen: None,
             log: None,
             max_connections: 4096,
             memtable_bytes: storage.memtable_bytes,
@@ -74,6 +77,7 @@ impl Default for Settings {
 struct Layer {
     data_dir: Option<PathBuf>,
     listen: Option<Listen>,
+    http_listen: Option<Listen>,
     log: Option<String>,
     max_connections: Option<u32>,
     memtable_bytes: Option<usize>,
@@ -93,6 +97,7 @@ impl Layer {
         Self {
             data_dir: args.data_dir.clone(),
             listen: args.listen,
+            http_listen: args.http_listen,
             log: args.log.clone(),
             require_secure_transport: args.require_secure_transport.then_some(true),
             ..Self::default()
@@ -104,6 +109,7 @@ impl Layer {
         Self {
             data_dir: self.data_dir.or(below.data_dir),
             listen: self.listen.or(below.listen),
+            http_listen: self.http_listen.or(below.http_listen),
             log: self.log.or(below.log),
             max_connections: self.max_connections.or(below.max_connections),
             memtable_bytes: self.memtable_bytes.or(below.memtable_bytes),
@@ -147,6 +153,7 @@ pub fn load(
     let settings = Settings {
         data_dir: chosen.data_dir.unwrap_or(default.data_dir),
         listen: chosen.listen,
+        http_listen: chosen.http_listen,
         log: chosen.log,
         max_connections: chosen.max_connections.unwrap_or(default.max_connections),
         memtable_bytes: chosen.memtable_bytes.unwrap_or(default.memtable_bytes),

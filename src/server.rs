@@ -2,7 +2,7 @@
 
 #[cfg(feature = "cli")]
 pub(crate) mod certificate;
-mod port;
+pub(crate) mod port;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

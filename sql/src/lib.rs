@@ -6,15 +6,23 @@
 
 mod accounts;
 mod change;
+mod check;
+mod computed;
 pub mod ddl;
 mod dialect;
+mod door;
 mod engine;
 pub mod error;
 pub mod functions;
 mod information_schema;
+pub mod ingest;
 pub mod insert;
+mod invalid;
+mod known;
 mod load;
+mod memory;
 mod planning;
+mod privacy;
 mod result;
 mod select;
 mod session;

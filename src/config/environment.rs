@@ -28,6 +28,7 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             "CONFIG" => config = Some(PathBuf::from(value)),
             "DATA_DIR" => layer.data_dir = Some(PathBuf::from(value)),
             "LISTEN" => layer.listen = Some(parse(&name, &value)?),
+            "HTTP_LISTEN" => layer.http_listen = Some(parse(&name, &value)?),
             "LOG" => layer.log = Some(value),
             "MAX_CONNECTIONS" => layer.max_connections = Some(parse(&name, &value)?),
             "MEMTABLE_BYTES" => layer.memtable_bytes = Some(parse(&name, &value)?),

@@ -116,6 +116,18 @@ pub fn trials() -> Vec<Trial> {
             move || script(&python, "../../examples/resend.py", "resend_py.expected")
         })
         .with_ignored_flag(!has_pymysql),
+        Trial::test("clients::corrections_pymysql", {
+            let python = installed().join("venv/bin/python");
+            let example = "../../examples/corrections/tracker.py";
+            move || script(&python, example, "corrections_py.expected")
+        })
+        .with_ignored_flag(!has_pymysql),
+        Trial::test("clients::corrections_mysql2", {
+            let node = node.clone().unwrap_or_else(missing);
+            let example = "../../examples/corrections/tracker.js";
+            move || script(&node, example, "corrections_js.expected")
+        })
+        .with_ignored_flag(node.is_none()),
         Trial::test("clients::load_pdo", {
             let php = php.clone().unwrap_or_else(missing);
             move || script(&php, "load.php", "load_php.expected")
@@ -226,6 +238,7 @@ fn script(program: &Path, script: &str, expected: &str) -> Outcome {
         .arg(scripts().join(script))
         .arg(server.port().to_string())
         .env("PYTHONUTF8", "1")
+        .env("NODE_PATH", installed().join("node/node_modules"))
         .stdin(Stdio::null())
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -23,6 +23,7 @@ mod kill;
 mod load;
 mod metadata;
 mod prepared;
+mod receiver;
 mod slt;
 mod types;
 mod writes;
@@ -36,6 +37,7 @@ fn main() {
         writes::trials(),
         types::trials(),
         prepared::trials(),
+        receiver::trials(),
         metadata::trials(),
         errors::trials(),
         event_keys::trials(),

@@ -53,5 +53,6 @@ pub use control::{Control, Kill};
 pub use error::SqlError;
 pub use limits::{Limits, Timeouts};
 pub use param::Param;
+pub use row::ColumnText;
 pub use server::Server;
 pub use tls::Tls;

@@ -190,7 +190,7 @@ fn table_row(table: Sized) -> Row {
         null,
         (!system).then_some(&attributes.collation),
         null,
-        lifetime_text(&table.definition.meta.spec),
+        lifetime_text(&table.definition),
         &attributes.comment,
     ]);
     row

@@ -44,6 +44,8 @@ pub enum Command {
     Account,
     /// Accepted without effect: FLUSH TABLES, LOCK TABLES, UNLOCK TABLES.
     Nothing,
+    /// CREATE, DROP and SHOW of INGEST TOKENs.
+    IngestTokens,
     /// LOAD DATA
     Load,
     Kill,
@@ -55,6 +57,22 @@ pub enum Command {
     /// ANALYZE, CHECK, OPTIMIZE and REPAIR TABLE.
     Maintain,
     Do,
+}
+
+impl Command {
+    /// Whether a server that is short of memory had better not begin it now. What ends transactions and
+    /// statements, and what tells how the server is, always runs.
+    pub fn takes_memory(&self) -> bool {
+        matches!(
+            self,
+            Self::Query
+                | Self::Insert
+                | Self::Change
+                | Self::CreateSelect(_)
+                | Self::Load
+                | Self::Do
+        )
+    }
 }
 
 /// Classifies a statement by its first words; 1064 when they begin none, 1235 when Storno lacks it.
@@ -69,6 +87,8 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
     let first = lexed.word(0).to_uppercase();
     let command = match first.as_str() {
         _ if is_account_statement(lexed) => Command::Account,
+        "CREATE" | "DROP" if lexed.are(1, &["INGEST", "TOKEN"]) => Command::IngestTokens,
+        "SHOW" if lexed.are(1, &["INGEST", "TOKENS"]) => Command::IngestTokens,
         "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => Command::Query,
         "INSERT" | "REPLACE" => Command::Insert,
         "UPDATE" | "DELETE"

@@ -5,12 +5,14 @@
 mod access;
 mod account;
 mod alter;
+mod aside;
 mod assign;
 mod change;
 mod command;
 mod create_select;
 mod diagnostics;
 mod field_list;
+mod ingest;
 mod insert;
 mod kill;
 mod load;
@@ -292,13 +294,18 @@ impl Session {
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
         // A file that did not come to its end before the next statement never will.
         self.upload = None;
+        let short = self.engine.budget().is_short();
         if params.is_none()
+            && !short
             && let Some(outcome) = self.literal_insert(sql).await?
         {
             return Ok(outcome);
         }
         let lexed = lex(utf8(sql)?)?;
         let command = command::classify(&lexed)?;
+        if short && command.takes_memory() {
+            self.engine.budget().admit().await?;
+        }
         // SHOW WARNINGS shows those of the statement before it, and so does @@warning_count.
         match command {
             Command::Show if show::is_diagnostic(&lexed) => {}
@@ -366,6 +373,7 @@ impl Session {
             Command::Execute => self.execute_named(&lexed).await,
             Command::Deallocate => self.deallocate(&lexed),
             Command::Maintain => self.maintain(&lexed).await,
+            Command::IngestTokens => self.ingest_tokens(&lexed).await,
             Command::Load => self.load(lexed).await,
             Command::Do => self.do_expressions(&lexed).await,
         }

@@ -117,6 +117,8 @@ pub fn of(command: &Command, lexed: &Lexed, context: &Context) -> Result<Vec<Nee
         Command::Show => needs.show(&show::parse(lexed)?, lexed)?,
         Command::Describe => needs.show(&show::parse_describe(lexed)?, lexed)?,
         Command::Account => needs.accounts(accounts::parse(lexed)?)?,
+        // Who has a token writes without an account.
+        Command::IngestTokens => needs.any_of(Privileges::CREATE_USER),
         Command::Load => needs.load(&LoadStatement::parse(lexed)?)?,
         Command::Maintain => needs.maintain(lexed)?,
         Command::Nothing if lexed.is(0, "FLUSH") => needs.any_of(Privileges::RELOAD),

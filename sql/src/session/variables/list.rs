@@ -48,6 +48,7 @@ pub static VARIABLES: &[Variable] = &[
     v("collation_server", Both, Collation, "utf8mb4_bin"),
     v("completion_type", Both, Text, "NO_CHAIN"),
     v("connect_timeout", Global, int(2, 31_536_000), "10"),
+    v("connection_memory_limit", Both, int(2_097_152, u64::MAX), "18446744073709551615"),
     v("datadir", ReadOnly, Text, ""),
     v("default_storage_engine", Both, Text, "InnoDB"),
     v("default_tmp_storage_engine", Both, Text, "InnoDB"),
