@@ -1,6 +1,6 @@
 """Drivers with Python's database API: dbapi.py pymysql|mysqlclient|connector|connector_c|odbc"""
 
-import importlib
+import importlib.metadata
 import sys
 
 from common import *
@@ -143,6 +143,6 @@ def case_large():
     equal(query("SELECT body FROM blobs")[0][0] == body, True)
 
 
-version = getattr(driver, "__version__", None) or getattr(driver, "version", "?")
-run(str(version), [(name, globals()["case_" + name]) for name in
+DISTRIBUTIONS = {"pymysql": "PyMySQL", "odbc": "pyodbc", "mysqlclient": "mysqlclient"}
+run(importlib.metadata.version(DISTRIBUTIONS.get(NAME, "mysql-connector-python")), [(name, globals()["case_" + name]) for name in
                    ("connect", "ddl", "types", "batch", "prepared", "transaction", "errors", "large")])
