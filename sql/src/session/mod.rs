@@ -40,7 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::accounts::AccountName;
-use crate::dialect::{Lexed, lex};
+use crate::dialect::{Lexed, lex, readable};
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
@@ -301,7 +301,7 @@ impl Session {
         {
             return Ok(outcome);
         }
-        let lexed = lex(utf8(sql)?)?;
+        let lexed = lex(&readable(sql)?)?;
         let command = command::classify(&lexed)?;
         if short && command.takes_memory() {
             self.engine.budget().admit().await?;
@@ -417,23 +417,6 @@ fn done(affected_rows: u64) -> Outcome {
     Outcome::Done(Done {
         affected_rows,
         ..Done::default()
-    })
-}
-
-/// 1300 names the first bytes that are no UTF-8.
-pub(crate) fn utf8(sql: &[u8]) -> Result<&str> {
-    std::str::from_utf8(sql).map_err(|e| {
-        let bad = sql
-            .get(e.valid_up_to()..)
-            .unwrap_or_default()
-            .iter()
-            .take(6);
-        let hex: String = bad.map(|b| format!("{b:02X}")).collect();
-        SqlError::new(
-            1300,
-            "HY000",
-            format!("Invalid utf8mb4 character string: '{hex}'"),
-        )
     })
 }
 

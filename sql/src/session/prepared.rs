@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
+use super::Session;
 use super::command::{self, Command};
-use super::{Session, utf8};
 use arrow::datatypes::DataType;
 
-use crate::dialect::lex;
+use crate::dialect::{lex, readable};
 use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::result::ResultColumn;
@@ -77,7 +77,7 @@ impl Statements {
 impl Session {
     pub(super) async fn prepare_statement(&mut self, sql: &[u8]) -> Result<Prepared> {
         self.forget_warnings();
-        let lexed = lex(utf8(sql)?)?;
+        let lexed = lex(&readable(sql)?)?;
         let count = command::placeholders(&lexed);
         if count > PLACEHOLDERS_MAX {
             let text = "Prepared statement contains too many placeholders";

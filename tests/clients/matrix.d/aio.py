@@ -39,6 +39,8 @@ def rollback():
 def fails(sql, expected):
     try:
         query(sql)
+        # Storno checks unique keys at COMMIT.
+        commit()
     except Exception as error:
         return equal(error.args[0], expected, sql)
     raise AssertionError(sql + " was accepted")

@@ -44,6 +44,8 @@ def number(error):
 def fails(sql, expected):
     try:
         query(sql)
+        # Storno checks unique keys at COMMIT.
+        connection.commit()
     except driver.Error as error:
         return equal(number(error), expected, sql)
     raise AssertionError(sql + " was accepted")
