@@ -174,6 +174,11 @@ impl Store {
         self.engine().write_bulk(commit)
     }
 
+    /// Writes the event keys of a large commit.
+    pub(crate) fn write_bulk_events(&self, commit: &mut PreparedCommit) -> Result<()> {
+        self.engine().write_bulk_events(commit)
+    }
+
     /// Queues a commit that has been prepared and waits for it.
     pub(crate) fn commit_prepared(&self, commit: PreparedCommit) -> Result<Commit> {
         let (sender, receiver) = channel();
