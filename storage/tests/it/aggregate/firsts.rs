@@ -2,6 +2,7 @@
 //! they hardly do, and where later rows take back what earlier ones say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use storno_storage::{
@@ -71,6 +72,43 @@ fn table(shape: Shape) -> (TableSnapshot, Vec<Row>, (Store, tempfile::TempDir)) 
         }
     }
     (table(), all, (store, dir))
+}
+
+/// Bytes of the records that the ten first pages by rows take to be found, and their number.
+fn records_of_ten(shape: Shape) -> (usize, usize) {
+    let (table, _, _store) = table(shape);
+    let request = AggregateRequest {
+        keys: vec![GroupKey {
+            column: PAGE,
+            function: None,
+        }],
+        measures: vec![Measure::Rows { case: None }],
+        top: Some(Top {
+            measure: 0,
+            descending: true,
+            count: 10,
+        }),
+        ..AggregateRequest::default()
+    };
+    let run = Arc::new(table.aggregate(request, 1).unwrap());
+    let mut worker = run.worker();
+    while run.work(&mut worker).unwrap() {}
+    let merging = run.merging(vec![worker]).unwrap();
+    let mut bytes = 0;
+    for stage in 0..merging.stages() {
+        while merging.work(stage).unwrap() {
+            bytes += merging.more_memory();
+        }
+    }
+    (bytes, merging.finish().unwrap().rows)
+}
+
+#[test]
+fn few_records_are_made_where_values_fall_off_steeply() {
+    let (few, found) = records_of_ten(Shape::Steep);
+    let (all, _) = records_of_ten(Shape::Flat);
+    assert!(found >= 10);
+    assert!(8 * few < all, "{few} of {all} bytes");
 }
 
 type Ranked = BTreeMap<Vec<String>, Vec<Option<i128>>>;
