@@ -203,7 +203,7 @@ mod tests {
     fn a_file_in_pieces_is_the_file() {
         let line = |i: u32| format!("{i}\tsome \\\n text\\\\\n");
         let text: String = (0..700_000).map(line).collect();
-        let mut window = Window::new(text.as_bytes(), 1 << 20);
+        let mut window = Window::new(text.as_bytes(), 64 << 20);
         let cutter = Cutter::new(&Format::default()).expect("plain");
         let (mut read, mut lines, mut count) = (Vec::new(), 0, 0);
         while let Some(piece) = cutter.next(&mut window).expect("reads") {
