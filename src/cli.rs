@@ -51,6 +51,9 @@ pub struct CommonArgs {
     /// Log filter: error, warn, info, debug, trace, or per target as in "info,storno_sql=debug"
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Refuse clients that do not encrypt
+    #[arg(long)]
+    pub require_secure_transport: bool,
 }
 
 #[derive(Debug, Clone, Default, Args)]

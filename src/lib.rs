@@ -24,6 +24,8 @@ pub mod config;
 pub mod demo;
 #[cfg(feature = "cli")]
 mod http;
+#[cfg(feature = "cli")]
+mod memory;
 
 pub use engine::{Engine, EngineOptions, QueryResult, RowStream, Session};
 pub use error::{Error, Result};

@@ -1,5 +1,7 @@
 //! Hosting an engine for MySQL clients: listening, serving, stopping.
 
+#[cfg(feature = "cli")]
+pub(crate) mod certificate;
 pub(crate) mod port;
 
 use std::net::SocketAddr;

@@ -13,7 +13,11 @@ use crate::server::Server;
 pub(super) async fn run(settings: &Settings) -> Result<()> {
     let mut signals = Signals::new()?;
     let engine = open(&settings.data_dir, settings, &mut signals).await?;
-    let mut server = Server::start(engine.clone(), server_options(settings)).await?;
+    let mut server = Server::start(
+        engine.clone(),
+        server_options(settings, &settings.data_dir)?,
+    )
+    .await?;
     let receiver = match settings.http_listen {
         Some(listen) => Some(Receiver::start(engine.clone(), listen.0).await?),
         None => None,

@@ -39,7 +39,10 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             "SECURE_FILE_PRIV" => layer.secure_file_priv = Some(value),
             "TLS_CERT" => layer.tls_cert = Some(PathBuf::from(value)),
             "TLS_KEY" => layer.tls_key = Some(PathBuf::from(value)),
-            "TLS_REQUIRED" => layer.tls_required = Some(parse(&name, &value)?),
+            "TLS" => layer.tls = Some(parse(&name, &value)?),
+            "REQUIRE_SECURE_TRANSPORT" => {
+                layer.require_secure_transport = Some(parse(&name, &value)?);
+            }
             _ => warnings.push(format!(
                 "environment variable {name} is not a setting of Storno"
             )),

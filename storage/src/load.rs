@@ -25,6 +25,8 @@ pub struct Load {
     waiting: Vec<RecordBatch>,
     rows: u64,
     bytes: u64,
+    /// Of a full segment.
+    segment_rows: u64,
     /// Rows so far.
     total: u64,
     /// What has been written.
@@ -35,8 +37,10 @@ impl Load {
     pub(crate) fn new(store: Store, table: TableId, on_duplicate: OnDuplicate) -> Result<Self> {
         let snapshot = store.snapshot();
         let meta = &snapshot.version.table(table)?.meta;
+        let segment_rows = store.segment_rows_of(&meta.spec);
         let has_events = meta.spec.event_key.is_some();
         Ok(Self {
+            segment_rows,
             store,
             table,
             has_events,
@@ -60,7 +64,7 @@ impl Load {
         self.rows += rows.num_rows() as u64;
         self.bytes += batch_bytes(&rows);
         self.waiting.push(rows);
-        let full = self.rows >= self.store.segment_rows() || self.bytes >= CHUNK_BYTES_MAX;
+        let full = self.rows >= self.segment_rows || self.bytes >= CHUNK_BYTES_MAX;
         if full { self.write() } else { Ok(()) }
     }
 

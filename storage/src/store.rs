@@ -192,9 +192,9 @@ impl Store {
         Load::new(self.clone(), table, on_duplicate)
     }
 
-    /// Rows of a full segment.
-    pub(crate) fn segment_rows(&self) -> u64 {
-        self.engine().shared.options.segment_rows as u64
+    /// Rows of a full segment of a table.
+    pub(crate) fn segment_rows_of(&self, spec: &TableSpec) -> u64 {
+        self.engine().shared.options.segment_rows_of(spec)
     }
 
     /// What has been done in the background since the store was opened, and what is waiting.

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod clients;
 mod contention;
 mod dashboard;
@@ -32,6 +33,7 @@ use libtest_mimic::Arguments;
 fn main() {
     let arguments = Arguments::from_args();
     let trials = [
+        accounts::trials(),
         writes::trials(),
         types::trials(),
         prepared::trials(),

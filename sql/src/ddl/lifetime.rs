@@ -1,5 +1,5 @@
-//! The clauses of a table that MySQL does not have: EVENT KEY, TTL and ERASE AFTER, which say how long
-//! events and rows are remembered, and ON INVALID INTO, where rows go that cannot be stored.
+//! The clauses of a table that MySQL does not have: EVENT KEY, TTL and ERASE AFTER, which say how long events
+//! and rows are remembered, ON INVALID INTO, where rows go that cannot be stored, and those of `division`.
 //!
 //! They are read from three places: as elements and options of a table, from a version comment of Storno's
 //! own, in which SHOW CREATE TABLE writes them, and from a COMMENT that begins with `storno:`, for schema
@@ -9,6 +9,7 @@ use sqlparser::tokenizer::Token;
 use storno_storage::{EventKeySpec, Keep, Retention};
 
 use super::cursor::Cursor;
+use super::division::DivisionOptions;
 use super::options::take_equals;
 use super::table::{Builder, check_length};
 use crate::error::{Result, SqlError};
@@ -28,6 +29,7 @@ pub(super) struct Lifetime {
     pub(super) event_key: Option<EventKey>,
     pub(super) ttl: Option<Ttl>,
     pub(super) erase_after_seconds: Option<u64>,
+    pub(super) division: DivisionOptions,
     /// ON INVALID INTO
     pub(super) on_invalid: Option<String>,
 }
@@ -71,7 +73,7 @@ impl Lifetime {
             check_length(&name)?;
             self.on_invalid = Some(name);
         } else {
-            return Ok(false);
+            return self.division.read(cursor);
         }
         Ok(true)
     }
@@ -104,6 +106,7 @@ impl Lifetime {
         if new.erase_after_seconds.is_some() {
             self.erase_after_seconds = new.erase_after_seconds;
         }
+        self.division.change(&new.division);
         if new.on_invalid.is_some() {
             self.on_invalid.clone_from(&new.on_invalid);
         }

@@ -67,6 +67,7 @@ pub(super) fn build(
         shard_key: builder.placement(&definition.shard_key, &definition.sort_key, &keys)?,
         event_key: options.lifetime.event_key(&builder)?,
         retention: options.lifetime.retention(&builder)?,
+        division: options.lifetime.division.division(),
         auto_increment,
         attributes: TableAttributes {
             keys,

@@ -284,6 +284,7 @@ pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> 
         unique_keys: Vec::new(),
         event_key: None,
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: None,
         attributes: attributes.to_json(),
     };

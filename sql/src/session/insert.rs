@@ -77,6 +77,7 @@ impl Session {
         let Some(insert) = LiteralInsert::parse(sql, settings.mode) else {
             return Ok(None);
         };
+        self.authorize_insert(insert.schema.as_deref(), &insert.table, insert.replace)?;
         self.counts = None;
         self.forget_warnings();
         let (view, sink) = (self.read_view(), self.sink.clone());
@@ -109,6 +110,10 @@ impl Session {
         params: Vec<Scalar>,
     ) -> Result<Outcome> {
         self.upload = None;
+        self.authorize_insert(plan.schema.as_deref(), &plan.table, plan.replace)?;
+        if self.engine.budget().is_short() {
+            self.engine.budget().admit().await?;
+        }
         self.counts = None;
         self.forget_warnings();
         let settings = self.settings();

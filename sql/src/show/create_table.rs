@@ -1,7 +1,7 @@
 //! SHOW CREATE TABLE in the exact shape of MySQL 8, which clients read with regular expressions.
 //!
-//! SHARD KEY and SORT KEY lines are Storno's own and appear only where they were written. Event key and
-//! retention stand in a version comment that other servers skip. The text, given to CREATE TABLE, makes
+//! SHARD KEY and SORT KEY lines are Storno's own and appear only where they were written. Event key,
+//! retention and division stand in a version comment that other servers skip. The text, given to CREATE TABLE, makes
 //! the same table.
 
 use std::fmt::Write;

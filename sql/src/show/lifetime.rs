@@ -1,4 +1,4 @@
-//! Event key, retention and ON INVALID INTO of a table as `ddl` reads them.
+//! Event key, retention, ON INVALID INTO and division of a table as `ddl` reads them.
 
 use std::fmt::Write;
 
@@ -25,6 +25,12 @@ pub fn lifetime_text(table: &TableDefinition) -> String {
     }
     if let Some(seconds) = spec.retention.erase_after {
         let _ = write!(text, "ERASE AFTER {} ", interval_text(seconds));
+    }
+    if let Some(shards) = spec.division.shards {
+        let _ = write!(text, "SHARDS={shards} ");
+    }
+    if let Some(rows) = spec.division.segment_rows {
+        let _ = write!(text, "SEGMENT_ROWS={rows} ");
     }
     if let Some(name) = &table.attributes.on_invalid {
         let _ = write!(text, "ON INVALID INTO {} ", QuotedName(name));
