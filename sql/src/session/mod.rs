@@ -234,12 +234,15 @@ impl Session {
 
     /// Runs a prepared statement with one value per placeholder.
     pub async fn execute(&mut self, id: u32, params: Vec<Scalar>) -> Result<Outcome> {
-        let text = match self.statements.text(id, params.len()) {
-            Ok(text) => text,
+        let found = match self.statements.find(id, params.len()) {
+            Ok(found) => found,
             Err(e) => return self.finished(Err(e)),
         };
-        let running = self.process.begin("Execute", &text);
-        let result = self.dispatch(&text, Some(params)).await;
+        let running = self.process.begin("Execute", &found.text);
+        let result = match found.insert {
+            Some(insert) => self.prepared_insert(insert, params).await,
+            None => self.dispatch(&found.text, Some(params)).await,
+        };
         let sink = self.sink.clone();
         let outcome = self.finished(result)?;
         self.row_count = outcome.row_count();

@@ -13,6 +13,7 @@ mod deletes;
 mod event_world;
 mod events;
 mod faults;
+mod first_events;
 mod fixture;
 mod model;
 mod pending;
