@@ -235,6 +235,7 @@ impl Aggregation {
                 domains: &domains,
                 numbering: &found.numbering,
                 totals,
+                seed: self.seed,
             };
             let groups = match totals {
                 Some(totals) => {

@@ -230,6 +230,7 @@ mod tests {
             id: TableId(1),
             schema: String::new(),
             arrow: spec.arrow(),
+            folds: crate::ColumnFolds::default(),
             spec,
         };
         (meta, Columns(columns))

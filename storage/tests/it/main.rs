@@ -14,6 +14,7 @@ mod event_world;
 mod events;
 mod faults;
 mod fixture;
+mod folds;
 mod model;
 mod pending;
 mod rest;
