@@ -6,6 +6,7 @@
 
 mod accounts;
 mod change;
+mod collation;
 pub mod ddl;
 mod dialect;
 mod engine;
@@ -20,8 +21,10 @@ mod select;
 mod session;
 pub mod show;
 pub mod types;
+mod views;
 
 pub use accounts::Secret;
+pub use collation::key_folds;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Result, SqlError};
 pub use insert::Scalar;

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod clients;
+mod collations;
 mod contention;
 mod dashboard;
 mod data;
@@ -40,6 +41,7 @@ fn main() {
         hostile::trials(),
         slt::trials(),
         clients::trials(),
+        collations::trials(),
         contention::trials(),
         dashboard::trials(),
         differential::trials(),

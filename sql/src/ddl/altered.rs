@@ -340,6 +340,7 @@ impl Shape {
             schema: table.meta.schema.clone(),
             arrow: Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>())),
             spec: spec.clone(),
+            folds: Default::default(),
         };
         let altered = TableDefinition::read(Arc::new(meta))?;
         let settings = Settings {

@@ -34,7 +34,8 @@ use crate::information_schema::{
 use crate::session::SessionContext;
 use crate::session::process::Process;
 use crate::session::variables::SessionVariables;
-use crate::types::{TableDefinition, TimeZone};
+use crate::types::{TableDefinition, TimeZone, charset};
+use crate::views::Views;
 
 /// What of the session a statement may ask for, apart from tables.
 #[derive(Debug, Clone)]
@@ -62,6 +63,7 @@ pub struct View {
     pub session: SessionView,
     /// The rows of a SHOW statement, to be filtered by its WHERE.
     pub listing: Option<Arc<Listing>>,
+    pub views: Arc<Views>,
 }
 
 /// What a name in FROM stands for.
@@ -70,6 +72,8 @@ pub enum Relation {
     Stored(TableSnapshot),
     /// A table of information_schema.
     Virtual(&'static VirtualTable),
+    /// A view, described as if it were a table.
+    View(Arc<TableDefinition>),
 }
 
 impl Relation {
@@ -78,6 +82,7 @@ impl Relation {
         match self {
             Self::Stored(table) => TableDefinition::read(Arc::clone(table.meta())).map(Arc::new),
             Self::Virtual(table) => table.definition(),
+            Self::View(definition) => Ok(Arc::clone(definition)),
         }
     }
 }
@@ -89,6 +94,11 @@ impl View {
         schema.ok_or_else(SqlError::no_database_selected)
     }
 
+    /// The collation of literals.
+    pub fn collation_connection(&self) -> String {
+        charset::stored(&self.session.variables.text("collation_connection"))
+    }
+
     /// Finds a table to read from; 1046, 1049, 1109 or 1146 when there is none.
     pub fn relation(&self, schema: Option<&str>, table: &str) -> Result<Relation> {
         let schema = self.schema(schema)?;
@@ -97,6 +107,9 @@ impl View {
             let found = information_schema::find(table);
             let missing = || SqlError::unknown_information_schema_table(table);
             return found.map(Relation::Virtual).ok_or_else(missing);
+        }
+        if let Some(view) = self.views.get(schema, table) {
+            return Ok(Relation::View(Arc::new(view.definition(schema, table)?)));
         }
         self.table(Some(schema), table).map(Relation::Stored)
     }
@@ -114,6 +127,9 @@ impl View {
         let table = table.strip_suffix(POSITIONS).unwrap_or(table);
         match self.snapshot.table(schema, table) {
             Some(found) => Ok(self.changed.get(&found.meta().id).cloned().unwrap_or(found)),
+            None if self.views.get(schema, table).is_some() => {
+                Err(SqlError::not_supported("changing rows through a view"))
+            }
             None if self.snapshot.tables(schema).is_none() => {
                 Err(SqlError::unknown_database(schema))
             }
@@ -190,6 +206,7 @@ impl Planner<'_> {
             Relation::Virtual(table) => {
                 return Ok(Arc::new(VirtualSource::try_new(table, self.view.clone())?));
             }
+            Relation::View(_) => return Err(SqlError::not_supported("a view in this place")),
         };
         let table = SnapshotTable::try_new(table, self.view.time_zone)?;
         Ok(Arc::new(match name.table().ends_with(POSITIONS) {

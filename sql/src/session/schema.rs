@@ -76,6 +76,9 @@ impl Session {
             NewTable::Like { name, source } => (self.like(name, source)?, None),
         };
         let name = spec.name.clone();
+        if self.engine.views().get(&schema, &name).is_some() {
+            return Err(SqlError::table_exists(&name));
+        }
         let result = self
             .engine
             .blocking_sql(move |store| create_in(store, &schema, spec, first_id))
@@ -185,6 +188,10 @@ impl Session {
                 return Ok(done(0));
             }
             other => other?,
+        }
+        if self.engine.views().of(&name).next().is_some() {
+            self.change_views(|views| views.remove_database(&name))
+                .await?;
         }
         if self.database.as_deref() == Some(name.as_str()) {
             self.set_database(None);

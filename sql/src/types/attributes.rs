@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use storno_storage::TableMeta;
 
-use super::MysqlType;
+use super::{MysqlType, charset};
+use crate::collation::Order;
 use crate::error::{Result, SqlError};
 
 /// How a column's default is given.
@@ -41,6 +42,10 @@ pub struct ColumnAttributes {
     pub auto_increment: bool,
     /// For character columns; others have "binary".
     pub collation: String,
+    /// Whether the collation is applied. Columns from before collations were compare as utf8mb4_bin, and
+    /// their keys by all bytes, whatever was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub collated: bool,
 }
 
 /// What `storage::TableSpec::attributes` holds, as JSON. Columns are named as in the table.
@@ -171,7 +176,20 @@ pub(crate) fn same_name(left: &str, right: &str) -> bool {
 
 impl ColumnAttributes {
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|e| unreadable("column", &e))
+        let read: Result<Self> = serde_json::from_str(json).map_err(|e| unreadable("column", &e));
+        let mut attributes = read?;
+        if !attributes.collated && attributes.collation != charset::BINARY {
+            attributes.collation = charset::BIN_COLLATION.to_owned();
+        }
+        Ok(attributes)
+    }
+
+    /// How values count in unique keys and event keys, unless by all their bytes.
+    pub(crate) fn key_order(&self) -> Option<Order> {
+        use MysqlType::{Char, Text, VarChar};
+        let is_text = matches!(self.mysql_type, Char { .. } | VarChar { .. } | Text { .. });
+        let order = Order::of(&self.collation);
+        (self.collated && is_text && order != Order::Bytes).then_some(order)
     }
     pub fn to_json(&self) -> String {
         // Strings, numbers and enums only: serde_json cannot fail on them.
