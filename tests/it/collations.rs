@@ -86,7 +86,10 @@ fn statements(random: &mut Random, strings: &[String]) -> Vec<(String, Order)> {
         ),
     ];
     for _ in 0..PAIRS {
-        let (one, other) = (quote(random.pick(strings)), quote(random.pick(strings)));
+        let (one, other) = (
+            quote(random.pick::<String>(strings)),
+            quote(random.pick::<String>(strings)),
+        );
         let condition = match random.below(7) {
             0 => format!("v = {one}"),
             1 => format!("v < {one}"),

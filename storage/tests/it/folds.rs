@@ -106,7 +106,10 @@ fn values_with_one_fold_are_one_key_wherever_the_other_row_is() {
     insert(&store, &[with_path(1, Some("/Home")), with_path(2, None)]).unwrap();
     for round in 0..4 {
         let taken = insert(&store, &[with_path(10 + round, Some("/HOME"))]);
-        assert!(matches!(taken, Err(Error::DuplicateKey { .. })), "{taken:?}");
+        assert!(
+            matches!(taken, Err(Error::DuplicateKey { .. })),
+            "{taken:?}"
+        );
         insert(&store, &[with_path(20 + round, None)]).unwrap();
         match round {
             0 => {

@@ -123,6 +123,18 @@ impl Texts<'_> {
         Arc::new(keys_of(self.order, texts, self.rows))
     }
 
+    pub(super) fn text_keys(&self) -> ArrayRef {
+        let (mut keys, mut key) = (StringViewBuilder::with_capacity(self.rows), Vec::new());
+        for row in 0..self.rows {
+            key.clear();
+            keys.append_option(self.get(0, row).map(|text| {
+                self.order.put_key(text, &mut key);
+                key.iter().map(|&byte| char::from(byte)).collect::<String>()
+            }));
+        }
+        Arc::new(keys.finish())
+    }
+
     fn answers(&self, mut answer: impl FnMut(usize) -> Option<bool>) -> ArrayRef {
         let answers = (0..self.rows).map(&mut answer);
         Arc::new(answers.collect::<BooleanArray>())

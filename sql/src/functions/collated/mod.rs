@@ -32,6 +32,8 @@ pub(crate) use compare::Comparison;
 pub(crate) enum Operation {
     /// Bytes that are equal and ordered as the strings are.
     Key,
+    /// The same as text, a character for each byte: windows have ranges of text, but not of bytes.
+    TextKey,
     Compare(Comparison),
     /// The first argument is among the others.
     In,
@@ -48,7 +50,7 @@ pub(crate) enum Operation {
 impl Operation {
     fn name(self) -> &'static str {
         match self {
-            Self::Key => "collation_key",
+            Self::Key | Self::TextKey => "collation_key",
             Self::Compare(comparison) => comparison.name(),
             Self::In => "collated_in",
             Self::Like => "collated_like",
@@ -69,7 +71,7 @@ impl Operation {
             Self::Locate | Self::Instr | Self::FindInSet | Self::Field | Self::Strcmp => {
                 DataType::Int64
             }
-            Self::Greatest | Self::Least => DataType::Utf8View,
+            Self::Greatest | Self::Least | Self::TextKey => DataType::Utf8View,
         }
     }
 }
@@ -149,6 +151,7 @@ impl ScalarUDFImpl for Collated {
         };
         call.finish(match self.operation {
             Operation::Key => texts.keys(),
+            Operation::TextKey => texts.text_keys(),
             Operation::Compare(comparison) => texts.compared(comparison),
             Operation::In => texts.found_in_list(),
             Operation::Like => texts.like(),

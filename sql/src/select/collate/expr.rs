@@ -92,7 +92,7 @@ impl Deriver<'_> {
                 let partition_by = std::mem::take(&mut window.params.partition_by);
                 window.params.partition_by = self.keys(partition_by)?;
                 let order_by = std::mem::take(&mut window.params.order_by);
-                window.params.order_by = self.sorts(order_by)?;
+                window.params.order_by = self.window_sorts(order_by)?;
                 if let WindowFunctionDefinition::AggregateUDF(function) = &window.fun
                     && let Some(choice) = choice(function.name())
                     && let Some(order) = self.only_order(&window.params)?
@@ -134,6 +134,19 @@ impl Deriver<'_> {
 
     fn keys(&self, exprs: Vec<Expr>) -> Result<Vec<Expr>> {
         exprs.into_iter().map(|e| self.key_of(e)).collect()
+    }
+
+    /// What a window is ordered by: as `sorts`, with keys that are text.
+    fn window_sorts(&self, sorts: Vec<Sort>) -> Result<Vec<Sort>> {
+        let one = |sort: Sort| {
+            let order = self.of(&sort.expr)?.map_or(Order::Bytes, |d| d.order());
+            let expr = match order {
+                Order::Bytes => sort.expr,
+                order => Collated::call(Operation::TextKey, order, vec![sort.expr]),
+            };
+            Ok(Sort { expr, ..sort })
+        };
+        sorts.into_iter().map(one).collect()
     }
 
     pub(super) fn sorts(&self, sorts: Vec<Sort>) -> Result<Vec<Sort>> {
