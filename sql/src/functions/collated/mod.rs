@@ -50,7 +50,8 @@ pub(crate) enum Operation {
 impl Operation {
     fn name(self) -> &'static str {
         match self {
-            Self::Key | Self::TextKey => "collation_key",
+            Self::Key => "collation_key",
+            Self::TextKey => "collation_text_key",
             Self::Compare(comparison) => comparison.name(),
             Self::In => "collated_in",
             Self::Like => "collated_like",
