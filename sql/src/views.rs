@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
 use serde::{Deserialize, Serialize};
-use storno_storage::{ColumnSpec, Store, TableId, TableMeta, TableSpec};
+use storno_storage::{ColumnSpec, Store, TableSpec};
 
 use crate::error::{Result, SqlError};
 use crate::types::{ColumnAttributes, TableAttributes, TableDefinition};
@@ -122,6 +121,8 @@ impl StoredView {
             sort_key: None,
             collation: self.collation.clone(),
             comment: "VIEW".into(),
+            checks: Vec::new(),
+            on_invalid: None,
         };
         let spec = TableSpec {
             name: name.to_owned(),
@@ -131,18 +132,10 @@ impl StoredView {
             unique_keys: Vec::new(),
             event_key: None,
             retention: Default::default(),
+            division: Default::default(),
             auto_increment: None,
             attributes: attributes.to_json(),
         };
-        let field = |c: &ColumnSpec| Field::new(&c.name, c.data_type.clone(), c.nullable);
-        let arrow = Schema::new(spec.columns.iter().map(field).collect::<Vec<_>>());
-        TableDefinition::read(Arc::new(TableMeta {
-            // No table of the store has it: ids begin at 1.
-            id: TableId(0),
-            schema: database.to_owned(),
-            spec,
-            folds: Default::default(),
-            arrow: Arc::new(arrow),
-        }))
+        TableDefinition::of_spec(database, spec)
     }
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::column::{int, longtext, name, row, ubigint, varchar};
 use super::{Row, VirtualTable};
+use crate::accounts::Privileges;
 use crate::select::planner::View;
 use crate::session::variables::{Scope as VariableScope, VARIABLES, Variable};
 use crate::show::ENGINE;
@@ -156,7 +157,7 @@ fn plugins() -> Vec<Row> {
     all.into_iter().map(row).collect()
 }
 
-/// All connections, the asking one included, by id.
+/// All connections, the asking one included, by id; without PROCESS those of the same user.
 pub fn processes(view: &View) -> Vec<Row> {
     let now = Instant::now();
     let row = |process: &crate::session::process::Process| {
@@ -175,5 +176,9 @@ pub fn processes(view: &View) -> Vec<Row> {
         ]
     };
     let all = view.session.engine.processes().all();
-    all.iter().map(|p| row(p)).collect()
+    let sees_all = view.rights().grants().global.has(Privileges::PROCESS);
+    let seen = all
+        .iter()
+        .filter(|p| sees_all || p.user == view.session.context.user);
+    seen.map(|p| row(p)).collect()
 }

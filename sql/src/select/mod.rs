@@ -52,6 +52,7 @@ use planner::{Planner, View};
 use reuse::{Asked, Statement, Template};
 use rewrite::Scope;
 
+pub(crate) use collate::collated;
 pub use expr::Environment;
 
 /// A query ready to run. Free of syntax trees: it may be dropped on any thread.

@@ -1,5 +1,6 @@
 //! Which statement is this: the first words decide, MySQL's own grammar handles what sqlparser lacks.
 
+use super::account::parse::is_account_statement;
 use super::create_select::CreateSelect;
 use crate::ddl::{ViewStatement, view_statement};
 use crate::dialect::{Kind, Lexed};
@@ -42,9 +43,12 @@ pub enum Command {
     Savepoint(String),
     RollbackTo(String),
     Release(String),
-    AlterUser,
+    /// CREATE, ALTER, DROP and RENAME USER, GRANT, REVOKE.
+    Account,
     /// Accepted without effect: FLUSH TABLES, LOCK TABLES, UNLOCK TABLES.
     Nothing,
+    /// CREATE, DROP and SHOW of INGEST TOKENs.
+    IngestTokens,
     /// LOAD DATA
     Load,
     Kill,
@@ -56,6 +60,22 @@ pub enum Command {
     /// ANALYZE, CHECK, OPTIMIZE and REPAIR TABLE.
     Maintain,
     Do,
+}
+
+impl Command {
+    /// Whether a server that is short of memory had better not begin it now. What ends transactions and
+    /// statements, and what tells how the server is, always runs.
+    pub fn takes_memory(&self) -> bool {
+        matches!(
+            self,
+            Self::Query
+                | Self::Insert
+                | Self::Change
+                | Self::CreateSelect(_)
+                | Self::Load
+                | Self::Do
+        )
+    }
 }
 
 /// Classifies a statement by its first words; 1064 when they begin none, 1235 when Storno lacks it.
@@ -74,6 +94,9 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
         return Ok(Command::View(statement));
     }
     let command = match first.as_str() {
+        _ if is_account_statement(lexed) => Command::Account,
+        "CREATE" | "DROP" if lexed.are(1, &["INGEST", "TOKEN"]) => Command::IngestTokens,
+        "SHOW" if lexed.are(1, &["INGEST", "TOKENS"]) => Command::IngestTokens,
         "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => Command::Query,
         "INSERT" | "REPLACE" => Command::Insert,
         "UPDATE" | "DELETE"
@@ -110,7 +133,6 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
         "TRUNCATE" => Command::Define,
         "ALTER" if lexed.is(1, "TABLE") || lexed.are(1, &["IGNORE", "TABLE"]) => Command::Define,
         "RENAME" if lexed.is(1, "TABLE") || lexed.is(1, "TABLES") => Command::Define,
-        "ALTER" if lexed.is(1, "USER") => Command::AlterUser,
         "FLUSH" | "LOCK" | "UNLOCK" => Command::Nothing,
         "ANALYZE" | "CHECK" | "OPTIMIZE" | "REPAIR" => Command::Maintain,
         "KILL" => Command::Kill,
@@ -135,9 +157,9 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
 }
 
 /// Statements of MySQL that are not here yet.
-const KNOWN: [&str; 18] = [
-    "ALTER", "BINLOG", "CACHE", "CALL", "CHANGE", "CHECKSUM", "CLONE", "DROP", "GRANT", "HANDLER",
-    "HELP", "INSTALL", "PURGE", "RENAME", "RESET", "REVOKE", "START", "XA",
+const KNOWN: [&str; 16] = [
+    "ALTER", "BINLOG", "CACHE", "CALL", "CHANGE", "CHECKSUM", "CLONE", "DROP", "HANDLER", "HELP",
+    "INSTALL", "PURGE", "RENAME", "RESET", "START", "XA",
 ];
 
 fn create(lexed: &Lexed) -> Result<Command> {

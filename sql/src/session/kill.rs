@@ -1,4 +1,4 @@
-//! KILL: ends another session's statement, or the session. Root may end every one.
+//! KILL: ends another session's statement, or the session.
 
 use std::fmt;
 
@@ -59,6 +59,9 @@ impl Session {
     fn interrupt(&self, id: u32, kill: Kill) -> Result<()> {
         let all = self.engine.processes().all();
         let found = all.iter().find(|process| process.id == id);
+        if let Some(process) = found {
+            self.authorize_thread(id, &process.user)?;
+        }
         let interrupt = found.and_then(|process| process.interrupt.as_ref());
         let interrupt = interrupt.ok_or_else(|| SqlError::unknown_thread(&id.to_string()))?;
         interrupt.interrupt(kill);

@@ -2,13 +2,17 @@
 //!
 //! Nothing here recurses over syntax: trees are built, used and dropped on the planning threads.
 
+mod access;
 mod account;
 mod alter;
+mod aside;
 mod assign;
 mod change;
 mod command;
 mod create_select;
 mod diagnostics;
+mod field_list;
+mod ingest;
 mod insert;
 mod kill;
 mod load;
@@ -24,6 +28,7 @@ mod several;
 mod show;
 #[cfg(test)]
 mod tests;
+mod track;
 mod transaction;
 mod upsert;
 pub mod variables;
@@ -35,6 +40,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crate::accounts::AccountName;
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
@@ -49,11 +55,15 @@ use load::Upload;
 use prepared::Statements;
 use process::Process;
 use several::{Several, first_of_several};
+use track::Told;
 use transaction::Transaction;
 use variables::SessionVariables;
 
+pub(crate) use access::PERFORMANCE_SCHEMA;
+pub use access::Rights;
 pub use kill::{Interrupt, Kill};
 pub use prepared::Prepared;
+pub use track::Change;
 
 /// Who the session belongs to.
 #[derive(Debug, Clone)]
@@ -97,6 +107,8 @@ pub struct Timeouts {
 pub struct Session {
     engine: Engine,
     context: Arc<SessionContext>,
+    /// The account by which the user came in.
+    account: AccountName,
     /// What others see of this session.
     process: Arc<Process>,
     database: Option<String>,
@@ -107,6 +119,8 @@ pub struct Session {
     named_statements: HashMap<String, u32>,
     multi_statements: bool,
     several: Several,
+    /// What the client knows of the session's state.
+    told: Told,
     /// The load whose file the client is sending.
     upload: Option<Upload>,
     transaction: Option<Transaction>,
@@ -124,7 +138,9 @@ impl Session {
     pub(crate) fn new(engine: Engine, context: SessionContext) -> Self {
         let process = engine.processes().open(&context);
         let variables = SessionVariables::new(engine.globals().clone());
+        let account = engine.account_of(&context.user, &context.host);
         Self {
+            account,
             database: context.database.clone(),
             engine,
             process,
@@ -135,6 +151,7 @@ impl Session {
             multi_statements: context.multi_statements,
             context: Arc::new(context),
             several: Several::default(),
+            told: Told::default(),
             upload: None,
             transaction: None,
             sink: Sink::default(),
@@ -170,6 +187,11 @@ impl Session {
             read: self.variables.integer("net_read_timeout"),
             write: self.variables.integer("net_write_timeout"),
         }
+    }
+
+    /// What the client said of itself at its login, for others to see.
+    pub fn set_attributes(&self, attributes: Vec<(String, String)>) {
+        self.process.set_attributes(attributes);
     }
 
     /// Runs one statement, or the first of several, which `Status::more_results` then says. The text is
@@ -232,6 +254,7 @@ impl Session {
 
     /// COM_INIT_DB and USE.
     pub async fn use_database(&mut self, name: &str) -> Result<()> {
+        self.authorize_needs(&[access::Need::SeenSchema(name.to_string())])?;
         let name = match is_information_schema(name) {
             true => INFORMATION_SCHEMA,
             false if self.engine.store().snapshot().tables(name).is_some() => name,
@@ -273,13 +296,18 @@ impl Session {
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
         // A file that did not come to its end before the next statement never will.
         self.upload = None;
+        let short = self.engine.budget().is_short();
         if params.is_none()
+            && !short
             && let Some(outcome) = self.literal_insert(sql).await?
         {
             return Ok(outcome);
         }
         let lexed = lex(utf8(sql)?)?;
         let command = command::classify(&lexed)?;
+        if short && command.takes_memory() {
+            self.engine.budget().admit().await?;
+        }
         // SHOW WARNINGS shows those of the statement before it, and so does @@warning_count.
         match command {
             Command::Show if show::is_diagnostic(&lexed) => {}
@@ -304,6 +332,7 @@ impl Session {
         command: Command,
         params: Vec<Scalar>,
     ) -> Result<Outcome> {
+        self.authorize(&command, &lexed).await?;
         match command {
             Command::Empty => Err(SqlError::new(1065, "42000", "Query was empty")),
             Command::Query => self.select(lexed, params).await,
@@ -339,7 +368,7 @@ impl Session {
             }
             Command::RollbackTo(name) => self.savepoints()?.rollback_to(&name).map(|()| done(0)),
             Command::Release(name) => self.savepoints()?.release(&name).map(|()| done(0)),
-            Command::AlterUser => self.alter_user(&lexed).await,
+            Command::Account => self.account_statement(&lexed).await,
             Command::Nothing => Ok(done(0)),
             Command::CreateSelect(create) => Box::pin(self.create_select(&lexed, create)).await,
             Command::Kill => self.kill_statement(&lexed).await,
@@ -347,6 +376,7 @@ impl Session {
             Command::Execute => self.execute_named(&lexed).await,
             Command::Deallocate => self.deallocate(&lexed),
             Command::Maintain => self.maintain(&lexed).await,
+            Command::IngestTokens => self.ingest_tokens(&lexed).await,
             Command::Load => self.load(lexed).await,
             Command::Do => self.do_expressions(&lexed).await,
         }
@@ -414,9 +444,4 @@ fn placeholder_error(lexed: &Lexed) -> SqlError {
     let is_placeholder = |i: &usize| lexed.word(*i) == "?";
     let at = (0..lexed.tokens.len()).find(is_placeholder).unwrap_or(0);
     lexed.error_at(at)
-}
-
-/// The user whose password is meant: the one named, else one's own.
-fn accounts_of(context: &SessionContext, account: Option<(String, String)>) -> String {
-    account.map_or_else(|| context.user.clone(), |(user, _host)| user)
 }

@@ -83,7 +83,9 @@ impl Session {
             let text = "Prepared statement contains too many placeholders";
             return Err(SqlError::new(1390, "HY000", text));
         }
-        let columns = match command::classify(&lexed)? {
+        let command = command::classify(&lexed)?;
+        self.authorize(&command, &lexed).await?;
+        let columns = match command {
             Command::Empty => return Err(SqlError::new(1065, "42000", "Query was empty")),
             Command::Query => {
                 let nulls = vec![Scalar::Null; count];

@@ -3,3 +3,19 @@
 //! Knows neither SQL nor the column store: it is handed streams of Arrow batches and places to put them.
 
 #![forbid(unsafe_code)]
+
+mod cancel;
+mod error;
+mod export;
+mod import;
+mod place;
+mod text;
+
+pub use cancel::Cancel;
+pub use error::{BoxError, Result, TransferError};
+pub use export::{
+    Compression, Delivery, Encoding, ExportSpec, Exported, Layout, PartFile, Progress, export,
+};
+pub use import::{FileReader, ParquetFile, Which, files_of};
+pub use place::{Credentials, Endpoint, Found, Location, Patience, Place, Reach, Scheme};
+pub use text::{CellText, ColumnText, TextRules};

@@ -8,6 +8,7 @@
 mod cell;
 mod number;
 mod temporal;
+mod text;
 
 use arrow_array::{Array, RecordBatch};
 
@@ -15,6 +16,8 @@ use crate::column::{Column, ColumnFlags, ColumnType};
 use crate::error::SqlError;
 use crate::payload::put_lenenc_bytes;
 use cell::{Cell, Source, Wide};
+
+pub use text::ColumnText;
 
 /// Which of the protocol's two row forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,18 +46,7 @@ impl<'a> BatchRows<'a> {
             let text = format!("Result has {got} columns where {want} were announced");
             return Err(SqlError::internal(text));
         }
-        let bind = |(array, column): (&'a dyn Array, &'a Column)| {
-            let source = Source::new(array).filter(|source| source.fits(column.column_type));
-            let source = source.ok_or_else(|| {
-                let (name, kind) = (&column.name, column.column_type);
-                let text = format!(
-                    "Column '{name}' of type {kind:?} cannot carry {}",
-                    array.data_type()
-                );
-                SqlError::internal(text)
-            })?;
-            Ok((source, column))
-        };
+        let bind = |(array, column)| Ok((source(array, column)?, column));
         let arrays = batch.columns().iter().map(|array| array.as_ref());
         let columns = arrays
             .zip(columns)
@@ -115,6 +107,18 @@ impl<'a> BatchRows<'a> {
         }
         Ok(())
     }
+}
+
+/// An array as values of a column; 1105 if they are no such values.
+fn source<'a>(array: &'a dyn Array, column: &Column) -> Result<Source<'a>, SqlError> {
+    let source = Source::new(array).filter(|source| source.fits(column.column_type));
+    source.ok_or_else(|| {
+        let (name, kind) = (&column.name, column.column_type);
+        let held = array.data_type();
+        SqlError::internal(format!(
+            "Column '{name}' of type {kind:?} cannot carry {held}"
+        ))
+    })
 }
 
 fn misfit(column: &Column) -> SqlError {

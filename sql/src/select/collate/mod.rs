@@ -15,7 +15,7 @@ use datafusion::logical_expr::LogicalPlan;
 pub(crate) use derive::COLLATION_KEY;
 
 /// A plan in terms of keys. `connection`: the collation of literals.
-pub(super) fn collated(plan: LogicalPlan, connection: &str) -> Result<LogicalPlan> {
+pub(crate) fn collated(plan: LogicalPlan, connection: &str) -> Result<LogicalPlan> {
     let rewrite = |plan| node::rewrite(plan, connection);
     Ok(plan.transform_up_with_subqueries(rewrite)?.data)
 }

@@ -1,0 +1,106 @@
+//! What is to be exported, and what became of it.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::Layout;
+use crate::error::{Result, TransferError};
+use crate::place::Place;
+use crate::text::{CellText, TextRules};
+
+/// How rows become bytes.
+#[derive(Debug, Clone)]
+pub enum Encoding {
+    /// Typed columns, compressed with zstd.
+    Parquet,
+    /// Lines of text.
+    Text {
+        rules: TextRules,
+        header: bool,
+        compression: Compression,
+    },
+    /// One row's values one after the other, nothing between them.
+    Dump,
+}
+
+/// Of text files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// An export as asked for.
+#[derive(Debug, Clone)]
+pub struct ExportSpec {
+    pub place: Place,
+    pub layout: Layout,
+    pub encoding: Encoding,
+    pub schema: SchemaRef,
+    pub cells: Arc<dyn CellText>,
+    /// Columns whose values name directories; they are left out of the files.
+    pub partition_by: Vec<usize>,
+    /// What is there is removed first.
+    pub overwrite: bool,
+    /// Bytes of a file that are not exceeded; one load of rows fits in any case.
+    pub part_bytes: u64,
+    /// Threads that encode.
+    pub threads: usize,
+}
+
+impl ExportSpec {
+    pub(super) fn check(&self) -> Result<()> {
+        let refuse = |why: &str| Err(TransferError::Encode(why.into()));
+        let all = self.schema.fields().len();
+        if self.partition_by.iter().any(|column| *column >= all) {
+            return refuse("PARTITION BY names a column that is not there");
+        }
+        if self.partition_by.len() >= all {
+            return refuse("PARTITION BY leaves no column for the files");
+        }
+        if matches!(self.layout, Layout::Single) && !self.partition_by.is_empty() {
+            return refuse("a single file cannot be partitioned");
+        }
+        if matches!(self.layout, Layout::Delta) && !matches!(self.encoding, Encoding::Parquet) {
+            return refuse("a Delta table consists of Parquet files");
+        }
+        match matches!(self.encoding, Encoding::Parquet) {
+            true => super::schema::check_names(&self.schema),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A file that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartFile {
+    pub path: object_store::path::Path,
+    pub bytes: u64,
+    pub rows: u64,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub sha256: String,
+    /// Column names and values of its directory; `None`: NULL.
+    pub partition: Vec<(String, Option<String>)>,
+    /// Statistics as the Delta protocol has them.
+    pub(super) stats: Option<String>,
+}
+
+/// An export that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    pub files: Vec<PartFile>,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Where the manifest is, if one was asked for.
+    pub manifest: Option<String>,
+}
+
+/// How an export ended: what was delivered, or an error and what could not be removed.
+#[derive(Debug)]
+pub struct Delivery {
+    pub result: Result<Exported>,
+    /// Files of the failed export that may still be there.
+    pub left: Vec<String>,
+}

@@ -1,0 +1,108 @@
+//! Where files are: a store, a path in it, and how it may be reached.
+//!
+//! A [`Place`] is made from a URL, credentials and the configuration's [`Reach`]. All requests of a place
+//! go through one guarded client.
+
+mod credentials;
+mod open;
+mod reach;
+mod store;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+pub use credentials::Credentials;
+pub use reach::{Endpoint, Reach};
+pub use store::Found;
+pub use url::{Location, Scheme};
+
+/// How often, and how long, a request is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    pub retries: usize,
+    pub first_wait: Duration,
+    pub longest_wait: Duration,
+    /// From the first try of a request to its last.
+    pub total: Duration,
+    /// Of one try, connecting included.
+    pub request: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            retries: 8,
+            first_wait: Duration::from_millis(100),
+            longest_wait: Duration::from_secs(8),
+            total: Duration::from_secs(90),
+            request: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A path in a store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Place {
+    store: Arc<dyn ObjectStore>,
+    /// What stands before a path in a URL: `s3://bucket/`.
+    base: String,
+    /// The path that was given: a file, or the beginning of the names of several.
+    path: Path,
+    /// Blotted out of everything that is told.
+    secrets: Arc<[String]>,
+}
+
+impl Place {
+    /// Opens a location. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `Refused` by `reach`, `Credentials` that are missing or wrong in kind, `Place`.
+    pub fn open(
+        location: &Location,
+        credentials: &Credentials,
+        reach: &Reach,
+        patience: Patience,
+    ) -> crate::Result<Self> {
+        open::open(location, credentials, reach, patience)
+    }
+
+    /// A directory of this machine, which is there, and a path in it. The caller has checked that it may
+    /// be used.
+    ///
+    /// # Errors
+    /// `Place`
+    pub fn local(directory: &std::path::Path, path: &str) -> crate::Result<Self> {
+        open::local(directory, path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The same store, another path.
+    pub fn at(&self, path: Path) -> Self {
+        Self {
+            path,
+            ..self.clone()
+        }
+    }
+
+    /// A path as it is told to people and written into manifests.
+    pub fn url_of(&self, path: &Path) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    pub fn url(&self) -> String {
+        self.url_of(&self.path)
+    }
+
+    /// The path that a URL of this same store means; `None` for another store's.
+    pub fn path_of(&self, url: &str) -> Option<Path> {
+        let path = url.strip_prefix(&self.base)?;
+        Path::parse(path).ok()
+    }
+}

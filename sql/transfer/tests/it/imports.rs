@@ -1,0 +1,95 @@
+//! Files that are read: whole ones, and those that are something else.
+
+use std::io::Read;
+
+use storno_transfer::{
+    Cancel, Compression, ExportSpec, FileReader, ParquetFile, TransferError, Which, files_of,
+};
+
+use crate::s3::S3Server;
+use crate::setting::{csv, place, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_read_one_after_the_other() {
+    let server = S3Server::start();
+    let spec = ExportSpec {
+        part_bytes: 5 << 20,
+        ..csv(place(&server, "x"), Compression::None)
+    };
+    let exported = run(spec, 300_000).await.result.expect("exported");
+    assert!(exported.files.len() > 1);
+    server
+        .faults
+        .per_mille
+        .store(100, std::sync::atomic::Ordering::Relaxed);
+    let whole = place(&server, "x");
+    let files = files_of(&whole.at("x.manifest".into()), Which::Manifest)
+        .await
+        .expect("files");
+    let handle = tokio::runtime::Handle::current();
+    let read = move || {
+        let mut text = Vec::new();
+        let mut reader = FileReader::new(whole, files, handle, Cancel::default());
+        reader.read_to_end(&mut text).map(|_| text)
+    };
+    let text = tokio::task::spawn_blocking(read)
+        .await
+        .expect("ends")
+        .expect("reads");
+    let mut expected = Vec::new();
+    for file in &exported.files {
+        expected.extend(std::fs::read(server.file(file.path.as_ref())).expect("there"));
+    }
+    assert!(text == expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_leads_elsewhere_or_lies_is_refused() {
+    let server = S3Server::start();
+    run(csv(place(&server, "x"), Compression::None), 10)
+        .await
+        .result
+        .expect("exported");
+    let write = |text: &str| std::fs::write(server.file("m"), text).expect("written");
+    let read = async || files_of(&place(&server, "m"), Which::Manifest).await;
+    write(
+        r#"{"entries":[{"url":"s3://bucket/x.part_00000"},{"url":"s3://bucket/y","mandatory":false}]}"#,
+    );
+    assert_eq!(read().await.expect("files").len(), 1);
+    for text in [
+        r#"{"entries":[{"url":"s3://other/x.part_00000"}]}"#,
+        r#"{"entries":[{"url":"file:///etc/passwd"}]}"#,
+        r#"{"entries":[{"url":"s3://bucket/missing"}]}"#,
+        r#"{"entries":[{"url":"s3://bucket/x.part_00000","meta":{"content_length":1}}]}"#,
+        "{}",
+        "",
+    ] {
+        write(text);
+        assert!(read().await.is_err(), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_parquet_file_is_an_error() {
+    let server = S3Server::start();
+    for bytes in [
+        &b""[..],
+        b"PAR1PAR1PAR1",
+        b"PAR1xxxxxxxxxxxxxxxx\xff\xff\xff\x7fPAR1",
+        b"a,b\n1,2\n3,4\n5,6\n",
+    ] {
+        std::fs::write(server.file("f"), bytes).expect("written");
+        let place = place(&server, "f");
+        let file = files_of(&place, Which::File)
+            .await
+            .expect("there")
+            .remove(0);
+        let handle = tokio::runtime::Handle::current();
+        let open = move || ParquetFile::open(place, file, handle, Cancel::default()).map(|_| ());
+        let opened = tokio::task::spawn_blocking(open).await.expect("ends");
+        assert!(
+            matches!(opened, Err(TransferError::Content { .. })),
+            "{opened:?}"
+        );
+    }
+}
