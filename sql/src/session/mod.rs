@@ -33,6 +33,7 @@ mod transaction;
 mod upsert;
 pub mod variables;
 mod view;
+mod views;
 mod written;
 
 use std::collections::HashMap;
@@ -48,6 +49,7 @@ use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
 use command::Command;
+pub(crate) use command::account_name;
 use diagnostics::asks_for_counts;
 use load::Upload;
 use prepared::Statements;
@@ -341,6 +343,7 @@ impl Session {
             Command::Insert => self.insert(lexed, params).await,
             Command::Change => self.change(lexed, params).await,
             Command::Define => self.define(lexed).await,
+            Command::View(statement) => self.define_view(statement).await,
             Command::Set => self.set(&lexed).await,
             Command::Show => self.show(lexed, params).await,
             Command::Describe => self.describe(&lexed),

@@ -15,6 +15,7 @@ mod events;
 mod faults;
 mod first_events;
 mod fixture;
+mod folds;
 mod model;
 mod pending;
 mod rest;
