@@ -62,6 +62,7 @@ impl wire::Backend for SqlBackend {
             interrupt: Some(Arc::new(Handle(login.control))),
         };
         let mut session = self.engine.sql().session(context);
+        session.set_client_collation(login.charset);
         if let Some(database) = &login.database {
             session.use_database(database).await.map_err(error)?;
         }

@@ -73,6 +73,7 @@ impl Engine {
         let mut storage = storno_storage::Options::new(dir);
         storage.memtable_bytes = options.memtable_bytes;
         storage.segment_rows = options.segment_rows;
+        storage.folds = Some(storno_sql::key_folds());
         let store = Store::open(storage).map_err(|error| Error::opening(dir.into(), error))?;
         let mut sql = storno_sql::EngineOptions {
             variables: options.variables,

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -27,6 +27,7 @@ use crate::select::{coerce, sort_keys};
 use crate::session::process::Processes;
 use crate::session::variables::{self, GlobalVariables};
 use crate::session::{Session, SessionContext};
+use crate::views::Views;
 
 /// Stack of the threads that execute plans. Expressions are evaluated recursively.
 const STACK_BYTES: usize = 64 << 20;
@@ -90,6 +91,7 @@ struct Inner {
     resent: AtomicU64,
     /// Held while a definition is changed.
     definitions: tokio::sync::Mutex<()>,
+    views: RwLock<Arc<Views>>,
     started: Instant,
 }
 
@@ -135,6 +137,7 @@ impl Engine {
             memory::watch(&budget, limit).map_err(|e| internal(&e))?;
         }
         let state = session_state(&options, &budget).map_err(|e| internal(&e))?;
+        let views = RwLock::new(Arc::new(Views::read(&store)?));
         let inner = Inner {
             store,
             pool: Some(pool),
@@ -149,6 +152,7 @@ impl Engine {
             pseudonym_keys: Keys::new(options.directory),
             resent: AtomicU64::new(0),
             definitions: tokio::sync::Mutex::default(),
+            views,
             started: Instant::now(),
         };
         Ok(Self {
@@ -236,6 +240,27 @@ impl Engine {
     /// Plans of earlier statements.
     pub(crate) fn plans(&self) -> &Plans {
         &self.inner.plans
+    }
+
+    /// The views there are.
+    pub(crate) fn views(&self) -> Arc<Views> {
+        Arc::clone(
+            &self
+                .inner
+                .views
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Held is the lock of definitions.
+    pub(crate) fn set_views(&self, views: Views) {
+        let mut now = self
+            .inner
+            .views
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *now = Arc::new(views);
     }
 
     /// The memory that statements share.
@@ -333,12 +358,17 @@ fn session_state(
         .with_memory_pool(Arc::clone(budget) as _)
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
         .build_arc()?;
-    let config = SessionConfig::new()
+    let mut config = SessionConfig::new()
         .with_target_partitions(options.threads.max(1))
         // Our scans hand out their work themselves.
         .with_round_robin_repartition(false)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
+    // It compares metadata of fields, too, which columns that are computed lose when they are executed.
+    config
+        .options_mut()
+        .execution
+        .skip_physical_aggregate_schema_check = true;
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)

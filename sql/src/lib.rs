@@ -7,6 +7,7 @@
 mod accounts;
 mod change;
 mod check;
+mod collation;
 mod computed;
 pub mod ddl;
 mod dialect;
@@ -28,8 +29,10 @@ mod select;
 mod session;
 pub mod show;
 pub mod types;
+mod views;
 
 pub use accounts::Secret;
+pub use collation::key_folds;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Result, SqlError};
 pub use insert::Scalar;

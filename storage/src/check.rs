@@ -81,7 +81,11 @@ pub(crate) fn check_table(table: &TableVersion, hasher: KeyHasher) -> CheckRepor
         tables: 1,
         ..CheckReport::default()
     };
-    let keys = key_columns(&table.history, &table.meta.spec.unique_keys);
+    let keys = key_columns(
+        &table.history,
+        &table.meta.spec.unique_keys,
+        &table.meta.folds,
+    );
     for segment in table.segments.iter() {
         report.files += 1;
         report.bytes += segment.record.bytes;
@@ -185,7 +189,7 @@ impl<'a> SegmentCheck<'a> {
                 .slot(&key.ids)
                 .ok_or_else(|| self.wrong("a key is missing"))?;
             let columns = key.positions.iter().map(|&column| self.whole(column));
-            let hashes = hasher.hash(&columns.collect::<Result<Vec<_>>>()?)?;
+            let hashes = hasher.hash(&key.folded(&columns.collect::<Result<Vec<_>>>()?)?)?;
             let mut rows: Vec<bool> = hashes.iter().map(Option::is_none).collect();
             for (position, row) in index.candidates(slot, &hashes)? {
                 if let Some(found) = rows.get_mut(position).filter(|_| position == row as usize) {
@@ -209,7 +213,7 @@ fn within(values: &ArrayRef, bounds: &Bounds) -> bool {
 }
 
 /// Checks a directory that is not open, without changing it, by recovering it in memory: manifest, logs,
-/// segments, key files. An error is returned only if that cannot even begin: another process has the
+/// segments, key files (of tables without folds). An error is returned only if that cannot even begin: another process has the
 /// directory, or there is none.
 pub fn check_directory(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<CheckReport> {
     let present = fs.exists(dir).map_err(|e| Error::io("look for", dir, &e))?;

@@ -155,7 +155,7 @@ impl PreparedCommit {
             let table = snapshot.version.table(table)?;
             let (meta, shape) = (Arc::clone(&table.meta), table.history.current());
             let (rows, bytes) = compact_sized(&meta.arrow, fit(&meta, &rows)?)?;
-            let keys = snapshot.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
+            let keys = snapshot.hasher.hash_keys(&meta, &rows)?;
             let probe = Probe::new(snapshot, table, &rows, &keys)?;
             let events = Arriving::prepare(&snapshot.hasher, table, &rows, arrives)?;
             Ok(PreparedInsert {
@@ -218,7 +218,11 @@ impl Probe {
             return Ok(probe);
         }
         probe.seen = table.segments.iter().map(|s| s.record.file).collect();
-        let columns = key_columns(&table.history, &table.meta.spec.unique_keys);
+        let columns = key_columns(
+            &table.history,
+            &table.meta.spec.unique_keys,
+            &table.meta.folds,
+        );
         let tools = (&snapshot.hasher, &*snapshot.cache);
         for (key, hashes) in columns.iter().zip(keys) {
             let ranges = key_ranges(key, rows);

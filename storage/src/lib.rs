@@ -51,8 +51,9 @@ mod view;
 mod wal;
 
 pub use aggregate::{
-    AggregateError, AggregateRequest, Aggregation, BoxError, Condition, GroupKey, Groups, Having,
-    KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker, integer_array,
+    AggregateError, AggregateRequest, Aggregation, BoxError, Condition, Fold, GroupKey, Groups,
+    Having, KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker,
+    integer_array,
 };
 pub use alter::{Alteration, ColumnOrigin};
 pub use care::{CareStats, Quarantined};
@@ -60,10 +61,11 @@ pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, Repeated, WriteBatch};
 pub use engine::{Activity, StepActivity};
 pub use error::{Error, Result, TableName};
+pub use keys::{ColumnFolds, KeyFold, KeyFolds};
 pub use load::Load;
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use pending::PendingChanges;
-pub use predicate::{CompareOp, Predicate, Value};
+pub use predicate::{CompareOp, PassesString, Predicate, StringTest, Value};
 pub use scan::{
     BlockRows, CodeSet, CodedColumn, CodedScan, Meaning, Morsel, Rows, Scan, ScanRequest,
     ScanStats, SegmentScan, SelectBuffers,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::fs::{Disk, FileSystem};
+use crate::keys::KeyFolds;
 use crate::{Division, Error, Result, TableSpec};
 
 /// When a commit is acknowledged. `Durable` is the default.
@@ -47,6 +48,9 @@ pub struct Options {
     pub scrub_bytes_per_second: u64,
     /// From the beginning of one pass through all files to that of the next, if it is over by then.
     pub scrub_interval: Duration,
+    /// Which columns' values count in keys as something else than they are. A directory is always to be
+    /// opened with the same.
+    pub folds: Option<Arc<dyn KeyFolds>>,
 }
 
 impl Options {
@@ -62,6 +66,7 @@ impl Options {
             dictionary_cache_bytes: 256 << 20,
             scrub_bytes_per_second: 8 << 20,
             scrub_interval: Duration::from_secs(7 * 86_400),
+            folds: None,
         }
     }
 

@@ -105,8 +105,12 @@ impl PendingChanges {
         if let Some(events) = self.events_of(&rows)? {
             self.rows.events().add(&events.hashes, 0);
         }
-        let unique = key_columns(&self.base.table.history, &meta.spec.unique_keys);
-        let keys = self.base.hasher.hash_keys(&meta.spec.unique_keys, &rows)?;
+        let unique = key_columns(
+            &self.base.table.history,
+            &meta.spec.unique_keys,
+            &meta.folds,
+        );
+        let keys = self.base.hasher.hash_keys(meta, &rows)?;
         for (key, hashes) in unique.iter().zip(&keys) {
             self.rows.keys().add(&key.ids, self.rows.rows(), hashes);
         }

@@ -1,6 +1,8 @@
 //! Conditions a scan can use to leave out segments and blocks.
 
 use std::cmp::Ordering;
+use std::fmt::Debug;
+use std::sync::Arc;
 
 /// A literal. Its kind need not equal the column's: an integer may be compared with any integer,
 /// decimal or float column; `Int` also serves Date32 (days), Timestamp and Duration (microseconds).
@@ -69,4 +71,24 @@ pub enum Predicate {
     IsNotNull {
         column: usize,
     },
+    /// A test of strings that the caller knows: asked once per entry of a dictionary. NULL never passes.
+    Passes {
+        column: usize,
+        test: StringTest,
+    },
+}
+
+/// A test of strings, given as bytes; the same one equals itself alone.
+#[derive(Debug, Clone)]
+pub struct StringTest(pub Arc<dyn PassesString>);
+
+/// Decides about a string. It must give equal answers for equal strings.
+pub trait PassesString: Debug + Send + Sync {
+    fn passes(&self, string: &[u8]) -> bool;
+}
+
+impl PartialEq for StringTest {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::column_type::type_tag;
+use crate::keys::ColumnFolds;
 use crate::{Error, Result};
 
 /// Identifies a table for as long as the directory lives; never reused.
@@ -129,6 +130,8 @@ pub struct TableMeta {
     pub spec: TableSpec,
     /// The columns as Arrow sees them, in order, named as in `spec`.
     pub arrow: SchemaRef,
+    /// How the columns' values count in keys.
+    pub folds: ColumnFolds,
 }
 
 impl TableSpec {

@@ -117,8 +117,8 @@ impl TableSnapshot {
     pub fn find_duplicates(&self, rows: &RecordBatch) -> Result<Vec<Option<Duplicate>>> {
         let meta = self.meta();
         let rows = fit(meta, rows)?;
-        let hashes = self.hasher.hash_keys(&meta.spec.unique_keys, rows)?;
-        let keys = key_columns(&self.table.history, &meta.spec.unique_keys);
+        let hashes = self.hasher.hash_keys(meta, rows)?;
+        let keys = key_columns(&self.table.history, &meta.spec.unique_keys, &meta.folds);
         let mut duplicates = vec![None; rows.num_rows()];
         for (number, (key, hashes)) in keys.iter().zip(&hashes).enumerate() {
             let mut note = |at: usize, home: usize, row: u32| {

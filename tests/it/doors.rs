@@ -25,14 +25,32 @@ pub fn trials() -> Vec<Trial> {
         ("STORNO_MEMTABLE_BYTES", "1048576"),
         ("STORNO_SEGMENT_ROWS", "2048"),
     ];
-    let trial = |name: &str, seed: u64, settings: Vec<(&'static str, &'static str)>| {
+    let trial = |name: &str, seed: u64, settings: Vec<(&'static str, &'static str)>, collation| {
         Trial::test(format!("doors::{name}"), move || {
-            block_on(run(seed, &settings))
+            block_on(run(seed, &settings, collation))
         })
     };
+    let (bytes, any_case) = ("utf8mb4_0900_bin", "utf8mb4_0900_ai_ci");
     vec![
-        trial("answers_from_memory_are_the_same", 1, Vec::new()),
-        trial("answers_from_segments_are_the_same", 2, small.to_vec()),
+        trial("answers_from_memory_are_the_same", 1, Vec::new(), bytes),
+        trial(
+            "answers_from_segments_are_the_same",
+            2,
+            small.to_vec(),
+            bytes,
+        ),
+        trial(
+            "answers_in_any_case_are_the_same",
+            3,
+            small.to_vec(),
+            any_case,
+        ),
+        trial(
+            "answers_with_padding_are_the_same",
+            4,
+            small.to_vec(),
+            "utf8mb4_bin",
+        ),
     ]
 }
 
@@ -73,7 +91,7 @@ const MEASURES: [&str; 16] = [
     "100.0 * SUM(bounces) / NULLIF(SUM(visits), 0)",
 ];
 
-const CONDITIONS: [&str; 13] = [
+const CONDITIONS: [&str; 17] = [
     "site_id = 412",
     "site_id IN (412, 1626, 175)",
     "timestamp >= '2025-06-01' AND timestamp < '2025-12-01'",
@@ -87,6 +105,10 @@ const CONDITIONS: [&str; 13] = [
     "bounces < 0",
     "NOT (browser = 'Firefox' OR browser LIKE 'S%')",
     "LENGTH(pathname) > 12",
+    "browser = 'chrome  '",
+    "browser IN ('CHROME', 'safari', 'x')",
+    "country_code BETWEEN 'de' AND 'fr'",
+    "pathname LIKE '%PRI%'",
 ];
 
 /// A query with a place for the hindrance.
@@ -134,11 +156,15 @@ fn query(random: &mut Random) -> (String, Order) {
 }
 
 /// A server with a year of traffic, some of it deleted again.
-pub async fn with_traffic(settings: &[(&str, &str)]) -> Outcome<(Server, Session)> {
+pub async fn with_traffic(
+    settings: &[(&str, &str)],
+    collation: &str,
+) -> Outcome<(Server, Session)> {
     let server = Server::start_with(settings)?;
     let mut session = server.connect_to("web").await?;
     let keys = ", SORT KEY (site_id, timestamp)";
-    session.run(create_table("pageviews", keys)).await?;
+    let create = create_table("pageviews", keys).replace("utf8mb4_bin", collation);
+    session.run(create).await?;
     let views = year_of_traffic(2025, ROWS);
     let rows: Vec<_> = views.iter().map(PageView::values).collect();
     for batch in rows.chunks(BATCH_ROWS) {
@@ -151,8 +177,8 @@ pub async fn with_traffic(settings: &[(&str, &str)]) -> Outcome<(Server, Session
     Ok((server, session))
 }
 
-async fn run(seed: u64, settings: &[(&str, &str)]) -> Outcome {
-    let (mut server, mut session) = with_traffic(settings).await?;
+async fn run(seed: u64, settings: &[(&str, &str)], collation: &str) -> Outcome {
+    let (mut server, mut session) = with_traffic(settings, collation).await?;
     let mut random = Random::new(seed);
     let (mut problems, mut in_storage) = (Vec::new(), 0);
     for _ in 0..QUERIES {

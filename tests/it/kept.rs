@@ -87,7 +87,10 @@ fn filled(sql: &str, random: &mut Random) -> String {
             "small" => random.below(4).to_string(),
             "huge" => (*random.pick(&["10", "300", "70000", "5000000000"])).to_string(),
             "country" => (*random.pick(&["US", "DE", "us", "2025-01-01", "7", ""])).to_string(),
-            _ => (*random.pick(&["Chrome", "Firefox", "O''Brien", "Safari"])).to_string(),
+            _ => (*random.pick(&[
+                "Chrome", "Firefox", "O''Brien", "Safari", "CHROME", "firefox ",
+            ]))
+            .to_string(),
         };
         out.push_str(&value);
         rest = tail;
@@ -115,7 +118,7 @@ async fn reused(session: &mut Session) -> Outcome<u64> {
 }
 
 async fn other_values() -> Outcome {
-    let (mut server, mut session) = with_traffic(&[]).await?;
+    let (mut server, mut session) = with_traffic(&[], "utf8mb4_0900_ai_ci").await?;
     let mut random = Random::new(5);
     let mut problems = Vec::new();
     for _ in 0..QUERIES {
@@ -156,7 +159,7 @@ async fn kept(session: &mut Session, sql: &str) -> Outcome<String> {
 }
 
 async fn other_states() -> Outcome {
-    let (server, mut session) = with_traffic(&[]).await?;
+    let (server, mut session) = with_traffic(&[], "utf8mb4_0900_ai_ci").await?;
     let sql = "SELECT COUNT(*) FROM notes WHERE site_id = 3";
     session
         .run("CREATE TABLE notes (site_id INT NOT NULL, v INT, SORT KEY (site_id))")

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod clients;
+mod collations;
 mod contention;
 mod dashboard;
 mod data;
@@ -44,6 +45,7 @@ fn main() {
         hostile::trials(),
         slt::trials(),
         clients::trials(),
+        collations::trials(),
         contention::trials(),
         dashboard::trials(),
         differential::trials(),

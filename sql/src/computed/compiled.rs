@@ -19,7 +19,7 @@ use sqlparser::ast::Expr;
 use crate::error::{Result, SqlError};
 use crate::select::planner::{Planner, View};
 use crate::select::table::plan_schema;
-use crate::select::{Environment, QueryScope, failure, rewrite};
+use crate::select::{Environment, QueryScope, collated, failure, rewrite};
 use crate::types::{MysqlType, TableDefinition, TimeZone};
 
 /// Expressions over the columns of one table, in one time zone.
@@ -63,6 +63,7 @@ impl Compiled {
         let source = planner.get_table_source(name.clone()).map_err(error)?;
         let plan = LogicalPlanBuilder::scan(name, source, None)
             .and_then(|scan| scan.project(planned)?.build())
+            .and_then(|plan| collated(plan, &view.collation_connection()))
             .and_then(|plan| {
                 let options = state.config_options();
                 state.analyzer().execute_and_check(plan, options, |_, _| {})

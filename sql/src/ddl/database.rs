@@ -7,7 +7,7 @@ use super::TableName;
 use super::cursor::Cursor;
 use super::options::{charset_option, take_equals};
 use crate::error::{Result, SqlError, Warning};
-use crate::types::charset::{self, DEFAULT_COLLATION};
+use crate::types::charset::{self, BIN_COLLATION, DEFAULT_COLLATION};
 
 /// Characters of a name.
 const NAME_MAX: usize = 64;
@@ -31,7 +31,7 @@ impl SchemaAttributes {
     pub fn from_json(json: &str) -> Result<Self> {
         if json.is_empty() {
             return Ok(Self {
-                collation: DEFAULT_COLLATION.to_owned(),
+                collation: BIN_COLLATION.to_owned(),
             });
         }
         serde_json::from_str(json)

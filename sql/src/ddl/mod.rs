@@ -16,6 +16,7 @@ mod key_rules;
 mod lifetime;
 mod options;
 mod table;
+mod view;
 mod wider;
 
 pub use alter::AlterTable;
@@ -23,6 +24,7 @@ pub use altered::Altered;
 pub use create_table::{CreateTable, NewTable};
 pub use database::{CreateDatabase, DropDatabase, DropTable, SchemaAttributes};
 pub(crate) use lifetime::EVENT_KEY;
+pub use view::{CreateView, DropView, ViewStatement, read as view_statement};
 
 use cursor::Cursor;
 

@@ -263,6 +263,7 @@ impl Builder<'_> {
             on_update_now: column.on_update,
             comment: column.comment.clone(),
             auto_increment: column.auto_increment,
+            collated: collation != charset::BINARY,
             collation,
             privacy: None,
         };
@@ -296,7 +297,7 @@ impl Builder<'_> {
             MysqlType::VarChar { length } => MysqlType::VarBinary { length },
             MysqlType::Text { max_bytes } => MysqlType::Blob { max_bytes },
             // Members are text in any case.
-            other => return Ok((other, charset::DEFAULT_COLLATION.to_owned())),
+            other => return Ok((other, charset::BIN_COLLATION.to_owned())),
         };
         Ok((mysql_type, collation))
     }

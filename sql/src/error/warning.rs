@@ -33,11 +33,11 @@ impl Warning {
             format!("<{clause}> option ignored: it has no effect in Storno"),
         )
     }
-    /// A collation that is remembered, while comparison is still binary.
-    pub fn collation_not_applied(collation: &str) -> Self {
+    /// A collation of a language, which is applied without what the language changes.
+    pub fn collation_not_tailored(collation: &str) -> Self {
         Self::new(
             1273,
-            format!("Collation '{collation}' is not applied yet; strings compare as utf8mb4_bin"),
+            format!("Collation '{collation}' is applied without the rules of its language"),
         )
     }
     /// A character set that is remembered, while strings are held in UTF-8.

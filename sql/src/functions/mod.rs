@@ -2,11 +2,12 @@
 //!
 //! SQL sees exactly what is registered here: [`scalar`], [`aggregate`] and [`window`] look names up, and
 //! [`MysqlExprPlanner`] maps operators. Semantics are MySQL's: result types, NULL, conversions and
-//! overflow errors. Collations other than binary are not known here.
+//! overflow errors. Strings compare by their bytes; `collated` has what compares under other collations.
 
 pub(crate) mod aggregates;
 mod argument;
 mod builtin;
+pub(crate) mod collated;
 mod control;
 pub(crate) mod convert;
 pub(crate) mod datetime;
@@ -28,6 +29,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::functions_window as df;
 use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
+pub(crate) use aggregates::with_order;
 pub use aggregates::{aggregate, aggregate_names, group_concat, move_separator};
 pub use builtin::FSP_KEY;
 pub use control::{convert_to, unified_type};
@@ -39,6 +41,7 @@ pub use operators::types::DECIMALS_KEY;
 static SCALARS: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(|| {
     let tables = [
         aggregates::FUNCTIONS,
+        collated::FUNCTIONS,
         insert_id::FUNCTIONS,
         json::FUNCTIONS,
         operators::logic::FUNCTIONS,

@@ -73,6 +73,12 @@ fn charset_rows() -> Vec<Row> {
     CHARSETS.into_iter().map(row).collect()
 }
 
+/// The collation that MySQL has given this number.
+pub fn collation_of_number(number: u16) -> Option<&'static str> {
+    let found = COLLATION_LIST.iter().find(|c| c.2 == u64::from(number));
+    found.map(|c| c.0)
+}
+
 fn collation_rows() -> Vec<Row> {
     let row = |(name, charset, id, length, pads)| {
         let default = CHARSETS.iter().any(|c| c.1 == name);

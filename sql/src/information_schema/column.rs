@@ -14,7 +14,7 @@ use storno_storage::{ColumnSpec, TableSpec};
 
 use super::INFORMATION_SCHEMA;
 use crate::error::{Result, SqlError};
-use crate::types::charset::{BINARY, DEFAULT_COLLATION};
+use crate::types::charset::{BIN_COLLATION, BINARY};
 use crate::types::{ColumnAttributes, IntWidth, MysqlType, TableAttributes, TableDefinition};
 
 /// Type of a virtual column.
@@ -243,12 +243,20 @@ impl From<Column> for Heading {
     }
 }
 
+fn is_name(heading: &str) -> bool {
+    let heading = heading.to_ascii_uppercase();
+    let parts = ["SCHEMA", "SCHEMA_NAME", "TABLE_NAME"];
+    parts.iter().any(|part| heading.ends_with(part))
+}
+
 /// A table of information_schema that is in no catalog, described as if it were.
 pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> {
     let specs = headings.iter().map(|heading| {
         let mysql_type = heading.kind.mysql_type();
         let collation = match mysql_type.is_character() {
-            true => DEFAULT_COLLATION,
+            // Names of databases and tables are what they are, everything else in any case.
+            true if is_name(&heading.name) => BIN_COLLATION,
+            true => "utf8mb4_general_ci",
             false => BINARY,
         };
         ColumnSpec {
@@ -262,6 +270,7 @@ pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> 
                 comment: String::new(),
                 auto_increment: false,
                 collation: collation.into(),
+                collated: collation != BINARY,
                 privacy: None,
             }
             .to_json(),
@@ -271,7 +280,7 @@ pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> 
         keys: Vec::new(),
         shard_key: None,
         sort_key: None,
-        collation: DEFAULT_COLLATION.into(),
+        collation: "utf8mb4_general_ci".into(),
         comment: String::new(),
         checks: Vec::new(),
         on_invalid: None,

@@ -23,7 +23,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-pub use charsets::{CHARACTER_SETS, COLLATIONS};
+pub use charsets::{CHARACTER_SETS, COLLATIONS, collation_of_number};
 pub(crate) use column::row;
 pub use column::{Cell, Column, Heading, Row};
 pub use column::{bigint, int, mediumtext, name, text, ubigint, uint, varchar};

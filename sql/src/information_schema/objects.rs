@@ -1,12 +1,12 @@
-//! Tables about what Storno does not have: views, routines, triggers, events, files.
-//!
-//! They are without rows, with MySQL 8's columns, so that clients that ask find nothing.
+//! VIEWS, and tables about what Storno does not have: routines, triggers, events, files. Those
+//! are without rows, with MySQL 8's columns, so that clients that ask find nothing.
 
 use super::column::{
     bigint, choice, datetime, int, longtext, mediumtext, name, text, timestamp, ubigint, uint,
     varchar,
 };
-use super::{VirtualTable, no_rows};
+use super::{CATALOG, Row, VirtualTable, no_rows, row, schemata};
+use crate::views::StoredView;
 
 const YES_NO: &[&str] = &["NO", "YES"];
 const ROUTINE_TYPES: &[&str] = &["FUNCTION", "PROCEDURE"];
@@ -26,8 +26,33 @@ pub static VIEWS: VirtualTable = VirtualTable {
         name("CHARACTER_SET_CLIENT"),
         name("COLLATION_CONNECTION"),
     ],
-    rows: no_rows,
+    rows: |view, scope| {
+        let mut rows = Vec::new();
+        for (schema, _) in schemata::schemas(view)? {
+            let views = view.views.of(&schema);
+            let views =
+                views.filter(|(name, _)| scope.has_schema(&schema) && scope.has_table(name));
+            rows.extend(views.map(|(name, stored)| view_row(&schema, name, stored)));
+        }
+        Ok(rows)
+    },
 };
+
+fn view_row(schema: &str, name: &str, view: &StoredView) -> Row {
+    let definer = view.definer.replace('`', "");
+    row![
+        CATALOG,
+        schema.to_owned(),
+        name.to_owned(),
+        &view.query,
+        "NONE",
+        "NO",
+        definer,
+        &view.security,
+        "utf8mb4",
+        &view.collation,
+    ]
+}
 
 pub static VIEW_TABLE_USAGE: VirtualTable = VirtualTable {
     name: "VIEW_TABLE_USAGE",

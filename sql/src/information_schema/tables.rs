@@ -105,7 +105,7 @@ pub struct Sized {
     pub schema: String,
     pub name: String,
     pub definition: Arc<TableDefinition>,
-    /// Rows and bytes; `None` for a table of information_schema.
+    /// Rows and bytes; `None` for a view or a table of information_schema.
     size: Option<(u64, u64)>,
 }
 
@@ -163,6 +163,18 @@ pub fn each_table(
                 size: Some((table.rows(), table.bytes())),
             })?;
         }
+        for (name, stored) in view
+            .views
+            .of(&schema)
+            .filter(|(name, _)| scope.has_table(name))
+        {
+            visit(Sized {
+                schema: schema.clone(),
+                name: name.clone(),
+                definition: Arc::new(stored.definition(&schema, name)?),
+                size: None,
+            })?;
+        }
     }
     Ok(())
 }
@@ -177,7 +189,11 @@ fn table_row(table: Sized) -> Row {
         CATALOG,
         table.schema,
         table.name,
-        if system { "SYSTEM VIEW" } else { "BASE TABLE" },
+        match (system, table.definition.meta.schema == INFORMATION_SCHEMA) {
+            (true, true) => "SYSTEM VIEW",
+            (true, false) => "VIEW",
+            _ => "BASE TABLE",
+        },
         stored(ENGINE),
         10,
         stored("Dynamic"),

@@ -173,6 +173,17 @@ impl RowWriter {
         Ok(writer)
     }
 
+    /// Whether rows may get numbers of an AUTO_INCREMENT column.
+    pub(crate) fn makes_numbers(&self) -> bool {
+        self.auto_increment.is_some()
+    }
+
+    /// The next row is not the statement's first: so many were before it.
+    pub(crate) fn begin_at(&mut self, rows: u64) {
+        self.rows_before = rows;
+        self.diagnostics.row = rows + 1;
+    }
+
     /// Values per row.
     pub fn width(&self) -> usize {
         self.targets.len()
@@ -507,9 +518,10 @@ impl RowWriter {
         })
     }
 
-    /// The warnings kept of all batches, and how many there were.
-    pub(crate) fn warnings(self) -> (Vec<Warning>, u64) {
-        self.diagnostics.finish()
+    /// The warnings kept so far, and how many there were.
+    pub(crate) fn take_warnings(&mut self) -> (Vec<Warning>, u64) {
+        let fresh = Diagnostics::new(self.settings.mode);
+        std::mem::replace(&mut self.diagnostics, fresh).finish()
     }
 
     /// The rows of the last batch that were set aside, and the texts of those that were not.

@@ -90,6 +90,15 @@ impl InsertPlan {
         })
     }
 
+    /// Whether it is nothing but literals, parameters and defaults: a plan without syntax trees.
+    pub fn is_plain(&self) -> bool {
+        let Rows::Values(rows) = &self.rows else {
+            return false;
+        };
+        let is_tree = |source: &Source| matches!(source, Source::Expression(_));
+        self.on_duplicate.is_none() && !rows.iter().flatten().any(is_tree)
+    }
+
     /// Builds the batch. `table` must be the one named; `parameters` as many as there are
     /// placeholders.
     pub fn run(

@@ -49,6 +49,7 @@ pub(crate) fn table_of(spec: TableSpec) -> TableDefinition {
         schema: "app".into(),
         spec,
         arrow,
+        folds: Default::default(),
     };
     TableDefinition::read(Arc::new(meta)).expect("attributes that were just written")
 }

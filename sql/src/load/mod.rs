@@ -14,5 +14,5 @@ mod window;
 
 pub(crate) use compression::{Compression, decoded};
 pub(crate) use rows::{LoadWriter, Progress};
-pub(crate) use statement::{Assigned, LoadStatement, OnRepeatedKey};
+pub(crate) use statement::{Assigned, Format, LoadStatement, OnRepeatedKey};
 pub(crate) use window::{Window, unreadable};

@@ -104,15 +104,41 @@ impl LoadWriter {
         })
     }
 
+    /// Whether a line is its fields and nothing else: no numbers are made for it, nothing is computed or kept
+    /// of it.
+    pub(crate) fn is_plain(&self) -> bool {
+        let in_columns = self.slots.iter().all(|slot| slot.value.is_some());
+        in_columns && self.expressions.is_none() && !self.writer.makes_numbers()
+    }
+
+    /// The lines that come are not the first: so many were before them.
+    pub(crate) fn begin_at(&mut self, row: u64) {
+        self.to_skip = 0;
+        self.writer.begin_at(row);
+    }
+
+    /// Leaves out the lines that the statement does not want; how many bytes of them, and whether that is all.
+    pub(crate) fn skip(&mut self, window: (&[u8], bool)) -> (usize, bool) {
+        let mut at = 0;
+        while self.to_skip > 0 {
+            match self.lines.skip(window, at) {
+                Some(next) => at = next,
+                None => return (at, false),
+            }
+            self.to_skip -= 1;
+        }
+        (at, true)
+    }
+
     /// Takes lines; how many bytes of them, and why it stopped.
     pub(crate) fn push(&mut self, window: (&[u8], bool)) -> Result<(usize, Progress)> {
         let mut at = 0;
-        while self.to_skip > 0 && !self.lines.format().line_end.is_empty() {
-            match self.lines.skip(window, at) {
-                Some(next) => at = next,
-                None => return Ok((at, Progress::Hungry)),
+        if !self.lines.format().line_end.is_empty() {
+            let (skipped, is_done) = self.skip(window);
+            if !is_done {
+                return Ok((skipped, Progress::Hungry));
             }
-            self.to_skip -= 1;
+            at = skipped;
         }
         loop {
             if self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
@@ -228,9 +254,9 @@ impl LoadWriter {
         self.writer.take_invalid()
     }
 
-    /// The warnings kept, and how many there were.
-    pub(crate) fn warnings(self) -> (Vec<Warning>, u64) {
-        self.writer.warnings()
+    /// The warnings kept so far, and how many there were.
+    pub(crate) fn take_warnings(&mut self) -> (Vec<Warning>, u64) {
+        self.writer.take_warnings()
     }
 
     /// The user variables as the last line left them.

@@ -2,8 +2,9 @@
 
 use sqlparser::ast::{DataType, Expr, ObjectName, Value};
 
-use super::expr::{call, number, value};
+use super::expr::{call, number, text, value};
 use crate::error::{Result, SqlError};
+use crate::types::charset;
 
 pub(super) fn typed_string(typed: sqlparser::ast::TypedString) -> Result<Expr> {
     let name = match typed.data_type {
@@ -82,27 +83,9 @@ pub(super) fn convert_using(expr: Expr, charset: &ObjectName) -> Result<Expr> {
     }
 }
 
-/// Strings compare by their bytes so far; asking for that is fine, asking for more is refused.
+/// A call that marks an expression with its collation, which `collate` heeds.
 pub(super) fn collate(expr: Expr, collation: &str) -> Result<Expr> {
     let name = collation.trim_matches(['`', '\'', '"']).to_lowercase();
-    if name.ends_with("_bin") || name == "binary" {
-        // Columns and literals stay what they are, so that they still prune.
-        let plain = matches!(
-            expr,
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
-        );
-        return Ok(if plain {
-            expr
-        } else {
-            call("cast_char", vec![expr])
-        });
-    }
-    if name.starts_with("utf8") || name.starts_with("latin1") || name.starts_with("ascii") {
-        return Err(SqlError::not_supported(&format!("COLLATE {name}")));
-    }
-    Err(SqlError::new(
-        1273,
-        "HY000",
-        format!("Unknown collation: '{name}'"),
-    ))
+    charset::known(&name)?;
+    Ok(call("collate", vec![expr, text(charset::stored(&name))]))
 }

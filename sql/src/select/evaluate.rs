@@ -17,6 +17,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::sql::planner::PlannerContext;
 use sqlparser::ast::Expr;
 
+use super::collate::collated;
 use super::planner::{Planner, View};
 use super::{Environment, QueryScope, bind, failure, rewrite};
 use crate::error::{Result, SqlError};
@@ -80,6 +81,7 @@ impl<'a> Evaluator<'a> {
                 &mut PlannerContext::new(),
             )
             .and_then(|e| LogicalPlanBuilder::empty(true).project([e])?.build())
+            .and_then(|plan| collated(plan, &self.view.collation_connection()))
             .and_then(|plan| self.state.optimize(&plan))
             .map_err(error)?;
         let LogicalPlan::Projection(projection) = &logical else {

@@ -9,6 +9,7 @@ pub mod bind;
 mod calls;
 mod casts;
 pub mod coerce;
+mod collate;
 pub mod evaluate;
 mod exists;
 pub(crate) mod expr;
@@ -25,6 +26,7 @@ pub mod run;
 mod scan;
 pub mod sort_keys;
 pub(crate) mod table;
+mod views;
 
 use std::sync::Arc;
 
@@ -50,6 +52,7 @@ use planner::{Planner, View};
 use reuse::{Asked, Statement, Template};
 use rewrite::Scope;
 
+pub(crate) use collate::collated;
 pub use expr::Environment;
 
 /// A query ready to run. Free of syntax trees: it may be dropped on any thread.
@@ -177,9 +180,12 @@ fn plan_with(
     scope: &QueryScope<'_>,
     state: &SessionState,
 ) -> Result<Planned> {
+    views::expand(&mut query, scope.view)?;
     rewrite::rewrite_query(&mut query, scope)?;
     let client_error = |e| failure::client_error(e, origin);
     let logical = planner.plan(query).map_err(client_error)?;
+    let connection = scope.view.collation_connection();
+    let logical = collate::collated(logical, &connection).map_err(client_error)?;
     let reusable = reuse::is_reusable(&logical).map_err(client_error)?;
     let logical = state.optimize(&logical).map_err(client_error)?;
     // Our planning does not wait for anything, it only has DataFusion's async signature.

@@ -35,7 +35,8 @@ use crate::information_schema::{
 use crate::session::process::Process;
 use crate::session::variables::SessionVariables;
 use crate::session::{Rights, SessionContext};
-use crate::types::{TableDefinition, TimeZone};
+use crate::types::{TableDefinition, TimeZone, charset};
+use crate::views::Views;
 
 /// What of the session a statement may ask for, apart from tables.
 #[derive(Debug, Clone)]
@@ -65,6 +66,7 @@ pub struct View {
     pub session: SessionView,
     /// The rows of a SHOW statement, to be filtered by its WHERE.
     pub listing: Option<Arc<Listing>>,
+    pub views: Arc<Views>,
 }
 
 /// What a name in FROM stands for.
@@ -73,6 +75,8 @@ pub enum Relation {
     Stored(TableSnapshot),
     /// A table of information_schema.
     Virtual(&'static VirtualTable),
+    /// A view, described as if it were a table.
+    View(Arc<TableDefinition>),
 }
 
 impl Relation {
@@ -81,6 +85,7 @@ impl Relation {
         match self {
             Self::Stored(table) => TableDefinition::read(Arc::clone(table.meta())).map(Arc::new),
             Self::Virtual(table) => table.definition(),
+            Self::View(definition) => Ok(Arc::clone(definition)),
         }
     }
 }
@@ -90,6 +95,11 @@ impl View {
     pub fn schema<'a>(&'a self, given: Option<&'a str>) -> Result<&'a str> {
         let schema = given.or(self.database.as_deref());
         schema.ok_or_else(SqlError::no_database_selected)
+    }
+
+    /// The collation of literals.
+    pub fn collation_connection(&self) -> String {
+        charset::stored(&self.session.variables.text("collation_connection"))
     }
 
     /// What the session's account may do, and see.
@@ -112,6 +122,9 @@ impl View {
             let missing = || SqlError::unknown_table(schema, table);
             return found.map(Relation::Virtual).ok_or_else(missing);
         }
+        if let Some(view) = self.views.get(schema, table) {
+            return Ok(Relation::View(Arc::new(view.definition(schema, table)?)));
+        }
         self.table(Some(schema), table).map(Relation::Stored)
     }
 
@@ -128,6 +141,9 @@ impl View {
         let table = table.strip_suffix(POSITIONS).unwrap_or(table);
         match self.snapshot.table(schema, table) {
             Some(found) => Ok(self.changed.get(&found.meta().id).cloned().unwrap_or(found)),
+            None if self.views.get(schema, table).is_some() => {
+                Err(SqlError::not_supported("changing rows through a view"))
+            }
             None if self.snapshot.tables(schema).is_none() => {
                 Err(SqlError::unknown_database(schema))
             }
@@ -204,6 +220,7 @@ impl Planner<'_> {
             Relation::Virtual(table) => {
                 return Ok(Arc::new(VirtualSource::try_new(table, self.view.clone())?));
             }
+            Relation::View(_) => return Err(SqlError::not_supported("a view in this place")),
         };
         let table = SnapshotTable::try_new(table, self.view.time_zone)?;
         Ok(Arc::new(match name.table().ends_with(POSITIONS) {

@@ -3,10 +3,14 @@
 //! Only terms of the form `column op literal`, IN lists and NULL tests translate; anything else prunes
 //! nothing. A translated predicate may keep rows the filter drops, never the other way round.
 
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator, expr::InList};
-use storno_storage::{CompareOp, Predicate, Value};
+use storno_storage::{CompareOp, Predicate, StringTest, Value};
+
+use crate::functions::collated::Collated;
 
 /// The conjunction of predicates that `filter` implies; empty when it implies none.
 pub fn predicates(filter: &Expr, schema: &Schema) -> Vec<Predicate> {
@@ -62,6 +66,7 @@ fn collect(filter: &Expr, schema: &Schema, found: &mut Vec<Predicate>) {
                 found.push(Predicate::In { column, values });
             }
         }
+        Expr::ScalarFunction(call) => found.extend(collated(filter, &call.args, schema)),
         Expr::IsNull(expr) => {
             found.extend(column(expr, schema).map(|column| Predicate::IsNull { column }));
         }
@@ -70,6 +75,23 @@ fn collect(filter: &Expr, schema: &Schema, found: &mut Vec<Predicate>) {
         }
         _ => {}
     }
+}
+
+/// A comparison of a column with literals under a collation.
+fn collated(expr: &Expr, args: &[Expr], schema: &Schema) -> Option<Predicate> {
+    let function = Collated::of(expr)?;
+    let (Expr::Column(column), literals) = args.split_first()? else {
+        return None;
+    };
+    let text = |e: &Expr| match e {
+        Expr::Literal(value, _) => value.try_as_str().map(|text| text.map(str::to_owned)),
+        _ => None,
+    };
+    let literals: Option<Vec<Option<String>>> = literals.iter().map(text).collect();
+    Some(Predicate::Passes {
+        column: schema.index_of(&column.name).ok()?,
+        test: StringTest(Arc::new(function.test(&literals?)?)),
+    })
 }
 
 fn compare_op(op: Operator) -> Option<CompareOp> {

@@ -13,13 +13,16 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use storno_storage::{Predicate, ScanRequest, TableSnapshot};
+use storno_storage::{Predicate, ScanRequest, TableMeta, TableSnapshot};
 
+use super::collate::COLLATION_KEY;
 use super::planner::POSITION;
 use super::prune;
 use super::scan::{Source, StorageScan};
 use crate::error::Result;
 use crate::functions::FSP_KEY;
+use crate::information_schema::is_information_schema;
+use crate::types::charset::BIN_COLLATION;
 use crate::types::{ColumnAttributes, MysqlType, TableDefinition, TimeZone};
 
 /// Field metadata: the column's original name, table and schema.
@@ -67,10 +70,25 @@ pub fn plan_schema(definition: &TableDefinition) -> SchemaRef {
         if let Some(fsp) = declared.mysql_type.fraction() {
             metadata.insert(FSP_KEY.to_string(), fsp.to_string());
         }
+        metadata.extend(collation_of(meta, declared).map(|c| (COLLATION_KEY.to_string(), c)));
         let name = column.name.to_lowercase();
         Field::new(name, column.data_type.clone(), column.nullable).with_metadata(metadata)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The collation of a column's text.
+fn collation_of(meta: &TableMeta, declared: &ColumnAttributes) -> Option<String> {
+    let by_bytes = "utf8mb4_0900_bin";
+    match declared.mysql_type {
+        MysqlType::Json => Some(by_bytes.into()),
+        _ if !declared.mysql_type.is_character() => None,
+        // Names of databases and tables end in no spaces.
+        _ if is_information_schema(&meta.schema) && declared.collation == BIN_COLLATION => {
+            Some(by_bytes.into())
+        }
+        _ => Some(declared.collation.clone()),
+    }
 }
 
 impl SnapshotTable {
@@ -120,7 +138,8 @@ impl SnapshotTable {
             Predicate::Compare { column, .. }
             | Predicate::In { column, .. }
             | Predicate::IsNull { column }
-            | Predicate::IsNotNull { column } => *column,
+            | Predicate::IsNotNull { column }
+            | Predicate::Passes { column, .. } => *column,
         };
         found.retain(|p| !self.zoned.contains(&column(p)));
         found

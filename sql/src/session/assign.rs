@@ -8,7 +8,9 @@ use storno_storage::Store;
 
 use crate::dialect::Lexed;
 use crate::error::{Result, SqlError};
+use crate::information_schema::collation_of_number;
 use crate::result::Outcome;
+use crate::types::charset::default_of;
 
 /// How far an assignment reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +102,16 @@ impl Session {
         Ok(())
     }
 
+    /// Literals have the collation that the client named, by MySQL's number, when it logged in. Those of
+    /// character sets other than UTF-8 and numbers nobody knows leave the server's.
+    pub fn set_client_collation(&mut self, number: u16) {
+        let named = collation_of_number(number).filter(|name| name.starts_with("utf8"));
+        if let (Some(name), Ok(variable)) = (named, variables::find("collation_connection")) {
+            // A name of the list is one that the variable takes.
+            let _ = self.variables.set(variable, Some(name));
+        }
+    }
+
     fn set_names(&mut self, charset: Option<String>, collation: Option<String>) -> Result<()> {
         let charset = charset.unwrap_or_else(|| "utf8mb4".into());
         // The text of statements is read as UTF-8; other character sets would be misread.
@@ -118,7 +130,7 @@ impl Session {
             self.variables.set(variables::find(name)?, Some(&charset))?;
             self.told.is_set(name);
         }
-        let collation = collation.unwrap_or_else(|| "utf8mb4_bin".into());
+        let collation = collation.unwrap_or_else(|| default_of(&charset.to_lowercase()).into());
         self.variables
             .set(variables::find("collation_connection")?, Some(&collation))
     }

@@ -181,7 +181,7 @@ impl Session {
     }
 
     /// A column of the query as it would be declared: a table's own as it is there.
-    fn column_text(&self, column: &ResultColumn) -> Result<String> {
+    pub(super) fn column_text(&self, column: &ResultColumn) -> Result<String> {
         let name = QuotedName(&column.name);
         if !column.org_name.is_empty() {
             let view = self.catalog_view();
@@ -192,7 +192,14 @@ impl Session {
             let spec = position.and_then(|at| definition.meta.spec.columns.get(at));
             if let (Some(attributes), Some(spec)) = (attributes, spec) {
                 let null = if spec.nullable { "NULL" } else { "NOT NULL" };
-                return Ok(format!("{name} {} {null}", attributes.mysql_type));
+                let collation = match attributes.mysql_type.is_character() {
+                    true => format!(" COLLATE {}", attributes.collation),
+                    false => String::new(),
+                };
+                return Ok(format!(
+                    "{name} {}{collation} {null}",
+                    attributes.mysql_type
+                ));
             }
         }
         let declared = declared(&column.field).ok_or_else(|| {

@@ -29,6 +29,9 @@ use crate::types::{TableDefinition, TimeZone};
 /// A plain INSERT up to this length is read on the connection's own thread.
 const DIRECT_BYTES_MAX: usize = 16 << 10;
 
+/// So is a prepared one with as many parameters at most.
+const DIRECT_PARAMS_MAX: usize = 1024;
+
 /// Memory that the rows of one INSERT ... SELECT may take: they are committed as one.
 const QUERY_BYTES_MAX: usize = 1 << 30;
 
@@ -98,6 +101,33 @@ impl Session {
             Some(prepared) => self.write_rows(prepared).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// A prepared INSERT that needs nothing but its parameters.
+    pub(super) async fn prepared_insert(
+        &mut self,
+        plan: Arc<InsertPlan>,
+        params: Vec<Scalar>,
+    ) -> Result<Outcome> {
+        self.upload = None;
+        self.authorize_insert(plan.schema.as_deref(), &plan.table, plan.replace)?;
+        if self.engine.budget().is_short() {
+            self.engine.budget().admit().await?;
+        }
+        self.counts = None;
+        self.forget_warnings();
+        let settings = self.settings();
+        let (view, sink) = (self.read_view(), self.sink.clone());
+        let found = view.table(plan.schema.as_deref(), &plan.table)?;
+        let table = self.engine.tables().get(found.meta())?;
+        let is_direct = params.len() <= DIRECT_PARAMS_MAX && !table.has_checks();
+        let work =
+            move || sink.within(|| bind_rows(&plan, &params, (found, table), (&view, settings)));
+        let prepared = match is_direct {
+            true => work()?,
+            false => self.engine.planning().run(work).await?,
+        };
+        self.write_rows(prepared).await
     }
 
     /// INSERT through the syntax tree: expressions, parameters, SET, SELECT. Run again when rows of a
@@ -219,7 +249,11 @@ impl Session {
 
     /// What PREPARE can tell of an INSERT: that it parses, that its table and columns exist, and that
     /// its query can be planned.
-    pub(super) async fn check_insert(&mut self, lexed: Lexed, params: usize) -> Result<()> {
+    pub(super) async fn check_insert(
+        &mut self,
+        lexed: Lexed,
+        params: usize,
+    ) -> Result<Option<Arc<InsertPlan>>> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let settings = self.settings();
         let work = move || {
@@ -232,8 +266,11 @@ impl Session {
                 plan = insert_plan(&statement, &lexed)?;
             }
             match &plan.rows {
-                Rows::Query(query) => compile_change(query, &view, &state, &env).map(drop),
-                Rows::Values(_) => Ok(()),
+                Rows::Query(query) => {
+                    compile_change(query, &view, &state, &env)?;
+                    Ok(None)
+                }
+                Rows::Values(_) => Ok(plan.is_plain().then(|| Arc::new(plan))),
             }
         };
         self.engine.planning().run(work).await
@@ -421,6 +458,34 @@ fn prepare_literal(
         built: door.admit(built)?,
         table,
     }))
+}
+
+/// The rows of a plain prepared INSERT.
+fn bind_rows(
+    plan: &InsertPlan,
+    params: &[Scalar],
+    (snapshot, table): (TableSnapshot, Arc<KnownTable>),
+    (view, settings): (&View, Settings),
+) -> Result<Prepared> {
+    let (id, store) = (table.meta.id, view.session.engine.store());
+    let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
+    let evaluate = |_: &sqlparser::ast::Expr| {
+        Err(SqlError::internal(
+            "Internal error: an expression in a plain INSERT",
+        ))
+    };
+    let built = plan.run(&table, settings, params, &evaluate, &mut reserve)?;
+    let door = Door::new(&table, view, settings.now_utc, plan.ignore)?;
+    let many = matches!(&plan.rows, Rows::Values(rows) if rows.len() > 1);
+    Ok(Prepared {
+        snapshot,
+        on_conflict: on_conflict(&table, plan.replace, plan.ignore, false),
+        assignments: None,
+        from_query: false,
+        multi_row: many,
+        built: door.admit(built)?,
+        table,
+    })
 }
 
 fn prepared(

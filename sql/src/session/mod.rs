@@ -33,6 +33,7 @@ mod transaction;
 mod upsert;
 pub mod variables;
 mod view;
+mod views;
 mod written;
 
 use std::collections::HashMap;
@@ -40,7 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::accounts::AccountName;
-use crate::dialect::{Lexed, lex};
+use crate::dialect::{Lexed, lex, readable};
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
@@ -48,6 +49,7 @@ use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
 use command::Command;
+pub(crate) use command::account_name;
 use diagnostics::asks_for_counts;
 use load::Upload;
 use prepared::Statements;
@@ -234,12 +236,15 @@ impl Session {
 
     /// Runs a prepared statement with one value per placeholder.
     pub async fn execute(&mut self, id: u32, params: Vec<Scalar>) -> Result<Outcome> {
-        let text = match self.statements.text(id, params.len()) {
-            Ok(text) => text,
+        let found = match self.statements.find(id, params.len()) {
+            Ok(found) => found,
             Err(e) => return self.finished(Err(e)),
         };
-        let running = self.process.begin("Execute", &text);
-        let result = self.dispatch(&text, Some(params)).await;
+        let running = self.process.begin("Execute", &found.text);
+        let result = match found.insert {
+            Some(insert) => self.prepared_insert(insert, params).await,
+            None => self.dispatch(&found.text, Some(params)).await,
+        };
         let sink = self.sink.clone();
         let outcome = self.finished(result)?;
         self.row_count = outcome.row_count();
@@ -301,7 +306,7 @@ impl Session {
         {
             return Ok(outcome);
         }
-        let lexed = lex(utf8(sql)?)?;
+        let lexed = lex(&readable(sql)?)?;
         let command = command::classify(&lexed)?;
         if short && command.takes_memory() {
             self.engine.budget().admit().await?;
@@ -338,6 +343,7 @@ impl Session {
             Command::Insert => self.insert(lexed, params).await,
             Command::Change => self.change(lexed, params).await,
             Command::Define => self.define(lexed).await,
+            Command::View(statement) => self.define_view(statement).await,
             Command::Set => self.set(&lexed).await,
             Command::Show => self.show(lexed, params).await,
             Command::Describe => self.describe(&lexed),
@@ -417,23 +423,6 @@ fn done(affected_rows: u64) -> Outcome {
     Outcome::Done(Done {
         affected_rows,
         ..Done::default()
-    })
-}
-
-/// 1300 names the first bytes that are no UTF-8.
-pub(crate) fn utf8(sql: &[u8]) -> Result<&str> {
-    std::str::from_utf8(sql).map_err(|e| {
-        let bad = sql
-            .get(e.valid_up_to()..)
-            .unwrap_or_default()
-            .iter()
-            .take(6);
-        let hex: String = bad.map(|b| format!("{b:02X}")).collect();
-        SqlError::new(
-            1300,
-            "HY000",
-            format!("Invalid utf8mb4 character string: '{hex}'"),
-        )
     })
 }
 

@@ -49,7 +49,7 @@ impl Session {
         self.expect_end(lexed, at)?;
         let id = self.named_statements.get(&name.to_lowercase()).copied();
         let id = id.ok_or_else(|| unknown(&name, "EXECUTE"))?;
-        let text = self.statements.text(id, params.len())?;
+        let text = self.statements.find(id, params.len())?.text;
         Box::pin(self.dispatch(&text, Some(params))).await
     }
 

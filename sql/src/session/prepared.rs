@@ -1,17 +1,19 @@
 //! Prepared statements of a session: their texts, and what PREPARE tells the client.
 //!
-//! Only the text is kept. EXECUTE binds its parameters as literals and plans anew, so that a prepared
-//! statement means exactly what the same text with literals means.
+//! Of most only the text is kept. EXECUTE binds its parameters as literals and plans anew, so that a prepared
+//! statement means exactly what the same text with literals means. An INSERT whose values are parameters and
+//! literals is kept as it was read: there is nothing to plan.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::Session;
 use super::command::{self, Command};
-use super::{Session, utf8};
 use arrow::datatypes::DataType;
 
-use crate::dialect::lex;
+use crate::dialect::{lex, readable};
 use crate::error::{Result, SqlError};
-use crate::insert::Scalar;
+use crate::insert::{InsertPlan, Scalar};
 use crate::result::ResultColumn;
 use crate::types::FieldType;
 
@@ -35,12 +37,20 @@ pub(super) struct Statements {
 
 #[derive(Debug)]
 struct Statement {
-    text: Vec<u8>,
+    text: Arc<[u8]>,
     params: usize,
+    insert: Option<Arc<InsertPlan>>,
+}
+
+/// A statement to be executed.
+pub(super) struct Found {
+    pub(super) text: Arc<[u8]>,
+    /// As it was read, if it needs no more than its parameters.
+    pub(super) insert: Option<Arc<InsertPlan>>,
 }
 
 impl Statements {
-    fn add(&mut self, text: Vec<u8>, params: usize) -> u32 {
+    fn add(&mut self, statement: Statement) -> u32 {
         // Ids wrap after four billion; one in use is skipped.
         loop {
             self.last_id = self.last_id.wrapping_add(1).max(1);
@@ -48,7 +58,7 @@ impl Statements {
                 break;
             }
         }
-        self.texts.insert(self.last_id, Statement { text, params });
+        self.texts.insert(self.last_id, statement);
         self.last_id
     }
 
@@ -56,8 +66,8 @@ impl Statements {
         self.texts.remove(&id);
     }
 
-    /// The statement's text, if it exists (1243) and has that many placeholders (1210).
-    pub(super) fn text(&self, id: u32, params: usize) -> Result<Vec<u8>> {
+    /// The statement, if it exists (1243) and has that many placeholders (1210).
+    pub(super) fn find(&self, id: u32, params: usize) -> Result<Found> {
         let unknown = || {
             let text = format!("Unknown prepared statement handler ({id}) given to EXECUTE");
             SqlError::new(1243, "HY000", text)
@@ -70,19 +80,23 @@ impl Statements {
                 "Incorrect arguments to EXECUTE",
             ));
         }
-        Ok(statement.text.clone())
+        Ok(Found {
+            text: Arc::clone(&statement.text),
+            insert: statement.insert.clone(),
+        })
     }
 }
 
 impl Session {
     pub(super) async fn prepare_statement(&mut self, sql: &[u8]) -> Result<Prepared> {
         self.forget_warnings();
-        let lexed = lex(utf8(sql)?)?;
+        let lexed = lex(&readable(sql)?)?;
         let count = command::placeholders(&lexed);
         if count > PLACEHOLDERS_MAX {
             let text = "Prepared statement contains too many placeholders";
             return Err(SqlError::new(1390, "HY000", text));
         }
+        let mut insert = None;
         let command = command::classify(&lexed)?;
         self.authorize(&command, &lexed).await?;
         let columns = match command {
@@ -102,7 +116,7 @@ impl Session {
                 )]
             }
             Command::Insert => {
-                self.check_insert(lexed, count).await?;
+                insert = self.check_insert(lexed, count).await?;
                 Vec::new()
             }
             Command::Change => {
@@ -123,7 +137,11 @@ impl Session {
             }
             _ => Vec::new(),
         };
-        let id = self.statements.add(sql.to_vec(), count);
+        let id = self.statements.add(Statement {
+            text: sql.into(),
+            params: count,
+            insert,
+        });
         let param =
             ResultColumn::computed("?", FieldType::of_expression(&DataType::Utf8View, true));
         Ok(Prepared {

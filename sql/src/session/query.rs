@@ -137,10 +137,14 @@ impl Session {
     async fn planned(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Compiled> {
         let time_zone = self.variables.text("time_zone");
         let sql_mode = self.variables.text("sql_mode");
+        let collation = self.variables.text("collation_connection");
+        let views = self.engine.views().generation;
         let setting = Setting {
             database: self.database.as_deref(),
             time_zone: &time_zone,
             sql_mode: &sql_mode,
+            collation: &collation,
+            views,
         };
         let statement = Statement::read(&lexed, &params, &setting);
         if let Some(statement) = &statement {

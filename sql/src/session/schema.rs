@@ -89,6 +89,9 @@ impl Session {
             NewTable::Like { name, source } => (self.like(name, source)?, None),
         };
         let name = spec.name.clone();
+        if self.engine.views().get(&schema, &name).is_some() {
+            return Err(SqlError::table_exists(&name));
+        }
         let view = self.catalog_view();
         // That the table is there weighs more.
         if view.snapshot.table(&schema, &name).is_none() {
@@ -215,6 +218,10 @@ impl Session {
                 return Ok(done(0));
             }
             other => other?,
+        }
+        if self.engine.views().of(&name).next().is_some() {
+            self.change_views(|views| views.remove_database(&name))
+                .await?;
         }
         if self.database.as_deref() == Some(name.as_str()) {
             self.set_database(None);

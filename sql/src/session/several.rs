@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Session, utf8};
-use crate::dialect::{Kind, lex};
+use super::Session;
+use crate::dialect::{Kind, lex, readable};
 use crate::error::{Result, SqlError};
 use crate::result::Outcome;
 
@@ -69,7 +69,7 @@ type Text = Vec<u8>;
 
 /// A text's first statement and the others; `None`: there is but one.
 pub(super) fn first_of_several(sql: &[u8]) -> Result<Option<(Text, VecDeque<Text>)>> {
-    let mut statements = split(utf8(sql)?)?;
+    let mut statements = split(&readable(sql)?)?;
     if statements.len() < 2 {
         return Ok(None);
     }

@@ -12,8 +12,11 @@ use crate::session::Session;
 /// A session on an empty store, and the directory that keeps it alive.
 fn session() -> (Session, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
-    let store =
-        storno_storage::Store::open(storno_storage::Options::new(dir.path())).expect("opens");
+    let store = storno_storage::Store::open(storno_storage::Options {
+        folds: Some(crate::key_folds()),
+        ..storno_storage::Options::new(dir.path())
+    })
+    .expect("opens");
     let engine = Engine::new(store, EngineOptions::default()).expect("starts");
     let context = SessionContext {
         connection_id: 7,

@@ -18,6 +18,7 @@ impl Session {
             time_zone: self.time_zone(),
             session: self.session_view(),
             listing: None,
+            views: self.engine.views(),
         }
     }
 
@@ -41,6 +42,7 @@ impl Session {
             time_zone: self.time_zone(),
             session: self.session_view(),
             listing: None,
+            views: self.engine.views(),
         }
     }
 

@@ -10,7 +10,8 @@ use arrow::datatypes::{Field, Schema};
 use serde::{Deserialize, Serialize};
 use storno_storage::{ColumnSpec, TableId, TableMeta, TableSpec};
 
-use super::MysqlType;
+use super::{MysqlType, charset};
+use crate::collation::Order;
 use crate::error::{Result, SqlError};
 
 /// How a column's default is given.
@@ -42,6 +43,10 @@ pub struct ColumnAttributes {
     pub auto_increment: bool,
     /// For character columns; others have "binary".
     pub collation: String,
+    /// Whether the collation is applied. Columns from before collations were compare as utf8mb4_bin, and
+    /// their keys by all bytes, whatever was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub collated: bool,
     /// What is done to values before they are stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Privacy>,
@@ -171,6 +176,7 @@ impl TableDefinition {
             id: TableId(0),
             schema: schema.to_owned(),
             spec,
+            folds: Default::default(),
             arrow: Arc::new(Schema::new(fields)),
         }))
     }
@@ -231,7 +237,20 @@ pub(crate) fn same_name(left: &str, right: &str) -> bool {
 
 impl ColumnAttributes {
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|e| unreadable("column", &e))
+        let read: Result<Self> = serde_json::from_str(json).map_err(|e| unreadable("column", &e));
+        let mut attributes = read?;
+        if !attributes.collated && attributes.collation != charset::BINARY {
+            attributes.collation = charset::BIN_COLLATION.to_owned();
+        }
+        Ok(attributes)
+    }
+
+    /// How values count in unique keys and event keys, unless by all their bytes.
+    pub(crate) fn key_order(&self) -> Option<Order> {
+        use MysqlType::{Char, Text, VarChar};
+        let is_text = matches!(self.mysql_type, Char { .. } | VarChar { .. } | Text { .. });
+        let order = Order::of(&self.collation);
+        (self.collated && is_text && order != Order::Bytes).then_some(order)
     }
     pub fn to_json(&self) -> String {
         // Strings, numbers and enums only: serde_json cannot fail on them.

@@ -1,13 +1,14 @@
 //! Character sets and collations by name, and what becomes of them here.
 //!
-//! Strings are held in UTF-8 and compare as utf8mb4_bin. The character sets that are subsets of it
-//! are accepted under their names; a collation asked for is remembered for SHOW. Nothing here
-//! compares.
+//! Strings are held in UTF-8. The character sets that are subsets of it are accepted under their names, and
+//! their collations become utf8mb4's. Nothing here compares: `collation` does.
 
 use crate::error::{Result, SqlError, Warning};
 
-/// Collation of tables and columns that ask for none.
-pub const DEFAULT_COLLATION: &str = "utf8mb4_bin";
+/// Collation of databases, tables and columns that ask for none.
+pub const DEFAULT_COLLATION: &str = "utf8mb4_0900_ai_ci";
+/// Collation of what was defined before others were applied, and of what compares by its bytes.
+pub const BIN_COLLATION: &str = "utf8mb4_bin";
 /// Collation of everything that is not text.
 pub const BINARY: &str = "binary";
 
@@ -32,6 +33,19 @@ const FOREIGN: [&str; 32] = [
     "dec8", "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "geostd8", "greek", "hebrew", "hp8",
     "keybcs2", "koi8r", "koi8u", "latin2", "latin5", "latin7", "macce", "macroman", "sjis", "swe7",
     "tis620", "ujis",
+];
+
+/// Collations that are applied to the letter. The others are accepted without what they change for a language.
+const APPLIED: [&str; 9] = [
+    BINARY,
+    "utf8mb4_0900_ai_ci",
+    "utf8mb4_0900_as_ci",
+    "utf8mb4_0900_as_cs",
+    "utf8mb4_0900_bin",
+    "utf8mb4_bin",
+    "utf8mb4_general_ci",
+    "utf8mb4_unicode_520_ci",
+    "utf8mb4_unicode_ci",
 ];
 
 /// Parts of utf8mb4 collation names between the character set and the final `_ci`, `_bin` ...
@@ -119,18 +133,10 @@ pub fn resolve(
             collation: inherited.to_owned(),
             warnings: Vec::new(),
         }),
-        (Some(charset), None) => {
-            let warnings = known_charset(&charset)?;
-            let collation = if charset == BINARY {
-                BINARY
-            } else {
-                DEFAULT_COLLATION
-            };
-            Ok(Resolved {
-                collation: collation.to_owned(),
-                warnings,
-            })
-        }
+        (Some(charset), None) => Ok(Resolved {
+            warnings: known_charset(&charset)?,
+            collation: stored(default_of(&charset)),
+        }),
         (charset, Some(collation)) => {
             if collation == "default" {
                 return Ok(Resolved {
@@ -150,19 +156,9 @@ pub fn resolve(
 
 fn resolve_collation(charset: &str, collation: &str) -> Result<Resolved> {
     let mut warnings = known_charset(charset)?;
-    let collation = match charset {
-        BINARY => BINARY.to_owned(),
-        "utf8mb4" => collation.to_owned(),
-        // utf8_unicode_ci and the like have namesakes; those of the others have not.
-        "utf8" | "utf8mb3" => {
-            let rest = collation.strip_prefix(charset).unwrap_or("_bin");
-            format!("utf8mb4{rest}")
-        }
-        _ if collation.ends_with("_bin") => DEFAULT_COLLATION.to_owned(),
-        _ => "utf8mb4_general_ci".to_owned(),
-    };
-    if !is_binary(&collation) {
-        warnings.push(Warning::collation_not_applied(&collation));
+    let collation = stored(collation);
+    if !APPLIED.contains(&collation.as_str()) {
+        warnings.push(Warning::collation_not_tailored(&collation));
     }
     Ok(Resolved {
         collation,
@@ -170,12 +166,37 @@ fn resolve_collation(charset: &str, collation: &str) -> Result<Resolved> {
     })
 }
 
-/// Compares by bytes, as Storno does for all of them today.
-pub fn is_binary(collation: &str) -> bool {
-    collation == BINARY || collation.ends_with("_bin")
+/// The collation that MySQL gives a character set.
+pub fn default_of(charset: &str) -> &'static str {
+    match charset {
+        BINARY => BINARY,
+        "utf8" | "utf8mb3" => "utf8mb3_general_ci",
+        "latin1" => "latin1_swedish_ci",
+        "ascii" => "ascii_general_ci",
+        "ucs2" | "utf16" => "utf8mb4_general_ci",
+        _ => DEFAULT_COLLATION,
+    }
 }
 
-/// Ignores case, once collations are applied. ENUM and SET members are matched so already.
+/// The utf8mb4 collation that stands for one of any character set: utf8mb3's have namesakes, those of the others
+/// become utf8mb4_general_ci or utf8mb4_bin.
+pub fn stored(collation: &str) -> String {
+    let collation = collation.to_ascii_lowercase();
+    match collation.split_once('_') {
+        None => collation,
+        Some(("utf8mb4", _)) => collation,
+        Some(("utf8" | "utf8mb3", rest)) => format!("utf8mb4_{rest}"),
+        Some((_, "bin")) => BIN_COLLATION.to_owned(),
+        Some(_) => "utf8mb4_general_ci".to_owned(),
+    }
+}
+
+/// Whether there is a collation of this name: 1273 if not.
+pub fn known(collation: &str) -> Result<()> {
+    charset_of(&collation.to_ascii_lowercase()).map(drop)
+}
+
+/// Ignores case.
 pub fn ignores_case(collation: &str) -> bool {
     collation.ends_with("_ci")
 }
@@ -246,23 +267,24 @@ mod tests {
                 Some("utf8mb4"),
                 Some("utf8mb4_unicode_ci"),
                 "utf8mb4_unicode_ci",
-                1,
+                0,
             ),
-            (Some("utf8mb4"), None, "utf8mb4_bin", 0),
+            (Some("utf8mb4"), None, "utf8mb4_0900_ai_ci", 0),
+            (Some("utf8"), None, "utf8mb4_general_ci", 1),
             (None, Some("utf8mb4_0900_bin"), "utf8mb4_0900_bin", 0),
             (
                 Some("utf8"),
                 Some("utf8_general_ci"),
                 "utf8mb4_general_ci",
-                2,
+                1,
             ),
             (Some("utf8mb3"), Some("utf8_bin"), "utf8mb4_bin", 1),
-            (Some("ascii"), None, "utf8mb4_bin", 1),
+            (Some("ascii"), None, "utf8mb4_general_ci", 1),
             (
                 Some("latin1"),
                 Some("latin1_swedish_ci"),
                 "utf8mb4_general_ci",
-                2,
+                1,
             ),
             (Some("BINARY"), None, "binary", 0),
             (None, None, "utf8mb4_0900_ai_ci", 0),

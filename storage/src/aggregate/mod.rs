@@ -33,8 +33,8 @@ mod values;
 pub use merging::Merging;
 pub use output::{Groups, MeasureValues};
 pub use request::{
-    AggregateError, AggregateRequest, BoxError, Condition, GroupKey, Having, KeyFunction, Measure,
-    Top, ValueMap, ValueTest,
+    AggregateError, AggregateRequest, BoxError, Condition, Fold, GroupKey, Having, KeyFunction,
+    Measure, Top, ValueMap, ValueTest,
 };
 pub use run::{Aggregation, Worker};
 pub use values::array_of as integer_array;

@@ -192,7 +192,7 @@ impl Merged<'_> {
                 let values: Vec<_> = records.iter().map(value).collect();
                 array_of(&output.data_type, &values)
             }
-            Identity::String => {
+            Identity::String | Identity::Folded(_) => {
                 let local = self.plan.locals.get(output.local);
                 let column = local.map_or(usize::MAX, |l| l.column);
                 let string = self.set.strings.iter().position(|s| *s == key).unwrap_or(0);

@@ -1,13 +1,15 @@
 //! Records of the groups of one source: their keys by identities that hold in all sources, and their
 //! sums as values.
 
-use arrow::array::Array;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::DataType;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::domain::Domain;
 use super::fields::Totals;
 use super::numbering::Numbering;
 use super::plan::{GroupSet, Identity, Local, Output, Plan, Slot, Target};
-use super::request::{AggregateError, Measure};
+use super::request::{AggregateError, Measure, ValueMap};
 use super::source::Source;
 use super::values::{array_of, hash_of, integers_of};
 use crate::scan::Meaning;
@@ -142,6 +144,8 @@ pub(super) struct Partial<'a> {
     pub(super) numbering: &'a Numbering,
     /// Of the first set.
     pub(super) totals: Option<&'a Totals>,
+    /// What hashes of strings start from.
+    pub(super) seed: u64,
 }
 
 /// A key of many groups.
@@ -260,6 +264,7 @@ impl Partial<'_> {
         Ok(match &output.identity {
             Identity::Word { .. } => self.word_key(local, domain, numbers)?,
             Identity::String => self.string_key(local, domain, numbers)?,
+            Identity::Folded(fold) => self.folded_key(fold.as_ref(), (local, domain), numbers)?,
             Identity::Mapped(function, interner) => {
                 let (used, places) = places_of(numbers, domain.size);
                 let values = self.values(local, domain, &used)?;
@@ -279,12 +284,7 @@ impl Partial<'_> {
     }
 
     /// What numbers of a domain stand for.
-    fn values(
-        &self,
-        local: &Local,
-        domain: &Domain,
-        numbers: &[u64],
-    ) -> Result<arrow::array::ArrayRef> {
+    fn values(&self, local: &Local, domain: &Domain, numbers: &[u64]) -> Result<ArrayRef> {
         if domain.has_codes() {
             let codes: Vec<u64> = numbers.iter().map(|&n| domain.code(n)).collect();
             return self.source.values(local.column, &codes);
@@ -373,9 +373,29 @@ impl Partial<'_> {
         })
     }
 
+    /// As `string_key`, by the hashes of what a function makes of the strings.
+    fn folded_key(
+        &self,
+        fold: &dyn ValueMap,
+        (local, domain): (&Local, &Domain),
+        numbers: &[u64],
+    ) -> Result<KeyColumn, AggregateError> {
+        let (used, places) = places_of(numbers, domain.size);
+        let values = self.values(local, domain, &used)?;
+        let folded = fold.map(&values).map_err(AggregateError::Caller)?;
+        let hashes = hashes_of(&folded, self.seed).filter(|hashes| hashes.len() == used.len());
+        let hashes = hashes.ok_or_else(|| Error::Invalid("a fold gave another array".into()))?;
+        let hash = |place: &u32| hashes.get(*place as usize).copied().flatten();
+        let codes = numbers.iter().map(|&number| domain.code(number) as u32);
+        Ok(KeyColumn {
+            words: places.iter().map(|p| hash(p).unwrap_or(0)).collect(),
+            nulls: places.iter().map(|p| hash(p).is_none()).collect(),
+            codes: codes.collect(),
+        })
+    }
+
     /// The hash of the string that all rows have, and whether it is NULL.
     fn constant(&self, local: &Local) -> Result<(u64, bool)> {
-        use arrow::array::AsArray;
         let value = self.source.values(local.column, &[0])?;
         if value.null_count() > 0 {
             return Ok((0, true));
@@ -389,6 +409,28 @@ impl Partial<'_> {
         };
         Ok((hash, false))
     }
+}
+
+/// The hash of each string, `None` for NULL; no list for an array of anything else.
+fn hashes_of(strings: &ArrayRef, seed: u64) -> Option<Vec<Option<u64>>> {
+    let hash = |bytes: &[u8]| xxh3_64_with_seed(bytes, seed);
+    Some(match strings.data_type() {
+        DataType::Utf8View => {
+            let strings = strings.as_string_view().iter();
+            strings.map(|s| s.map(|s| hash(s.as_bytes()))).collect()
+        }
+        DataType::BinaryView => strings
+            .as_binary_view()
+            .iter()
+            .map(|s| s.map(hash))
+            .collect(),
+        DataType::Binary => strings
+            .as_binary::<i32>()
+            .iter()
+            .map(|s| s.map(hash))
+            .collect(),
+        _ => return None,
+    })
 }
 
 /// The different ones of some numbers below `size`, and for each number its place among them.

@@ -2,12 +2,13 @@
 //! a group looks like.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use parking_lot::Mutex;
 
 use super::output::Interner;
-use super::request::{AggregateRequest, KeyFunction, Measure};
+use super::request::{AggregateRequest, KeyFunction, Measure, ValueMap};
 use super::values::is_signed;
 use crate::{Error, Result, TableMeta};
 
@@ -38,6 +39,8 @@ pub(super) enum Identity {
     Word { signed: bool },
     /// By the hash that dictionaries keep; the string is looked up in the end.
     String,
+    /// By the hash of what the function makes of it; the group shows the string it was made of.
+    Folded(Arc<dyn ValueMap>),
     /// By its number among the results of the function.
     Mapped(KeyFunction, Mutex<Interner>),
 }
@@ -147,14 +150,14 @@ impl Plan {
             return Err(Error::NotSupported("so many group keys".into()));
         }
         for key in &request.keys {
-            plan.add_output(key.column, key.function.clone(), table)?;
+            plan.add_output((key.column, key.function.clone()), request, table)?;
         }
         let mut distinct = Vec::new();
         for measure in &request.measures {
             plan.add_target(*measure, table, rows)?;
             if let Measure::Distinct { column } = measure {
                 distinct.push(plan.outputs.len());
-                plan.add_output(*column, None, table)?;
+                plan.add_output((*column, None), request, table)?;
             }
         }
         let slot_words = plan.targets.iter().map(|t| t.slot.words()).sum();
@@ -172,8 +175,8 @@ impl Plan {
 
     fn add_output(
         &mut self,
-        column: usize,
-        function: Option<KeyFunction>,
+        (column, function): (usize, Option<KeyFunction>),
+        request: &AggregateRequest,
         table: &TableMeta,
     ) -> Result<()> {
         let data_type = type_of(table, column)?;
@@ -199,7 +202,9 @@ impl Plan {
                 (Identity::Mapped(function, Mutex::default()), data_type)
             }
             None if matches!(data_type, DataType::Utf8View | DataType::BinaryView) => {
-                (Identity::String, data_type)
+                let fold = request.folds.iter().find(|fold| fold.column == column);
+                let fold = fold.map(|fold| Identity::Folded(Arc::clone(&fold.map)));
+                (fold.unwrap_or(Identity::String), data_type)
             }
             None => {
                 let signed = is_signed(&data_type);
@@ -263,7 +268,7 @@ impl Plan {
             if !locals.contains(&output.local) {
                 locals.push(output.local);
             }
-            if matches!(output.identity, Identity::String) {
+            if matches!(output.identity, Identity::String | Identity::Folded(_)) {
                 strings.push(at);
             }
         }

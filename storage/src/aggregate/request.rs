@@ -62,6 +62,14 @@ pub struct KeyFunction {
     pub granule: Option<u64>,
 }
 
+/// Makes values of a column equal that are to be taken for one.
+#[derive(Debug, Clone)]
+pub struct Fold {
+    pub column: usize,
+    /// Gives text or bytes.
+    pub map: Arc<dyn ValueMap>,
+}
+
 /// What is computed per group. `case` is the position of a condition in `AggregateRequest::cases`: only rows
 /// that pass it count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +141,9 @@ pub struct AggregateRequest {
     pub cases: Vec<Condition>,
     pub keys: Vec<GroupKey>,
     pub measures: Vec<Measure>,
+    /// Columns of strings whose values are taken for one where their folds are equal: in keys without a
+    /// function, of which a group shows one of its values, and in `Measure::Distinct`.
+    pub folds: Vec<Fold>,
     /// A conjunction, decided before `top`.
     pub having: Vec<Having>,
     pub top: Option<Top>,

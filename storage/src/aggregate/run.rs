@@ -259,6 +259,7 @@ impl Aggregation {
                 domains: &domains,
                 numbering: &found.numbering,
                 totals,
+                seed: self.seed,
             };
             let groups = match totals {
                 Some(totals) => found_groups(&found.numbering, totals),

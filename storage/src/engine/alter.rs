@@ -13,6 +13,7 @@ use super::first_events::FirstEvents;
 use super::proof::Proof;
 use super::writer::Writer;
 use crate::history::{ColumnId, History, Shape, widens};
+use crate::keys::ColumnFolds;
 use crate::manifest::Edit;
 use crate::version::{TableVersion, Version};
 use crate::{
@@ -45,7 +46,12 @@ impl Writer {
             return Err(Error::TableExists(schema.into(), spec.name));
         }
         let (shape, fills) = new_shape(&old, &spec, &columns)?;
-        check_keys(&old, &spec, &columns, proof.as_ref())?;
+        check_keys(
+            &old,
+            (&spec, &self.shared.folds(&spec)),
+            &columns,
+            proof.as_ref(),
+        )?;
         self.check_nulls(&old, &spec, &columns)?;
         let rows = old.segments.len() as u64 + old.memtables().map(|m| m.live_rows()).sum::<u64>();
         let history = if shape == old.history.columns() {
@@ -62,6 +68,7 @@ impl Writer {
             id: old.meta.id,
             schema: schema.to_owned(),
             arrow: spec.arrow(),
+            folds: self.shared.folds(&spec),
             spec,
         };
         let new_events = meta.spec.event_key.is_some() && !same_events(&old, &meta, &history);
@@ -128,6 +135,7 @@ impl Writer {
             id: old.meta.id,
             schema: to.0.into(),
             arrow: Arc::clone(&old.meta.arrow),
+            folds: old.meta.folds.clone(),
             spec,
         };
         let history = Arc::clone(&old.history);
@@ -275,7 +283,7 @@ fn new_shape(
 /// them by their columns.
 fn check_keys(
     table: &TableVersion,
-    new: &TableSpec,
+    (new, folds): (&TableSpec, &ColumnFolds),
     origins: &[ColumnOrigin],
     proof: Option<&Proof>,
 ) -> Result<()> {
@@ -290,6 +298,21 @@ fn check_keys(
         return Err(Error::NotSupported("a new counted column".into()));
     }
     let no_rows = table.segments.is_empty() && table.memtables().all(|m| m.is_empty());
+    let event_key = new.event_key.iter().map(|key| &key.columns);
+    for &column in new
+        .unique_keys
+        .iter()
+        .map(|key| &key.columns)
+        .chain(event_key)
+        .flatten()
+    {
+        // Keys are kept as hashes of folded values.
+        let old = before(&[column]).and_then(|c| table.meta.folds.name(*c.first()?));
+        if folds.name(column) != old && !no_rows {
+            let what = "other rules for when values of a key are equal";
+            return Err(Error::NotSupported(what.into()));
+        }
+    }
     for key in &new.unique_keys {
         let there = old
             .unique_keys

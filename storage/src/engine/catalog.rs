@@ -62,6 +62,7 @@ impl Writer {
             id,
             schema,
             arrow: spec.arrow(),
+            folds: self.shared.folds(&spec),
             spec,
         };
         self.version.tables.insert(

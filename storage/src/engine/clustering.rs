@@ -231,6 +231,7 @@ mod tests {
             id: TableId(1),
             schema: String::new(),
             arrow: spec.arrow(),
+            folds: crate::ColumnFolds::default(),
             spec,
         };
         (meta, Columns(columns))

@@ -25,7 +25,7 @@ impl Shared {
             name: String::new(),
             columns: key.columns.clone(),
         };
-        let columns = key_columns(history, &[key]).pop()?;
+        let columns = key_columns(history, &[key], &meta.folds).pop()?;
         Some(RunKey {
             table: meta.id,
             columns: columns.ids,

@@ -68,7 +68,7 @@ impl FirstEvents {
             name: String::new(),
             columns: columns.clone(),
         };
-        let ids = key_columns(&table.history, &[spec]).pop();
+        let ids = key_columns(&table.history, &[spec], &table.meta.folds).pop();
         let ids = ids.ok_or_else(new)?.ids;
         Ok(Some(Self {
             key: RunKey {
@@ -106,7 +106,8 @@ impl FirstEvents {
         })?;
         let mut keys: Vec<Prefix> = Vec::new();
         for batch in scan.into_morsels().into_iter().flatten() {
-            let hashes = shared.hasher.hash(batch?.columns())?;
+            let folded = table.meta.folds.folded(&self.columns, batch?.columns())?;
+            let hashes = shared.hasher.hash(&folded)?;
             keys.extend(hashes.into_iter().flatten().map(prefix_of));
             if keys.len() >= RUN_KEYS_MAX {
                 self.write(shared, &mut keys, arrival)?;

@@ -48,11 +48,11 @@ use crate::care::{CareStats, Quarantined};
 use crate::commit::{Commit, PreparedCommit};
 use crate::format::FileId;
 use crate::fs::{FileSystem, Lock};
-use crate::keys::KeyHasher;
+use crate::keys::{ColumnFolds, KeyHasher};
 use crate::manifest::FileIds;
 use crate::segment::ChunkCache;
 use crate::version::Version;
-use crate::{Environment, Error, Options, Result};
+use crate::{Environment, Error, Options, Result, TableSpec};
 
 use activity::Counters;
 pub use activity::{Activity, StepActivity};
@@ -91,6 +91,11 @@ impl Shared {
     /// The newest committed state.
     pub(crate) fn version(&self) -> Arc<Version> {
         Arc::clone(&self.published.read())
+    }
+
+    /// How the columns of a table count in keys.
+    pub(crate) fn folds(&self, spec: &TableSpec) -> ColumnFolds {
+        ColumnFolds::new(self.options.folds.as_ref(), spec)
     }
 
     fn publish(&self, version: Version) {

@@ -41,7 +41,7 @@ struct Part<'a> {
 impl Proof {
     /// The proof of some keys with nothing looked at. `memory`: bytes.
     pub(crate) fn new(table: &TableVersion, specs: Vec<KeySpec>, memory: usize) -> Self {
-        let keys = key_columns(&table.history, &specs);
+        let keys = key_columns(&table.history, &specs, &table.meta.folds);
         // What an earlier attempt has left there may be about rows that have gone.
         for memtable in table.memtables() {
             keys.iter().for_each(|key| memtable.keys().forget(&key.ids));
@@ -67,7 +67,11 @@ impl Proof {
 
     /// The keys of the table and the new ones.
     pub(crate) fn all_keys(&self, table: &TableVersion) -> Vec<KeyColumns> {
-        let mut all = key_columns(&table.history, &table.meta.spec.unique_keys);
+        let mut all = key_columns(
+            &table.history,
+            &table.meta.spec.unique_keys,
+            &table.meta.folds,
+        );
         all.extend(self.keys.iter().cloned());
         all
     }
@@ -216,7 +220,11 @@ impl Proof {
                 let columns = columns.map(|(&c, cursor)| segment.read(c, block, &cache, cursor));
                 let columns = columns.collect::<Result<Vec<_>>>()?;
                 let first = (block * BLOCK_ROWS) as u32;
-                let hashes = live(shared.hasher.hash(&columns)?, first, &segment.deleted);
+                let hashes = live(
+                    shared.hasher.hash(&key.folded(&columns)?)?,
+                    first,
+                    &segment.deleted,
+                );
                 each(Part {
                     columns: &columns,
                     hashes,
@@ -248,7 +256,11 @@ impl Proof {
             }
             let columns = rest.project(&key.positions);
             let columns = columns.map_err(|e| Error::Invalid(e.to_string()))?;
-            let hashes = live(hasher.hash(columns.columns())?, start, memtable.deleted());
+            let hashes = live(
+                hasher.hash(&key.folded(columns.columns())?)?,
+                start,
+                memtable.deleted(),
+            );
             each(Part {
                 columns: columns.columns(),
                 hashes,

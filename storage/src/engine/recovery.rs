@@ -226,9 +226,12 @@ impl Recovery {
             if let Some(largest) = largest_counted(&table.meta, &rows) {
                 table.counter.pass(largest);
             }
-            let unique = key_columns(&table.history, &table.meta.spec.unique_keys);
-            let keys = &table.meta.spec.unique_keys;
-            let keys = self.shared.hasher.hash_keys(keys, &rows)?;
+            let unique = key_columns(
+                &table.history,
+                &table.meta.spec.unique_keys,
+                &table.meta.folds,
+            );
+            let keys = self.shared.hasher.hash_keys(&table.meta, &rows)?;
             for (key, hashes) in unique.iter().zip(&keys) {
                 let first = table.active.rows();
                 table.active.keys().add(&key.ids, first, hashes);
@@ -374,10 +377,11 @@ fn open_table(shared: &Shared, id: TableId, state: &TableState) -> Result<TableV
         id,
         schema: state.schema.clone(),
         arrow: spec.arrow(),
+        folds: shared.folds(&spec),
         spec,
     };
     let mut next = state.counter;
-    let unique = key_columns(&state.history, &meta.spec.unique_keys);
+    let unique = key_columns(&state.history, &meta.spec.unique_keys, &meta.folds);
     let mut segments = Vec::with_capacity(state.segments.len());
     for &record in state.segments.values() {
         let shape = state

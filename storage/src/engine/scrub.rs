@@ -86,7 +86,11 @@ impl Scrub {
         if segment.has_keys() && damage.is_none() {
             bytes += segment.key_bytes();
             if segment.check_keys().is_err() {
-                let unique = key_columns(history, &self.table.meta.spec.unique_keys);
+                let unique = key_columns(
+                    history,
+                    &self.table.meta.spec.unique_keys,
+                    &self.table.meta.folds,
+                );
                 keys = Some(shared.make_key_file(segment, &unique)?);
             }
         }

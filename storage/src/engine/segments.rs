@@ -97,7 +97,7 @@ impl Shared {
         source: &dyn RowSource,
         threads: usize,
     ) -> Result<Written> {
-        let unique = key_columns(history, &meta.spec.unique_keys);
+        let unique = key_columns(history, &meta.spec.unique_keys, &meta.folds);
         let keys = meta.spec.sort_key.iter().map(|&c| whole_column(source, c));
         let mut sorted = sorted_rows(&keys.collect::<Result<Vec<_>>>()?, source.rows())?;
         if source.is_new() {
@@ -226,7 +226,9 @@ impl Shared {
     ) -> Result<()> {
         let hashes = unique.iter().map(|key| {
             let columns = key.positions.iter().map(|&c| column(c));
-            let hashes = self.hasher.hash(&columns.collect::<Result<Vec<_>>>()?)?;
+            let hashes = self
+                .hasher
+                .hash(&key.folded(&columns.collect::<Result<Vec<_>>>()?)?)?;
             Ok((key.ids.clone(), hashes))
         });
         let hashes = hashes.collect::<Result<Vec<_>>>()?;

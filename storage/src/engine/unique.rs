@@ -133,7 +133,11 @@ impl Writer {
         deletes: [&StagedDeletes; 2],
     ) -> Result<Vec<Vec<bool>>> {
         let table = self.version.table(insert.meta.id)?;
-        let keys = key_columns(&table.history, &insert.meta.spec.unique_keys);
+        let keys = key_columns(
+            &table.history,
+            &insert.meta.spec.unique_keys,
+            &insert.meta.folds,
+        );
         let seen: HashSet<_> = insert.probe.seen.iter().copied().collect();
         let newer = table
             .segments
@@ -174,7 +178,11 @@ impl Writer {
         let Ok(table) = self.version.table(id) else {
             return;
         };
-        let columns = key_columns(&table.history, &table.meta.spec.unique_keys);
+        let columns = key_columns(
+            &table.history,
+            &table.meta.spec.unique_keys,
+            &table.meta.folds,
+        );
         for (key, hashes) in columns.iter().zip(keys) {
             table.active.keys().add(&key.ids, first, hashes);
         }

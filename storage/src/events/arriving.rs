@@ -30,7 +30,8 @@ impl Arriving {
         };
         let columns = rows.project(&key.columns);
         let columns = columns.map_err(|e| Error::Invalid(e.to_string()))?;
-        let hashes = hasher.hash(columns.columns())?;
+        let columns = table.meta.folds.folded(&key.columns, columns.columns())?;
+        let hashes = hasher.hash(&columns)?;
         let asked = checked.then(|| {
             let (probe, mut seen) = (sorted_probe(&hashes), vec![false; hashes.len()]);
             let asked = table.events.find(&probe, &mut seen)?;

@@ -4,6 +4,7 @@ use arrow::array::{ArrayRef, AsArray, UInt32Array};
 use arrow::compute;
 use arrow::datatypes::{DataType, Int64Type};
 
+use super::fold::ColumnFolds;
 use super::hash::{KeyHash, KeyHasher};
 use crate::history::{ColumnId, History};
 use crate::segment::{BLOCK_ROWS, Bounds, ChunkCache, ColumnCursor};
@@ -14,19 +15,33 @@ use crate::{Error, KeySpec, Result};
 pub(crate) type Found = (usize, u32);
 
 /// Columns of a key: positions in the table, and their identities.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct KeyColumns {
     pub(crate) positions: Vec<usize>,
     pub(crate) ids: Vec<ColumnId>,
+    /// Of the table.
+    pub(crate) folds: ColumnFolds,
+}
+
+impl KeyColumns {
+    /// Values of the key's columns as they count.
+    pub(crate) fn folded(&self, columns: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+        self.folds.folded(&self.positions, columns)
+    }
 }
 
 /// The keys of a table.
-pub(crate) fn key_columns(history: &History, keys: &[KeySpec]) -> Vec<KeyColumns> {
+pub(crate) fn key_columns(
+    history: &History,
+    keys: &[KeySpec],
+    folds: &ColumnFolds,
+) -> Vec<KeyColumns> {
     let id = |&column: &usize| history.columns().get(column).map(|(id, _)| *id);
     keys.iter()
         .map(|key| KeyColumns {
             ids: key.columns.iter().filter_map(id).collect(),
             positions: key.columns.clone(),
+            folds: folds.clone(),
         })
         .collect()
 }
@@ -66,7 +81,7 @@ pub(crate) fn find_in_segment(
                 let column = segment.read(column, block, cache, cursor)?;
                 compute::take(&column, &rows, None).map_err(|e| Error::Invalid(e.to_string()))
             });
-        let stored = hasher.hash(&columns.collect::<Result<Vec<_>>>()?)?;
+        let stored = hasher.hash(&key.folded(&columns.collect::<Result<Vec<_>>>()?)?)?;
         for (&(position, row), stored) in same.iter().zip(stored) {
             if stored.is_some() && hashes.get(position).is_some_and(|hash| *hash == stored) {
                 found.push((position, row));

@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type};
 use siphasher::sip128::SipHasher13;
 
 use crate::column_type::{FixedType, IntegerType, with_integer_type};
-use crate::{Error, KeySpec, Result};
+use crate::{Error, Result, TableMeta};
 
 /// The hash of one key value.
 pub(crate) type KeyHash = u128;
@@ -54,15 +54,17 @@ impl KeyHasher {
     /// The hashes of every key of a table, for all rows of a batch.
     pub(crate) fn hash_keys(
         &self,
-        keys: &[KeySpec],
+        meta: &TableMeta,
         batch: &RecordBatch,
     ) -> Result<Vec<Vec<Option<KeyHash>>>> {
-        keys.iter()
+        meta.spec
+            .unique_keys
+            .iter()
             .map(|key| {
                 let projected = batch
                     .project(&key.columns)
                     .map_err(|e| Error::Invalid(e.to_string()))?;
-                self.hash(projected.columns())
+                self.hash(&meta.folds.folded(&key.columns, projected.columns())?)
             })
             .collect()
     }

@@ -7,12 +7,14 @@
 
 mod build;
 mod find;
+mod fold;
 mod hash;
 mod index;
 mod recent;
 
 pub(crate) use build::write_index;
 pub(crate) use find::{KeyColumns, Range, find_in_segment, key_columns, range};
+pub use fold::{ColumnFolds, KeyFold, KeyFolds};
 pub(crate) use hash::{KeyHash, KeyHasher, KeySet, LowHalf};
 pub(crate) use index::{KeyIndex, key_path};
 pub(crate) use recent::RecentKeys;

@@ -159,7 +159,10 @@ pub(super) fn test_of(
         }
     };
     let not_null = values(null, info.high);
+    let is_dictionary = matches!(info.kind, ColumnKind::Dictionary);
     let ranges = match predicate {
+        // A test of strings says nothing about numbers.
+        Predicate::Passes { .. } if !is_dictionary => return Ok(ColumnTest::Unknown),
         Predicate::IsNull { .. } if info.null_code => vec![(0, 0)],
         Predicate::IsNull { .. } => Vec::new(),
         Predicate::IsNotNull { .. } => not_null,
@@ -201,7 +204,7 @@ fn may_satisfy(predicate: &Predicate, compare: impl Fn(&Value) -> Option<Orderin
         Predicate::Compare { op, value, .. } => holds(op, value),
         Predicate::In { values, .. } => values.iter().any(|value| holds(&CompareOp::Eq, value)),
         Predicate::IsNull { .. } => false,
-        Predicate::IsNotNull { .. } => true,
+        Predicate::IsNotNull { .. } | Predicate::Passes { .. } => true,
     }
 }
 
@@ -307,7 +310,10 @@ fn strings_set(
         let codes = reader.find_strings(column, cache, &literals)?;
         return Ok(CodeSet::Ranges(codes.into_iter().map(|c| (c, c)).collect()));
     }
-    let test = |entry: &[u8]| may_satisfy(predicate, |literal| compare_bytes(entry, literal));
+    let test = |entry: &[u8]| match predicate {
+        Predicate::Passes { test, .. } => test.0.passes(entry),
+        _ => may_satisfy(predicate, |literal| compare_bytes(entry, literal)),
+    };
     reader.string_set(column, cache, test)
 }
 

@@ -187,7 +187,8 @@ fn column_of(predicate: &Predicate) -> usize {
         Predicate::Compare { column, .. }
         | Predicate::In { column, .. }
         | Predicate::IsNull { column }
-        | Predicate::IsNotNull { column } => *column,
+        | Predicate::IsNotNull { column }
+        | Predicate::Passes { column, .. } => *column,
     }
 }
 
@@ -212,7 +213,7 @@ pub(super) fn may_match(zone: &Zone, data_type: &DataType, predicate: &Predicate
         |value| min(value) != Some(Ordering::Greater) && max(value) != Some(Ordering::Less);
     match predicate {
         Predicate::IsNull { .. } => zone.nulls > 0,
-        Predicate::IsNotNull { .. } => !zone.has_no_values(),
+        Predicate::IsNotNull { .. } | Predicate::Passes { .. } => !zone.has_no_values(),
         _ if zone.has_no_values() => false,
         Predicate::In { values, .. } => values.iter().any(may_equal),
         Predicate::Compare { op, value, .. } => match op {

@@ -8,17 +8,17 @@ mod firsts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use proptest::prelude::*;
 use storno_storage::{
-    AggregateRequest, BoxError, CompareOp, Condition, Groups, Having, Measure, MeasureValues,
-    TableSnapshot, Top, ValueTest,
+    AggregateRequest, BoxError, CompareOp, Condition, Fold, Groups, Having, Measure, MeasureValues,
+    TableSnapshot, Top, ValueMap, ValueTest,
 };
 
 use conditions::{By, Test, keys, measures, tests};
-use data::{AMOUNT, AT, BIG, BROWSER, CLIENT, PRICE, Row, SITE, filled};
+use data::{AMOUNT, AT, BIG, BROWSER, CLIENT, PAGE, PRICE, Row, SITE, filled};
 
 fn number(column: usize, row: &Row) -> Option<i128> {
     match column {
@@ -33,7 +33,7 @@ fn number(column: usize, row: &Row) -> Option<i128> {
 }
 
 /// A measure by a plain loop; `None` stands for NULL.
-fn expected(measure: Measure, cases: &[Test], rows: &[&Row]) -> Option<i128> {
+fn expected(measure: Measure, cases: &[Test], rows: &[&Row], folded: bool) -> Option<i128> {
     let of = |case: Option<usize>| {
         let rows = rows.iter().copied();
         rows.filter(move |r| case.is_none_or(|c| cases[c].holds(r)))
@@ -51,10 +51,34 @@ fn expected(measure: Measure, cases: &[Test], rows: &[&Row]) -> Option<i128> {
         Measure::Least { column } => of(None).filter_map(|r| number(column, r)).min(),
         Measure::Greatest { column } => of(None).filter_map(|r| number(column, r)).max(),
         Measure::Distinct { column } => {
-            let values = of(None).map(|r| By::Column(column).of(r));
+            let values = of(None).map(|r| key_of(By::Column(column), r, folded));
             let values: BTreeSet<String> = values.filter(|v| v != "NULL").collect();
             Some(values.len() as i128)
         }
+    }
+}
+
+/// Takes pages for one that have the same second digit, or none.
+#[derive(Debug)]
+struct FoldPages;
+
+fn fold_page(page: &str) -> String {
+    page.chars().skip("/page/".len() + 1).take(1).collect()
+}
+
+impl ValueMap for FoldPages {
+    fn map(&self, values: &ArrayRef) -> Result<ArrayRef, BoxError> {
+        let pages = values.as_string_view().iter();
+        let folded = pages.map(|p| p.map(|p| fold_page(p).into_bytes()));
+        Ok(Arc::new(folded.collect::<BinaryViewArray>()))
+    }
+}
+
+/// What stands for a key's value: of pages, when they are folded, what they are folded to.
+fn key_of(by: By, row: &Row, folded: bool) -> String {
+    match (by, &row.page) {
+        (By::Column(PAGE), Some(page)) if folded => fold_page(page),
+        _ => by.of(row),
     }
 }
 
@@ -108,11 +132,15 @@ fn shown(key: &ArrayRef, by: By, at: usize) -> String {
     }
 }
 
-fn answer(groups: &Groups, keys: &[By]) -> Answer {
+fn answer(groups: &Groups, keys: &[By], folded: bool) -> Answer {
     let mut answer = Answer::new();
     for at in 0..groups.rows {
         let key = groups.keys.iter().zip(keys);
-        let key = key.map(|(key, by)| shown(key, *by, at)).collect();
+        let key = key.map(|(key, by)| match (by, shown(key, *by, at)) {
+            (By::Column(PAGE), page) if folded && page != "NULL" => fold_page(&page),
+            (_, shown) => shown,
+        });
+        let key = key.collect();
         let measures = groups.measures.iter().map(|measure| match measure {
             MeasureValues::Counts(counts) => Some(counts[at].into()),
             MeasureValues::Sums { sums, counts } => (counts[at] > 0).then_some(sums[at]),
@@ -153,10 +181,11 @@ fn any_aggregation_gives_what_plain_loops_give() {
         prop_oneof![Just(None), (1usize..40, any::<bool>()).prop_map(Some)],
         1usize..3,
         prop::collection::vec((0usize..5, 0usize..6, -60i128..400), 0..2),
+        any::<bool>(),
     );
     let mut config = ProptestConfig::with_cases(160);
     config.failure_persistence = None;
-    proptest!(config, |((conditions, cases, keys, measures, top, threads, having) in strategy)| {
+    proptest!(config, |((conditions, cases, keys, measures, top, threads, having, folded) in strategy)| {
         let having: Vec<Having> = having
             .into_iter()
             .filter(|h| h.0 < measures.len())
@@ -170,12 +199,16 @@ fn any_aggregation_gives_what_plain_loops_give() {
             measures: measures.clone(),
             having: having.clone(),
             top: top.map(|(count, descending)| Top { measure: 0, descending, count }),
+            folds: match folded {
+                true => vec![Fold { column: PAGE, map: Arc::new(FoldPages) }],
+                false => vec![],
+            },
         };
         let groups = run(&filled.table, request, threads);
-        let found = answer(&groups, &keys);
+        let found = answer(&groups, &keys, folded);
         let mut by_key: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();
         for row in filled.rows.iter().filter(|r| conditions.iter().all(|c| c.holds(r))) {
-            let key = keys.iter().map(|k| k.of(row)).collect();
+            let key = keys.iter().map(|k| key_of(*k, row, folded)).collect();
             by_key.entry(key).or_default().push(row);
         }
         if keys.is_empty() {
@@ -184,7 +217,7 @@ fn any_aggregation_gives_what_plain_loops_give() {
         let mut all: Answer = by_key
             .into_iter()
             .map(|(key, rows)| {
-                let values = measures.iter().map(|m| expected(*m, &cases, &rows));
+                let values = measures.iter().map(|m| expected(*m, &cases, &rows, folded));
                 (key, values.collect())
             })
             .collect();

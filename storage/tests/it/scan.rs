@@ -10,9 +10,9 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Int32Type, UInt32Type, UInt64Type};
 use proptest::prelude::*;
 use storno_storage::{
-    ColumnSpec, CompareOp, Delete, IfGone, Meaning, OnDuplicate, Options, Predicate, Rows,
-    ScanRequest, SegmentScan, SelectBuffers, Store, SyncMode, TableSnapshot, TableSpec, Value,
-    WriteBatch,
+    ColumnSpec, CompareOp, Delete, IfGone, Meaning, OnDuplicate, Options, PassesString, Predicate,
+    Rows, ScanRequest, SegmentScan, SelectBuffers, Store, StringTest, SyncMode, TableSnapshot,
+    TableSpec, Value, WriteBatch,
 };
 
 /// Site, minute, page, measure; the first two are the sort key.
@@ -217,6 +217,22 @@ fn satisfies(row: &Row, predicate: &Predicate) -> bool {
         Predicate::IsNull { column } => numbers[*column].is_none(),
         Predicate::IsNotNull { column: 2 } => row.2.is_some(),
         Predicate::IsNotNull { column } => numbers[*column].is_some(),
+        // Of numbers a test of strings says nothing.
+        Predicate::Passes { column: 2, test } => {
+            let page = row.2.as_ref();
+            page.is_some_and(|page| test.0.passes(page.as_bytes()))
+        }
+        Predicate::Passes { .. } => true,
+    }
+}
+
+/// A string with a digit in it.
+#[derive(Debug)]
+struct HasDigit(u8);
+
+impl PassesString for HasDigit {
+    fn passes(&self, string: &[u8]) -> bool {
+        string.contains(&(b'0' + self.0))
     }
 }
 
@@ -250,6 +266,10 @@ fn predicate() -> impl Strategy<Value = Predicate> {
         1 => literal.prop_map(|(column, values)| Predicate::In { column, values }),
         1 => (0usize..4).prop_map(|column| Predicate::IsNull { column }),
         1 => (0usize..4).prop_map(|column| Predicate::IsNotNull { column }),
+        1 => (0u8..10).prop_map(|digit| Predicate::Passes {
+            column: 2,
+            test: StringTest(Arc::new(HasDigit(digit))),
+        }),
     ]
 }
 

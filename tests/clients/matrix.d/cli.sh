@@ -27,7 +27,7 @@ fill() {
   ask "INSERT INTO kinds VALUES (1, 18446744073709551615, -12345678901234.567891, 0.1, 'Zürich 🚀 \\'q\\' \\\\',
     X'00FF0A27', '2024-02-29', '2024-02-29 23:59:58.123456', '-26:03:04', 1, NULL)"
   ask "CREATE TABLE numbers (id INT PRIMARY KEY, label VARCHAR(40))"
-  ask "INSERT INTO numbers VALUES $(seq -s, -f '(%g,"row %g")' 0 999)"
+  ask "INSERT INTO numbers VALUES $(seq 0 999 | sed 's/.*/(&,"row &")/' | paste -sd,)"
   local step
   for ((step = 1000; step < 64000; step *= 2)); do
     ask "INSERT INTO numbers SELECT id + $step, CONCAT('row ', id + $step) FROM numbers"

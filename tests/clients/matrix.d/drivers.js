@@ -2,6 +2,8 @@
 
 'use strict';
 
+const fs = require('fs');
+const path = require('path');
 const { assert, settings, KINDS, KIND, ROWS, SUM, numbersSql, fails, run } = require('./common');
 
 const NAME = process.argv[2];
@@ -19,7 +21,9 @@ const query = async (sql, values) => rowsOf(await connection.query(sql, values))
 const execute = async (sql, values) => rowsOf(await connection.execute(sql, values));
 const plain = (row) => Object.values(row).map((value) => (typeof value === 'bigint' ? String(value) : value));
 
-run(require(`${NAME}/package.json`).version, {
+const manifest = path.join(process.env.NODE_PATH, NAME, 'package.json');
+
+run(JSON.parse(fs.readFileSync(manifest, 'utf8')).version, {
   async connect() {
     await fails(() => driver.createConnection({ ...shared, password: 'wrong' }), 1045);
     connection = await driver.createConnection(shared);

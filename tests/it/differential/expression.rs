@@ -139,6 +139,7 @@ impl Writer<'_> {
         if depth == 0 {
             return match self.random.below(5) {
                 0 => self.word(),
+                1 => format!("LOWER({})", self.column(&[Kind::Folded])),
                 _ => self.column(&STRINGS),
             };
         }
@@ -190,7 +191,7 @@ impl Writer<'_> {
 
     pub fn boolean(&mut self, depth: u32) -> String {
         let depth = depth.saturating_sub(1);
-        match self.random.below(if depth == 0 { 11 } else { 15 }) {
+        match self.random.below(if depth == 0 { 12 } else { 16 }) {
             0..=2 => {
                 let (left, operator) = (self.number(depth), *self.random.pick(&COMPARISONS));
                 let right = if self.random.chance(70) {
@@ -256,10 +257,31 @@ impl Writer<'_> {
                     words.join(", ")
                 )
             }
-            11 => format!("({} AND {})", self.boolean(depth), self.boolean(depth)),
-            12 => format!("({} OR {})", self.boolean(depth), self.boolean(depth)),
-            13 => format!("(NOT {})", self.boolean(depth)),
+            11 => self.folded(),
+            12 => format!("({} AND {})", self.boolean(depth), self.boolean(depth)),
+            13 => format!("({} OR {})", self.boolean(depth), self.boolean(depth)),
+            14 => format!("(NOT {})", self.boolean(depth)),
             _ => self.column(&[Kind::Bool]),
+        }
+    }
+
+    /// A comparison that ignores case.
+    fn folded(&mut self) -> String {
+        let (column, not) = (self.column(&[Kind::Folded]), self.not());
+        match self.random.below(6) {
+            0 => format!(
+                "{column} {} {}",
+                self.random.pick(&COMPARISONS),
+                self.word()
+            ),
+            1 => format!("{column} {not}IN ({}, {})", self.word(), self.word()),
+            2 => format!("{column} {not}BETWEEN {} AND {}", self.word(), self.word()),
+            3 => {
+                let pattern = *self.random.pick(&["A", "Z%", "%RICH", "_", "X\\_%", "%Ü%"]);
+                format!("{column} {not}LIKE '{pattern}'")
+            }
+            4 => format!("{column} = {}", self.column(&[Kind::Word])),
+            _ => format!("LOCATE({}, {column}) > 0", self.word()),
         }
     }
 
@@ -291,7 +313,10 @@ impl Writer<'_> {
     pub fn key(&mut self) -> String {
         match self.random.below(10) {
             0..=2 => self.column(&[Kind::Key, Kind::Word, Kind::Bool]),
-            3 => self.column(&[Kind::Path, Kind::Date, Kind::DateTime]),
+            3 => match self.random.below(4) {
+                0 => format!("LOWER({})", self.column(&[Kind::Folded])),
+                _ => self.column(&[Kind::Path, Kind::Date, Kind::DateTime]),
+            },
             4 => format!("DATE({})", self.column(&TIMES)),
             5 => format!("DATE_FORMAT({}, '%Y-%m-01')", self.column(&TIMES)),
             6 => format!(
@@ -316,6 +341,9 @@ impl Writer<'_> {
             ),
             6 => format!("MIN({})", self.any(0)),
             7 => format!("MAX({})", self.any(0)),
+            8 if self.random.chance(20) => {
+                format!("COUNT(DISTINCT {})", self.column(&[Kind::Folded]))
+            }
             8 => format!("COUNT(DISTINCT {})", self.any(0)),
             9 => {
                 let condition = self.boolean(1);

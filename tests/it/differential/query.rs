@@ -129,6 +129,8 @@ fn join(random: &mut Random) -> Query {
         "l.k = r.k AND l.id < 60",
         "l.w = r.w AND r.id < 20",
         "l.y = r.y",
+        "l.c = r.c AND r.id < 20",
+        "l.c = r.w AND l.id < 20",
     ]);
     let mut left = Writer { random, alias: "l" };
     let (key, sum) = (left.key(), left.column(&[Kind::Int, Kind::Decimal]));

@@ -21,6 +21,9 @@ pub enum Kind {
     Double,
     /// Few distinct words.
     Word,
+    /// The same under a collation that ignores case. Which of several spellings a group shows is not said:
+    /// in results it is in lower case.
+    Folded,
     /// Many distinct paths.
     Path,
     DateTime,
@@ -34,7 +37,7 @@ pub struct Column {
     pub mysql_type: &'static str,
 }
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 13] = [
     Column {
         name: "id",
         kind: Kind::Id,
@@ -74,6 +77,11 @@ const COLUMNS: [Column; 12] = [
         name: "w",
         kind: Kind::Word,
         mysql_type: "VARCHAR(20) NULL",
+    },
+    Column {
+        name: "c",
+        kind: Kind::Folded,
+        mysql_type: "VARCHAR(20) COLLATE utf8mb4_general_ci NULL",
     },
     Column {
         name: "p",
@@ -164,7 +172,7 @@ impl Column {
                 Value::from(format!("{sign}{}.{:02}", cents / 100, cents % 100))
             }
             Kind::Double => Value::Double(random.between(-4_000, 4_000) as f64 / 4.0),
-            Kind::Word => Value::from(*random.pick(&WORDS)),
+            Kind::Word | Kind::Folded => Value::from(*random.pick(&WORDS)),
             Kind::Path => Value::from(format!("/blog/{}/{}", random.skewed(4), random.skewed(200))),
             Kind::DateTime => Value::from(moment(random)),
             Kind::Date => Value::from(moment(random)[..10].to_owned()),

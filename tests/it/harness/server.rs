@@ -261,7 +261,9 @@ impl Server {
     pub async fn connect_to(&self, database: &str) -> Outcome<Session> {
         let mut session = self.connect().await?;
         session
-            .run(&format!("CREATE DATABASE IF NOT EXISTS `{database}`"))
+            .run(&format!(
+                "CREATE DATABASE IF NOT EXISTS `{database}` COLLATE utf8mb4_bin"
+            ))
             .await?;
         session.run(&format!("USE `{database}`")).await?;
         Ok(session)

@@ -17,6 +17,7 @@ use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_na
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Signature, Volatility};
 
 use super::input::state_column;
+use crate::collation::Order;
 use crate::functions::convert::arrays;
 use crate::functions::failure::{not_supported, wrong_argument_count};
 use crate::functions::warnings::{Notice, warn};
@@ -28,6 +29,8 @@ pub(crate) const LENGTH_MAX: usize = 1024;
 pub(crate) struct GroupConcat {
     /// Longer results are cut off.
     length_max: usize,
+    /// What tells strings apart for DISTINCT.
+    order: Order,
     signature: Signature,
 }
 
@@ -35,7 +38,16 @@ impl GroupConcat {
     pub(crate) fn new(length_max: usize) -> Self {
         Self {
             length_max,
+            order: Order::Bytes,
             signature: Signature::user_defined(Volatility::Immutable),
+        }
+    }
+
+    /// The same with strings told apart in an order.
+    pub(crate) fn in_order(&self, order: Order) -> Self {
+        Self {
+            order,
+            ..Self::new(self.length_max)
         }
     }
 }
@@ -71,6 +83,7 @@ impl AggregateUDFImpl for GroupConcat {
             .collect::<Result<Vec<_>>>()?;
         Ok(Box::new(GroupConcatAccumulator {
             length_max: self.length_max,
+            order: self.order,
             distinct: args.is_distinct,
             keys: if order.is_empty() {
                 None
@@ -120,6 +133,7 @@ impl AggregateUDFImpl for GroupConcat {
 #[derive(Debug)]
 struct GroupConcatAccumulator {
     length_max: usize,
+    order: Order,
     distinct: bool,
     keys: Option<RowConverter>,
     separator: Option<String>,
@@ -171,7 +185,7 @@ impl Accumulator for GroupConcatAccumulator {
         let mut result = String::new();
         let mut first = true;
         for (_, text) in &self.values {
-            if self.distinct && !seen.insert(text) {
+            if self.distinct && !seen.insert(self.order.key(text)) {
                 continue;
             }
             if !first {

@@ -22,6 +22,8 @@ use std::sync::{Arc, LazyLock};
 use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::AggregateUDF;
 
+use crate::collation::Order;
+
 pub(crate) use exact::Exact;
 pub use planner::move_separator;
 pub(crate) use row_key::FUNCTIONS;
@@ -73,6 +75,16 @@ pub fn aggregate(name_lower: &str) -> Option<Arc<AggregateUDF>> {
 /// Lower-case names of all aggregates.
 pub fn aggregate_names() -> Vec<String> {
     AGGREGATES.keys().map(|name| (*name).to_owned()).collect()
+}
+
+/// GROUP_CONCAT that tells strings apart in an order; `None` for other aggregates.
+pub(crate) fn with_order(function: &AggregateUDF, order: Order) -> Option<Arc<AggregateUDF>> {
+    let concat = function
+        .inner()
+        .downcast_ref::<group_concat::GroupConcat>()?;
+    Some(Arc::new(AggregateUDF::new_from_impl(
+        concat.in_order(order),
+    )))
 }
 
 /// GROUP_CONCAT for a session with its own `group_concat_max_len`, in bytes.

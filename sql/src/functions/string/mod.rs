@@ -11,6 +11,8 @@ pub(crate) mod types;
 
 use super::builtin::Definition;
 
+pub(crate) use slice::{length, offset};
+
 /// Every function of this folder.
 pub(crate) const FUNCTIONS: [&[Definition]; 6] = [
     build::FUNCTIONS,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema};
@@ -12,6 +12,8 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use storno_storage::{AggregateError, BoxError, ValueMap, ValueTest};
+
+use crate::collation::{Order, keys_of};
 
 /// An expression whose only column is given as an array.
 #[derive(Debug)]
@@ -64,6 +66,19 @@ impl ValueTest for OfColumn {
 impl ValueMap for OfColumn {
     fn map(&self, values: &ArrayRef) -> std::result::Result<ArrayRef, BoxError> {
         Ok(self.evaluate(values)?)
+    }
+}
+
+/// The keys of strings in an order.
+#[derive(Debug)]
+pub(super) struct Keys(pub(super) Order);
+
+impl ValueMap for Keys {
+    fn map(&self, values: &ArrayRef) -> std::result::Result<ArrayRef, BoxError> {
+        let strings = values
+            .as_string_view_opt()
+            .ok_or("keys of what is no text")?;
+        Ok(Arc::new(keys_of(self.0, strings.iter(), strings.len())))
     }
 }
 

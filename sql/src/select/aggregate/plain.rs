@@ -5,6 +5,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::super::prune::widens;
+use crate::functions::collated::Collated;
 use crate::select::table::SnapshotTable;
 
 /// Functions that give NULL where they cannot give a result, silently.
@@ -94,7 +95,9 @@ fn is_plain(expr: &Expr, table: &SnapshotTable) -> bool {
             }
             _ => false,
         },
-        Expr::ScalarFunction(call) => FUNCTIONS.binary_search(&call.name()).is_ok(),
+        Expr::ScalarFunction(call) => {
+            Collated::of(expr).is_some() || FUNCTIONS.binary_search(&call.name()).is_ok()
+        }
         _ => false,
     }
 }

@@ -12,14 +12,15 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::{Partitioning, PlanProperties};
 use storno_storage::{
-    AggregateRequest, Aggregation, Condition, GroupKey, KeyFunction, Predicate, TableSnapshot,
-    ValueMap,
+    AggregateRequest, Aggregation, Condition, Fold, GroupKey, KeyFunction, Predicate,
+    TableSnapshot, ValueMap,
 };
 
-use super::functions::OfColumn;
+use super::functions::{Keys, OfColumn};
 use super::granule::granule;
 use super::node::AggregateScan;
 use super::shape::Shape;
+use crate::collation::Order;
 use crate::select::prune::predicates;
 use crate::select::table::SnapshotTable;
 
@@ -65,6 +66,7 @@ impl Recipe {
                 cases: tested(&node.shape.cases, columns)?,
                 keys: node.shape.keys.iter().map(key).collect::<Result<_>>()?,
                 measures: node.shape.measures.clone(),
+                folds: node.shape.folds.iter().map(fold).collect(),
                 having: node.having.clone(),
                 top: node.top,
             },
@@ -144,6 +146,13 @@ fn without_values(expr: &Expr) -> Option<Expr> {
     Some(blanked.data)
 }
 
+fn fold((column, order): &(usize, Order)) -> Fold {
+    Fold {
+        column: *column,
+        map: Arc::new(Keys(*order)),
+    }
+}
+
 fn of_column(column: usize, expr: &Expr, columns: &Schema) -> Result<OfColumn> {
     OfColumn::new(expr, columns.field(column), &ExecutionProps::default())
 }
@@ -172,7 +181,9 @@ fn key_function(column: usize, expr: &Expr, columns: &Schema) -> Result<KeyFunct
 
 /// What a condition implies for storage, and whether that is all it says.
 fn implied(expr: &Expr, column: usize, schema: &Schema) -> (Vec<Predicate>, bool) {
-    let implies = predicates(expr, schema);
+    let mut implies = predicates(expr, schema);
+    // Threads at work ask of the values that occur, and side by side.
+    implies.retain(|p| !matches!(p, Predicate::Passes { .. }));
     let own_type = schema.field(column).data_type();
     let same = |e: &Expr| match e {
         Expr::Literal(value, _) => !value.is_null() && is_same(value, own_type),

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::catalog::default_table_source::source_as_provider;
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema};
+use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::{split_conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
@@ -17,7 +18,8 @@ use storno_storage::{Having, Predicate, Top, Value};
 
 use super::node::AggregateScan;
 use super::plain::only_column;
-use super::shape::{Output, shape_of};
+use super::shape::{Output, Shape, shape_of};
+use crate::functions::collated::{Collated, Operation};
 use crate::select::prune::predicates;
 use crate::select::table::SnapshotTable;
 
@@ -44,7 +46,7 @@ impl OptimizerRule for AggregateInStorage {
         _: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
         let found = match &plan {
-            LogicalPlan::Aggregate(aggregate) => in_storage(aggregate)?.map(extension),
+            LogicalPlan::Aggregate(aggregate) => in_storage(aggregate)?,
             LogicalPlan::Sort(sort) => with_top(sort)?,
             _ => None,
         };
@@ -61,7 +63,7 @@ fn extension(scan: AggregateScan) -> LogicalPlan {
 }
 
 /// The operator that computes an aggregate, if storage can.
-fn in_storage(aggregate: &Aggregate) -> Result<Option<AggregateScan>> {
+fn in_storage(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let keys = aggregate.group_expr.len();
     let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
     let mut below = Below {
@@ -78,16 +80,71 @@ fn in_storage(aggregate: &Aggregate) -> Result<Option<AggregateScan>> {
     let (keys, aggregates) = below.exprs.split_at(keys);
     let shape = shape_of(keys, aggregates, table);
     let conditions = conditions(below.filters, table);
-    Ok(shape
-        .zip(conditions)
-        .map(|(shape, conditions)| AggregateScan {
-            shape,
-            conditions,
-            having: Vec::new(),
-            top: None,
-            schema: Arc::clone(&aggregate.schema),
-            table: Arc::clone(&provider),
-        }))
+    let Some((shape, conditions)) = shape.zip(conditions) else {
+        return Ok(None);
+    };
+    let schema = match shape.folds.is_empty() {
+        true => Arc::clone(&aggregate.schema),
+        false => Arc::new(with_strings(&shape, &aggregate.schema)?),
+    };
+    let scan = AggregateScan {
+        shape,
+        conditions,
+        having: Vec::new(),
+        top: None,
+        schema,
+        table: Arc::clone(&provider),
+    };
+    above_strings(scan, &aggregate.schema).map(Some)
+}
+
+fn string_name(key: usize) -> String {
+    format!("__string_{key}")
+}
+
+/// The schema of an operator that gives strings where the aggregate gives their keys, and leaves out the
+/// aggregates that show them.
+fn with_strings(shape: &Shape, schema: &DFSchema) -> Result<DFSchema> {
+    let keys = shape.keys.len();
+    let key = |at: usize| match shape.fold_of(at) {
+        Some(_) => (
+            None,
+            Arc::new(Field::new(string_name(at), DataType::Utf8View, true)),
+        ),
+        None => qualified(schema, at),
+    };
+    let computed = (keys..schema.fields().len()).zip(&shape.shown);
+    let computed = computed.filter(|(_, shown)| shown.is_none());
+    let fields = (0..keys).map(key);
+    let fields = fields.chain(computed.map(|(at, _)| qualified(schema, at)));
+    DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())
+}
+
+fn qualified(schema: &DFSchema, at: usize) -> (Option<TableReference>, FieldRef) {
+    let (qualifier, field) = schema.qualified_field(at);
+    (qualifier.cloned(), Arc::clone(field))
+}
+
+/// What an aggregate gives of an operator that gives strings: their keys, and themselves.
+fn above_strings(scan: AggregateScan, schema: &DFSchema) -> Result<LogicalPlan> {
+    if scan.shape.folds.is_empty() {
+        return Ok(extension(scan));
+    }
+    let keys = scan.shape.keys.len();
+    let string = |key: usize| Expr::Column(Column::new_unqualified(string_name(key)));
+    let column = |at: usize| {
+        let shown = at.checked_sub(keys).and_then(|at| scan.shape.shown.get(at));
+        let expr = match (scan.shape.fold_of(at).filter(|_| at < keys), shown) {
+            (Some(order), _) => Collated::call(Operation::Key, order, vec![string(at)]),
+            (None, Some(Some(key))) => string(*key),
+            _ => return Expr::Column(Column::from(schema.qualified_field(at))),
+        };
+        let (qualifier, field) = qualified(schema, at);
+        let metadata = Some(FieldMetadata::from(field.metadata()));
+        expr.alias_qualified_with_metadata(qualifier, field.name(), metadata)
+    };
+    let columns = (0..schema.fields().len()).map(column).collect();
+    Projection::try_new(columns, Arc::new(extension(scan))).map(LogicalPlan::Projection)
 }
 
 /// Expressions on their way down through projections to a table.

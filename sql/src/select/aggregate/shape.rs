@@ -7,7 +7,9 @@ use datafusion::logical_expr::expr::{AggregateFunction, Case};
 use storno_storage::{GroupKey, Measure};
 
 use super::plain::only_column;
+use crate::collation::Order;
 use crate::functions::aggregates::input::{exact_digits, is_exact};
+use crate::functions::collated::{Collated, Operation, is_first};
 use crate::select::prune::widens;
 use crate::select::table::SnapshotTable;
 
@@ -22,8 +24,21 @@ pub(super) struct Shape {
     /// Conditions of single aggregates.
     pub(super) cases: Vec<(usize, Expr)>,
     pub(super) measures: Vec<Measure>,
-    /// Per aggregate.
+    /// Columns of strings that are one where they compare equal; groups show one of them.
+    pub(super) folds: Vec<(usize, Order)>,
+    /// Per aggregate, but for those that show a key.
     pub(super) outputs: Vec<Output>,
+    /// Per aggregate the key that it shows.
+    pub(super) shown: Vec<Option<usize>>,
+}
+
+impl Shape {
+    /// The order that a key is folded by.
+    pub(super) fn fold_of(&self, key: usize) -> Option<Order> {
+        let (column, function) = self.keys.get(key)?;
+        let fold = self.folds.iter().find(|(folded, _)| folded == column);
+        fold.filter(|_| function.is_none()).map(|(_, order)| *order)
+    }
 }
 
 /// How an aggregate follows from measures (their positions).
@@ -59,6 +74,7 @@ pub(super) fn shape_of(keys: &[Expr], aggregates: &[Expr], table: &SnapshotTable
     let mut builder = Builder {
         table,
         shape: Shape::default(),
+        by_bytes: Vec::new(),
     };
     for key in keys {
         builder.add_key(key)?;
@@ -72,6 +88,17 @@ pub(super) fn shape_of(keys: &[Expr], aggregates: &[Expr], table: &SnapshotTable
 struct Builder<'a> {
     table: &'a SnapshotTable,
     shape: Shape,
+    /// Columns whose values are told apart as they are.
+    by_bytes: Vec<usize>,
+}
+
+/// The argument of a function that makes keys of strings, and its order.
+fn folded(expr: &Expr) -> Option<(&Expr, Order)> {
+    let collated = Collated::of(expr).filter(|c| c.operation == Operation::Key)?;
+    match expr {
+        Expr::ScalarFunction(call) => call.args.first().map(|arg| (arg, collated.order)),
+        _ => None,
+    }
 }
 
 fn unaliased(expr: &Expr) -> &Expr {
@@ -110,10 +137,35 @@ impl Builder<'_> {
         self.table.arrow_schema().field(column).data_type()
     }
 
+    /// A column whose different values are wanted, folded or as they are; `None` if both are asked for.
+    fn told_apart(&mut self, expr: &Expr) -> Option<usize> {
+        let (expr, order) = match folded(expr) {
+            Some((argument, order)) => (argument, Some(order)),
+            None => (expr, None),
+        };
+        let column = self.column(expr)?;
+        let known = self
+            .shape
+            .folds
+            .iter()
+            .find(|(folded, _)| *folded == column);
+        let known = known.map(|(_, order)| *order);
+        match (order, known) {
+            (None, None) => self.by_bytes.push(column),
+            (Some(order), None) if !self.by_bytes.contains(&column) => {
+                self.shape.folds.push((column, order));
+            }
+            (Some(order), Some(known)) if order == known => {}
+            _ => return None,
+        }
+        Some(column)
+    }
+
     fn add_key(&mut self, key: &Expr) -> Option<()> {
         let key = unaliased(key);
-        let (column, function) = match self.column(key) {
+        let (column, function) = match self.told_apart(key) {
             Some(column) => (column, None),
+            None if self.column(key).is_some() => return None,
             None => {
                 let column = only_column(key, self.table)?;
                 let shown = self.table.is_stored_as_shown(column);
@@ -169,10 +221,20 @@ impl Builder<'_> {
         if params.filter.is_some() || !params.order_by.is_empty() {
             return None;
         }
+        if is_first(func) {
+            let column = self.column(argument)?;
+            let shows = |key: &usize| {
+                self.shape.fold_of(*key).is_some()
+                    && self.shape.keys.get(*key).is_some_and(|(c, _)| *c == column)
+            };
+            let key = (0..self.shape.keys.len()).find(shows)?;
+            self.shape.shown.push(Some(key));
+            return Some(());
+        }
         let output = match (func.name(), params.distinct) {
             ("count", false) => Output::Count(self.count(argument)?),
             ("count", true) => {
-                let column = self.column(argument)?;
+                let column = self.told_apart(argument)?;
                 Output::Count(self.measure(Measure::Distinct { column })?)
             }
             ("sum", false) => self.sum(argument, false)?,
@@ -188,6 +250,7 @@ impl Builder<'_> {
             _ => return None,
         };
         self.shape.outputs.push(output);
+        self.shape.shown.push(None);
         Some(())
     }
 

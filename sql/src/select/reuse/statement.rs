@@ -25,6 +25,10 @@ pub struct Setting<'a> {
     pub database: Option<&'a str>,
     pub time_zone: &'a str,
     pub sql_mode: &'a str,
+    /// Of literals.
+    pub collation: &'a str,
+    /// Number of the views that there are.
+    pub views: u64,
 }
 
 /// A statement taken apart.
@@ -56,10 +60,12 @@ impl Statement {
             setting.database.unwrap_or("\0"),
             setting.time_zone,
             setting.sql_mode,
+            setting.collation,
         ] {
             key.extend_from_slice(part.as_bytes());
             key.push(0);
         }
+        key.extend_from_slice(&setting.views.to_le_bytes());
         key.push(u8::from(lexed.commented));
         let mut literals = Vec::with_capacity(cuts.len());
         let mut cuts = cuts.into_iter().peekable();
@@ -262,6 +268,8 @@ mod tests {
         database: Some("app"),
         time_zone: "+00:00",
         sql_mode: "",
+        collation: "utf8mb4_0900_ai_ci",
+        views: 0,
     };
 
     fn read(sql: &str, params: &[Scalar]) -> Option<Statement> {

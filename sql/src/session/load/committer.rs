@@ -1,27 +1,29 @@
-//! The thread that hands a load's rows to storage while the next ones are read. Of a table without an
-//! event key all of them become visible in one commit, or none.
+//! The thread that hands a load's rows to storage while the next ones are read. All of them become visible in
+//! one commit, or none; into a table with an event key, whose keys are held in memory, in one for every so many.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use storno_storage::{Error as StorageError, Load, OnDuplicate, TableId};
+use storno_storage::{Commit, Error as StorageError, Load, OnDuplicate, TableId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::loader::Built;
-use super::parts::Parts;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
-use crate::insert::{duplicate_entry, warn_repeated};
+use crate::insert::{duplicate_entry, note_resent, warn_repeated};
 use crate::known::KnownTable;
-use crate::types::{TableDefinition, TimeZone};
+use crate::types::TimeZone;
 
 /// Batches between the two threads.
 const QUEUE: usize = 2;
 
 /// Bytes of invalid rows that one load may have: they are committed with the others at its end.
 const INVALID_BYTES_MAX: usize = 256 << 20;
+
+/// Rows of one commit into a table with an event key: each has some 64 bytes of keys in memory.
+const EVENTS_MAX: u64 = 8 << 20;
 
 /// Rows kept to name a repeated key by its values; later ones are named without.
 const KEPT_BYTES: usize = 32 << 20;
@@ -61,7 +63,7 @@ impl Committer {
         let engine = engine.clone();
         let pool = engine.pool()?.clone();
         let own = engine.clone();
-        let task = pool.spawn_blocking(move || Way::new(&own, target)?.run(receiver));
+        let task = pool.spawn_blocking(move || Way::new(own, target)?.run(receiver));
         Ok(Self {
             batches,
             task,
@@ -100,83 +102,50 @@ impl Committer {
     }
 }
 
-/// The way into storage.
-enum Way {
-    Whole(Box<Whole>),
-    Parts(Box<Parts>),
+/// Rows on their way into storage.
+struct Way {
+    engine: Engine,
+    target: Target,
+    load: Load,
+    /// Rows of the commit under way.
+    rows: u64,
+    /// The first of them, whose values errors and notes name.
+    kept: Vec<RecordBatch>,
+    kept_bytes: usize,
+    /// Rows that cannot be stored: few, or the file is another table's.
+    invalid: Vec<RecordBatch>,
+    invalid_bytes: usize,
+    total: Total,
 }
 
 impl Way {
-    fn new(engine: &Engine, target: Target) -> Result<Self> {
-        let Target {
-            table,
-            aside,
-            on_duplicate,
-            time_zone,
-            sink,
-            notes,
-        } = target;
-        if table.meta.spec.event_key.is_none() {
-            let load = engine.store().load(table.meta.id, on_duplicate)?;
-            return Ok(Self::Whole(Box::new(Whole {
-                load,
-                table,
-                time_zone,
-                sink,
-                kept: Vec::new(),
-                kept_bytes: 0,
-                aside,
-                invalid: Vec::new(),
-                invalid_bytes: 0,
-            })));
-        }
-        Ok(Self::Parts(Box::new(Parts {
-            engine: engine.clone(),
-            table,
-            time_zone,
-            aside,
-            on_duplicate,
-            sync: engine.sync_mode(),
-            sink,
-            notes,
-            gathered: Vec::new(),
+    fn new(engine: Engine, target: Target) -> Result<Self> {
+        Ok(Self {
+            load: begin(&engine, &target)?,
+            engine,
+            target,
+            rows: 0,
+            kept: Vec::new(),
+            kept_bytes: 0,
             invalid: Vec::new(),
-            bytes: 0,
+            invalid_bytes: 0,
             total: Total::default(),
-        })))
+        })
     }
 
     fn run(mut self, mut batches: mpsc::Receiver<Option<Built>>) -> Result<Total> {
         loop {
-            match (batches.blocking_recv(), &mut self) {
-                (Some(Some(batch)), Self::Whole(whole)) => whole.push(batch)?,
-                (Some(Some(batch)), Self::Parts(parts)) => parts.push(batch)?,
-                (Some(None), _) => break,
-                (None, _) => return Err(SqlError::interrupted()),
+            match batches.blocking_recv() {
+                Some(Some(batch)) => self.push(batch)?,
+                Some(None) => return self.commit().map(|way| way.total),
+                None => return Err(SqlError::interrupted()),
+            }
+            if self.rows >= EVENTS_MAX && self.target.table.meta.spec.event_key.is_some() {
+                self = self.commit()?;
             }
         }
-        match self {
-            Self::Whole(whole) => whole.commit(),
-            Self::Parts(parts) => parts.commit(),
-        }
     }
-}
 
-/// One commit whose errors name values of the first rows.
-struct Whole {
-    load: Load,
-    table: Arc<KnownTable>,
-    time_zone: TimeZone,
-    sink: Sink,
-    kept: Vec<RecordBatch>,
-    kept_bytes: usize,
-    aside: Option<TableId>,
-    /// Rows that cannot be stored: few, or the file is another table's.
-    invalid: Vec<RecordBatch>,
-    invalid_bytes: usize,
-}
-
-impl Whole {
     fn push(&mut self, batch: Built) -> Result<()> {
         if let Some(invalid) = batch.aside {
             self.invalid_bytes += invalid.get_array_memory_size();
@@ -188,47 +157,71 @@ impl Whole {
             }
         }
         let batch = batch.rows;
+        self.rows += batch.num_rows() as u64;
         if self.kept_bytes < KEPT_BYTES {
             self.kept_bytes += batch.get_array_memory_size();
             self.kept.push(batch.clone());
         }
         let pushed = self.load.push(batch);
-        pushed.map_err(|error| named(error, &self.table, &self.kept, self.time_zone))
+        pushed.map_err(|error| named(error, &self.target, &self.kept))
     }
 
-    fn commit(self) -> Result<Total> {
-        let invalid: u64 = self.invalid.iter().map(|b| b.num_rows() as u64).sum();
-        let others = self.invalid.into_iter();
-        let others = others.filter_map(|rows| Some((self.aside?, rows)));
-        let commit = self.load.commit_with(others.collect());
-        let commit =
-            commit.map_err(|error| named(error, &self.table, &self.kept, self.time_zone))?;
-        let repeated = (self.kept.as_slice(), commit.repeated.as_slice());
-        let before = self.sink.total();
-        warn_repeated(&self.sink, &self.table, repeated, self.time_zone);
-        // The others are counted.
-        let listed = self.sink.total() - before;
-        self.sink.count_more(commit.rows_skipped - listed);
-        Ok(Total {
-            inserted: commit.rows_inserted - invalid,
-            skipped: commit.rows_skipped,
-        })
+    /// Commits what has come, and begins anew.
+    fn commit(self) -> Result<Self> {
+        let Self {
+            engine,
+            target,
+            load,
+            kept,
+            invalid,
+            mut total,
+            ..
+        } = self;
+        let aside: u64 = invalid.iter().map(|b| b.num_rows() as u64).sum();
+        let others = invalid.into_iter();
+        let others = others.filter_map(|rows| Some((target.aside?, rows)));
+        let commit = load.commit_with(others.collect());
+        let commit = commit.map_err(|error| named(error, &target, &kept))?;
+        engine.count_resent(commit.rows_resent());
+        tell(&target, &kept, &commit);
+        total.inserted += commit.rows_inserted - aside;
+        total.skipped += commit.rows_skipped;
+        let total_so_far = total;
+        let mut next = Self::new(engine, target)?;
+        next.total = total_so_far;
+        Ok(next)
     }
 }
 
+fn begin(engine: &Engine, target: &Target) -> Result<Load> {
+    let id = target.table.meta.id;
+    Ok(engine.store().load(id, target.on_duplicate)?)
+}
+
+/// Lists the rows that were left out, as far as they are at hand, and counts the others.
+fn tell(target: &Target, kept: &[RecordBatch], commit: &Commit) {
+    let (sink, table, zone) = (&target.sink, &target.table, target.time_zone);
+    let before = sink.total();
+    warn_repeated(sink, table, (kept, &commit.repeated), zone);
+    let mut expected = commit.rows_skipped - commit.rows_resent();
+    if target.notes {
+        expected += commit.rows_resent();
+        for (rows, resent) in kept.iter().zip(&commit.resent) {
+            note_resent(sink, table, (rows, resent), zone);
+        }
+    }
+    let listed = sink.total() - before;
+    sink.count_more(expected.saturating_sub(listed));
+}
+
 /// 1062 where the row that repeats a key is at hand.
-pub(super) fn named(
-    error: StorageError,
-    table: &TableDefinition,
-    batches: &[RecordBatch],
-    time_zone: TimeZone,
-) -> SqlError {
+fn named(error: StorageError, target: &Target, batches: &[RecordBatch]) -> SqlError {
     let rows = match &error {
         StorageError::DuplicateKey { batch, .. } => batches.get(*batch),
         _ => None,
     };
     match rows {
-        Some(rows) => duplicate_entry(error, table, rows, time_zone),
+        Some(rows) => duplicate_entry(error, &target.table, rows, target.time_zone),
         None => error.into(),
     }
 }

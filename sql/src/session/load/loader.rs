@@ -19,6 +19,7 @@ use super::super::aside::AsideTable;
 use super::super::query::SessionEnvironment;
 use super::super::upsert::Counts;
 use super::committer::{Committer, Target};
+use super::pieces::{self, Cutter, Lines};
 use super::source::Source;
 use crate::door::Door;
 use crate::engine::Engine;
@@ -26,7 +27,7 @@ use crate::error::{Result, SqlError, Warning};
 use crate::functions::warnings::Sink;
 use crate::insert::Settings;
 use crate::known::KnownTable;
-use crate::load::{Compression, LoadWriter, Progress, Window, decoded, unreadable};
+use crate::load::{Compression, LoadStatement, LoadWriter, Progress, Window, decoded, unreadable};
 use crate::select::compile_over;
 use crate::select::planner::View;
 use crate::select::run;
@@ -91,6 +92,7 @@ pub(super) struct Loaded {
 
 pub(super) struct Loader {
     pub(super) engine: Engine,
+    pub(super) load: Arc<LoadStatement>,
     pub(super) table: Arc<KnownTable>,
     pub(super) door: Door,
     /// Where rows go that cannot be stored.
@@ -110,6 +112,25 @@ pub(super) struct Built {
     first: Option<u64>,
     /// Those that cannot be stored, as rows of the table for them.
     pub(super) aside: Option<RecordBatch>,
+}
+
+/// What has been read.
+struct Taken {
+    gathered: Option<Gathered>,
+    first_insert_id: Option<u64>,
+    invalid: u64,
+}
+
+impl Taken {
+    /// Takes a batch. After an error there is nothing gathered any more.
+    fn add(&mut self, built: Built) -> Result<()> {
+        self.first_insert_id = self.first_insert_id.or(built.first);
+        self.invalid += built.aside.as_ref().map_or(0, RecordBatch::num_rows) as u64;
+        let gathered = self.gathered.take();
+        let gathered = gathered.ok_or_else(|| SqlError::internal("a load without its rows"))?;
+        self.gathered = Some(gathered.take(built)?);
+        Ok(())
+    }
 }
 
 /// Where rows are gathered.
@@ -132,43 +153,92 @@ impl Loader {
     ) -> Result<Loaded> {
         let file = decoded(source, self.compression).map_err(|e| unreadable(&e))?;
         let mut window = Window::new(file, LINE_BYTES_MAX);
-        let (mut gathered, mut first_insert_id, mut invalid) = (self.gather()?, None, 0);
-        loop {
-            let (progress, batch) = match self.next(&mut writer, &mut window, cancelled) {
-                Ok(next) => next,
-                Err(error) => {
-                    gathered.give_up();
-                    return Err(error);
-                }
-            };
-            if let Some(batch) = batch {
-                first_insert_id = first_insert_id.or(batch.first);
-                invalid += batch.aside.as_ref().map_or(0, RecordBatch::num_rows) as u64;
-                gathered = gathered.take(batch)?;
+        let loader = Arc::new(self);
+        let mut taken = Taken {
+            gathered: Some(loader.gather()?),
+            first_insert_id: None,
+            invalid: 0,
+        };
+        let cutter = Cutter::new(&loader.load.format).filter(|_| writer.is_plain());
+        let read = match cutter {
+            Some(cutter) => {
+                loader.read_pieces(cutter, (&mut writer, &mut window), cancelled, &mut taken)
             }
-            if progress == Progress::Ended {
-                break;
+            None => loader.read_lines((&mut writer, &mut window), cancelled, &mut taken),
+        };
+        let Lines { records, warnings } = match read {
+            Ok(lines) => lines,
+            Err(error) => {
+                taken.gathered.into_iter().for_each(Gathered::give_up);
+                return Err(error);
             }
-        }
-        let (counts, batches, aside) = gathered.end()?;
-        let aside = match (self.aside, aside.first()) {
+        };
+        let (counts, batches, aside) = match taken.gathered {
+            Some(gathered) => gathered.end()?,
+            None => return Err(SqlError::internal("a load without its rows")),
+        };
+        let aside = match (&loader.aside, aside.first()) {
             (Some(table), Some(first)) => {
                 let rows = concat_batches(&first.schema(), &aside);
                 let rows = rows.map_err(|e| SqlError::internal(e.to_string()))?;
-                Some((table.table, rows))
+                Some((table.table.clone(), rows))
             }
             _ => None,
         };
         Ok(Loaded {
-            records: writer.records(),
+            records,
             counts,
             batches,
-            invalid,
+            invalid: taken.invalid,
             aside,
             variables: writer.variables(),
-            warnings: writer.warnings(),
-            first_insert_id,
+            warnings,
+            first_insert_id: taken.first_insert_id,
         })
+    }
+
+    /// A plain file, by several threads.
+    fn read_pieces(
+        self: &Arc<Self>,
+        cutter: Cutter,
+        (writer, window): (&mut LoadWriter, &mut Window<impl Read>),
+        cancelled: &AtomicBool,
+        taken: &mut Taken,
+    ) -> Result<Lines> {
+        loop {
+            check(cancelled)?;
+            let is_last = window.text().1;
+            let (bytes, is_done) = writer.skip(window.text());
+            window.take(bytes);
+            if is_done || is_last {
+                break;
+            }
+            window.fill()?;
+        }
+        pieces::read(self, cutter, window, cancelled, &mut |built| {
+            taken.add(built)
+        })
+    }
+
+    /// Any file, line by line.
+    fn read_lines(
+        &self,
+        (writer, window): (&mut LoadWriter, &mut Window<impl Read>),
+        cancelled: &AtomicBool,
+        taken: &mut Taken,
+    ) -> Result<Lines> {
+        loop {
+            let (progress, built) = self.next(writer, window, cancelled)?;
+            if let Some(built) = built {
+                taken.add(built)?;
+            }
+            if progress == Progress::Ended {
+                return Ok(Lines {
+                    records: writer.records(),
+                    warnings: writer.take_warnings(),
+                });
+            }
+        }
     }
 
     /// Reads the next batch; there may be none at the end.
@@ -208,7 +278,7 @@ impl Loader {
         Committer::start(&self.engine, target).map(Gathered::Committer)
     }
 
-    fn batch(&self, writer: &mut LoadWriter) -> Result<Built> {
+    pub(super) fn batch(&self, writer: &mut LoadWriter) -> Result<Built> {
         let store = self.engine.store();
         let id = self.table.meta.id;
         let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
@@ -323,7 +393,7 @@ fn read_on(
     }
 }
 
-fn check(cancelled: &AtomicBool) -> Result<()> {
+pub(super) fn check(cancelled: &AtomicBool) -> Result<()> {
     match cancelled.load(Ordering::Relaxed) {
         true => Err(SqlError::interrupted()),
         false => Ok(()),

@@ -2,12 +2,12 @@
 //! is told.
 //!
 //! A load outside a transaction is one commit, of any size, in bounded memory; into a table with an event
-//! key it is several. Inside a transaction, and with REPLACE, all rows wait in memory for the end of the
+//! key it is one for every 8 million rows. Inside a transaction, and with REPLACE, all rows wait in memory for the end of the
 //! file.
 
 mod committer;
 mod loader;
-mod parts;
+mod pieces;
 mod source;
 
 use std::sync::Arc;
@@ -54,7 +54,7 @@ struct Started {
 
 /// A statement ready to read its file.
 struct Prepared {
-    load: LoadStatement,
+    load: Arc<LoadStatement>,
     table: TableSnapshot,
     writer: LoadWriter,
     loader: Loader,
@@ -88,7 +88,7 @@ impl Session {
                 load: load_started,
                 running: None,
             });
-            return Ok(Outcome::File(load.file));
+            return Ok(Outcome::File(load.file.clone()));
         }
         let path = self.readable_file(&load.file)?;
         let started = start(Source::File(source::open(&path)?));
@@ -112,7 +112,7 @@ impl Session {
             transaction.check_writable()?;
         }
         let work = move || {
-            let load = LoadStatement::parse(&lexed)?;
+            let load = Arc::new(LoadStatement::parse(&lexed)?);
             if load.local && !may_be_local {
                 return Err(SqlError::local_files_disabled());
             }
@@ -134,6 +134,7 @@ impl Session {
             let evaluation = Evaluation::new(view, env, state, sink);
             let loader = Loader {
                 engine,
+                load: Arc::clone(&load),
                 table: definition,
                 door,
                 aside: None,

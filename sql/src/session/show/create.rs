@@ -29,6 +29,9 @@ pub(super) fn show(form: &Form, view: &View) -> Result<Option<Shown>> {
 
 fn create_table(target: &Target, view: &View) -> Result<Shown> {
     let relation = view.relation(target.schema.as_deref(), &target.table)?;
+    if let Relation::View(_) = relation {
+        return create_view(target, view);
+    }
     let definition = relation.definition()?;
     let mut text = create_table_text(&definition, None);
     if let Relation::Virtual(_) = relation {
@@ -39,10 +42,36 @@ fn create_table(target: &Target, view: &View) -> Result<Shown> {
     Ok(Shown::new("TABLES", &columns, rows))
 }
 
-/// 1347: whatever exists is a table.
+/// 1347 for a table.
 fn create_view(target: &Target, view: &View) -> Result<Shown> {
     let relation = view.relation(target.schema.as_deref(), &target.table)?;
     let meta = &relation.definition()?.meta;
+    if let Some(stored) = view.views.get(&meta.schema, &meta.spec.name) {
+        let columns = stored
+            .columns
+            .iter()
+            .map(|c| QuotedName(&c.name).to_string());
+        let columns = match stored.by_place {
+            true => format!(" ({})", columns.collect::<Vec<_>>().join(", ")),
+            false => String::new(),
+        };
+        let text = format!(
+            "CREATE ALGORITHM={} DEFINER={} SQL SECURITY {} VIEW {}{columns} AS {}",
+            stored.algorithm,
+            stored.definer,
+            stored.security,
+            QuotedName(&meta.spec.name),
+            stored.query,
+        );
+        let headings = [
+            name("View"),
+            mediumtext("Create View"),
+            name("character_set_client"),
+            name("collation_connection"),
+        ];
+        let rows = vec![row![&meta.spec.name, text, "utf8mb4", &stored.collation]];
+        return Ok(Shown::new("", &headings, rows));
+    }
     let text = format!("'{}.{}' is not VIEW", meta.schema, meta.spec.name);
     Err(SqlError::new(1347, "HY000", text))
 }

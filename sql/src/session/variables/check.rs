@@ -4,6 +4,7 @@ use super::Domain::{Charset, Collation, Isolation, SqlMode, Switch, Text, TimeZo
 use super::{Domain, Scope, Variable};
 use crate::error::{Result, SqlError, Warning};
 use crate::insert::Scalar;
+use crate::types::charset;
 
 /// 1228 for a session's variable set with GLOBAL, 1229 for a server's set without, 1238 for one that
 /// never changes.
@@ -222,13 +223,9 @@ fn charset(value: &str) -> Result<String> {
 
 fn collation(value: &str) -> Result<String> {
     let lower = value.to_lowercase();
-    let known = ["utf8mb4_", "utf8mb3_", "utf8_", "latin1_", "ascii_"];
-    if lower == "binary" || known.iter().any(|k| lower.starts_with(k)) {
-        return Ok(lower);
-    }
-    Err(SqlError::new(
-        1273,
-        "HY000",
-        format!("Unknown collation: '{value}'"),
-    ))
+    charset::known(&lower)?;
+    Ok(match lower.strip_prefix("utf8_") {
+        Some(rest) => format!("utf8mb3_{rest}"),
+        None => lower,
+    })
 }
