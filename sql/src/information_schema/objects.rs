@@ -28,10 +28,12 @@ pub static VIEWS: VirtualTable = VirtualTable {
     ],
     rows: |view, scope| {
         let mut rows = Vec::new();
+        let rights = view.rights();
         for (schema, _) in schemata::schemas(view)? {
-            let views = view.views.of(&schema);
-            let views =
-                views.filter(|(name, _)| scope.has_schema(&schema) && scope.has_table(name));
+            let views = view.views.of(&schema).filter(|(name, _)| {
+                let is_asked = scope.has_schema(&schema) && scope.has_table(name);
+                is_asked && rights.see_table(&schema, name)
+            });
             rows.extend(views.map(|(name, stored)| view_row(&schema, name, stored)));
         }
         Ok(rows)

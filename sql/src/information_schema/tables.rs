@@ -166,7 +166,7 @@ pub fn each_table(
         for (name, stored) in view
             .views
             .of(&schema)
-            .filter(|(name, _)| scope.has_table(name))
+            .filter(|(name, _)| scope.has_table(name) && rights.see_table(&schema, name))
         {
             visit(Sized {
                 schema: schema.clone(),

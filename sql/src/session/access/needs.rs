@@ -9,7 +9,7 @@ use sqlparser::ast::{
 
 use super::relations::{Relation, first_column, relations};
 use crate::accounts::{AccountName, Level, Privileges};
-use crate::ddl::{self, Ddl, DdlContext, NewTable, TableName};
+use crate::ddl::{self, Ddl, DdlContext, NewTable, TableName, ViewStatement};
 use crate::dialect::{Lexed, lex, parse_expression, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::load::{LoadStatement, OnRepeatedKey};
@@ -117,6 +117,7 @@ pub fn of(command: &Command, lexed: &Lexed, context: &Context) -> Result<Vec<Nee
         Command::Show => needs.show(&show::parse(lexed)?, lexed)?,
         Command::Describe => needs.show(&show::parse_describe(lexed)?, lexed)?,
         Command::Account => needs.accounts(accounts::parse(lexed)?)?,
+        Command::View(statement) => needs.view(statement)?,
         // Who has a token writes without an account.
         Command::IngestTokens => needs.any_of(Privileges::CREATE_USER),
         Command::Load => needs.load(&LoadStatement::parse(lexed)?)?,
@@ -384,6 +385,31 @@ impl Needs<'_> {
         }
     }
 
+    /// Who makes a view has to be allowed to read what it reads; who reads it, only the view.
+    fn view(&mut self, statement: &ViewStatement) -> Result<()> {
+        match statement {
+            ViewStatement::Create(view) => {
+                let mut privileges = Privileges::CREATE_VIEW;
+                if view.or_replace || view.alter {
+                    privileges |= Privileges::DROP;
+                }
+                self.named(&view.name, privileges)?;
+                let own = &self.context.own;
+                let is_own = view.definer.as_ref().is_none_or(|(user, host)| {
+                    AccountName::new(user, &host.to_lowercase()) == *own
+                });
+                if !is_own {
+                    self.any_of(Privileges::SUPER);
+                }
+                self.read(&parse_statement(&lex(&view.query)?)?)
+            }
+            ViewStatement::Drop(drop) => {
+                let mut views = drop.names.iter();
+                views.try_for_each(|view| self.named(view, Privileges::DROP))
+            }
+        }
+    }
+
     fn renamed(&mut self, old: &TableName, new: &TableName) -> Result<()> {
         self.named(old, Privileges::DROP)?;
         self.named(new, Privileges::CREATE | Privileges::INSERT)
@@ -433,7 +459,11 @@ impl Needs<'_> {
         };
         match &show.form {
             Form::Columns { target, .. } | Form::Index { target } => seen_table(self, target)?,
-            Form::CreateTable(target) | Form::CreateView(target) => seen_table(self, target)?,
+            Form::CreateTable(target) => seen_table(self, target)?,
+            Form::CreateView(target) => {
+                let privileges = Privileges::SELECT | Privileges::SHOW_VIEW;
+                self.table(target.schema.clone(), target.table.clone(), privileges)?;
+            }
             Form::Tables { schema, .. }
             | Form::TableStatus { schema }
             | Form::OpenTables { schema }
