@@ -102,6 +102,14 @@ async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<
         threads: settings.threads,
         memory_bytes: settings.memory_bytes,
         variables: variables(settings),
+        reach: storno_sql::transfer::Reach {
+            endpoints: settings
+                .store_endpoints
+                .iter()
+                .map(|e| e.0.clone())
+                .collect(),
+            ambient: settings.store_ambient_credentials,
+        },
     };
     let opening = tokio::task::spawn_blocking(move || Engine::open_with(dir, options));
     let opened = async {

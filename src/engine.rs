@@ -26,6 +26,8 @@ pub struct EngineOptions {
     pub memory_bytes: Option<usize>,
     /// MySQL system variables that differ from their defaults, by name.
     pub variables: Vec<(String, String)>,
+    /// Servers of files that exports and imports may reach.
+    pub reach: storno_sql::transfer::Reach,
 }
 
 impl Default for EngineOptions {
@@ -37,6 +39,7 @@ impl Default for EngineOptions {
             threads: None,
             memory_bytes: None,
             variables: Vec::new(),
+            reach: storno_sql::transfer::Reach::default(),
         }
     }
 }
@@ -71,6 +74,8 @@ impl Engine {
         let store = Store::open(storage).map_err(|error| Error::opening(dir.into(), error))?;
         let mut sql = storno_sql::EngineOptions {
             variables: options.variables,
+            reach: options.reach,
+            cells: Some(crate::adapter::cells),
             ..Default::default()
         };
         sql.threads = options.threads.unwrap_or(sql.threads);

@@ -10,12 +10,15 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use storno_storage::{Store, SyncMode};
+use storno_transfer::{CellText, Reach};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::accounts::{self, Secret};
 use crate::error::{Result, SqlError};
+use crate::export::Jobs;
 use crate::functions::warnings::follow_tasks;
 use crate::planning::PlanningPool;
+use crate::result::ResultColumn;
 use crate::select::aggregate::StornoPlanner;
 use crate::select::reuse::Plans;
 use crate::select::{coerce, sort_keys};
@@ -37,7 +40,14 @@ pub struct EngineOptions {
     pub version: String,
     /// System variables that differ from their defaults (port, max_connections ...).
     pub variables: Vec<(String, String)>,
+    /// Servers of files that exports and imports may reach.
+    pub reach: Reach,
+    /// How the values of a result are printed into files; `None`: exports are refused.
+    pub cells: Option<PrintCells>,
 }
+
+/// Makes the printer of a result's values.
+pub type PrintCells = fn(Vec<ResultColumn>) -> Arc<dyn CellText>;
 
 impl Default for EngineOptions {
     fn default() -> Self {
@@ -46,6 +56,8 @@ impl Default for EngineOptions {
             memory_bytes: 4 << 30,
             version: concat!("8.4.0-storno-", env!("CARGO_PKG_VERSION")).into(),
             variables: Vec::new(),
+            reach: Reach::default(),
+            cells: None,
         }
     }
 }
@@ -66,6 +78,10 @@ struct Inner {
     globals: GlobalVariables,
     processes: Processes,
     plans: Plans,
+    jobs: Jobs,
+    reach: Reach,
+    cells: Option<PrintCells>,
+    threads: usize,
     /// Rows left out because their event was known.
     resent: AtomicU64,
     /// Held while a definition is changed.
@@ -75,6 +91,8 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        // Jobs clean up while what they read from is there.
+        self.jobs.shut_down();
         // Dropping a runtime blocks, which is forbidden on the threads of another runtime.
         if let Some(pool) = self.pool.take() {
             pool.shutdown_background();
@@ -118,6 +136,10 @@ impl Engine {
             globals,
             processes: Processes::default(),
             plans: Plans::default(),
+            jobs: Jobs::default(),
+            reach: options.reach.clone(),
+            cells: options.cells,
+            threads: options.threads.max(1),
             resent: AtomicU64::new(0),
             definitions: tokio::sync::Mutex::default(),
             started: Instant::now(),
@@ -175,6 +197,26 @@ impl Engine {
     /// Plans of earlier statements.
     pub(crate) fn plans(&self) -> &Plans {
         &self.inner.plans
+    }
+
+    /// Exports under way.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.inner.jobs
+    }
+
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.inner.reach
+    }
+
+    /// Threads that a statement may use.
+    pub(crate) fn threads(&self) -> usize {
+        self.inner.threads
+    }
+
+    pub(crate) fn cells(&self, columns: Vec<ResultColumn>) -> Result<Arc<dyn CellText>> {
+        let print = self.inner.cells;
+        let print = print.ok_or_else(|| SqlError::not_supported("SELECT .. INTO OUTFILE"))?;
+        Ok(print(columns))
     }
 
     /// Definitions are changed one at a time.

@@ -10,6 +10,8 @@ pub mod ddl;
 mod dialect;
 mod engine;
 pub mod error;
+mod export;
+mod files;
 pub mod functions;
 mod information_schema;
 pub mod insert;
@@ -20,6 +22,11 @@ mod select;
 mod session;
 pub mod show;
 pub mod types;
+
+/// What the composition root hands over for exports, and gets from them.
+pub mod transfer {
+    pub use storno_transfer::{BoxError, CellText, ColumnText, Endpoint, Reach};
+}
 
 pub use accounts::Secret;
 pub use engine::{Engine, EngineOptions};

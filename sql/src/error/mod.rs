@@ -6,6 +6,7 @@
 
 mod definition;
 mod storage;
+mod transfer;
 mod value;
 mod warning;
 
@@ -186,6 +187,10 @@ impl SqlError {
         let path = path.display();
         let text = format!("File '{path}' not found (OS errno {number} - {reason})");
         Self::new(29, "HY000", text)
+    }
+    /// 1525: an option with a value that it does not take.
+    pub fn wrong_value(what: &str, value: &str) -> Self {
+        Self::new(1525, "HY000", format!("Incorrect {what} value: '{value}'"))
     }
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(1105, "HY000", message)

@@ -3,6 +3,7 @@
 use super::create_select::CreateSelect;
 use crate::dialect::{Kind, Lexed};
 use crate::error::{Result, SqlError};
+use crate::export::{ExportStatement, LinkStatement};
 
 /// A statement, as far as the session tells them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,12 @@ pub enum Command {
     Nothing,
     /// LOAD DATA
     Load,
+    /// SELECT .. INTO files; the token INTO.
+    Export {
+        at: usize,
+    },
+    /// CREATE LINK and DROP LINK.
+    Link,
     Kill,
     /// PREPARE name FROM ...
     Prepare,
@@ -66,7 +73,11 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
     }
     let first = lexed.word(0).to_uppercase();
     let command = match first.as_str() {
-        "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => Command::Query,
+        "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => match ExportStatement::find(lexed) {
+            Some(at) => Command::Export { at },
+            None => Command::Query,
+        },
+        "CREATE" | "DROP" if LinkStatement::is(lexed) => Command::Link,
         "INSERT" | "REPLACE" => Command::Insert,
         "UPDATE" | "DELETE"
             if ["IGNORE", "LOW_PRIORITY", "QUICK"]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::{Interrupt, SessionContext};
+use super::{Interrupt, SessionContext, secrets};
 
 /// Bytes of a statement's text that are kept to be shown.
 const INFO_BYTES_MAX: usize = 65_536;
@@ -139,7 +139,8 @@ impl Process {
         state.command = command;
         state.since = Instant::now();
         state.info.clear();
-        state.info.push_str(&String::from_utf8_lossy(text));
+        let text = String::from_utf8_lossy(text);
+        state.info.push_str(&secrets::hidden(&text));
         state.turn += 1;
         Running {
             turn: state.turn,
