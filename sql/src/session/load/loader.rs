@@ -3,9 +3,8 @@
 //! Outside transactions the batches go on to `committer`, so that a load of any size takes as much memory
 //! as one of its segments.
 
-use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -18,12 +17,12 @@ use storno_storage::OnDuplicate;
 use super::super::query::SessionEnvironment;
 use super::super::upsert::Counts;
 use super::committer::{Committer, Target};
-use super::source::Source;
+use super::input::{Input, Source, Wanted, check};
 use crate::engine::Engine;
 use crate::error::{Result, SqlError, Warning};
 use crate::functions::warnings::Sink;
 use crate::insert::Settings;
-use crate::load::{Compression, LoadWriter, Progress, Window, decoded, unreadable};
+use crate::load::{LoadWriter, Progress};
 use crate::select::compile_over;
 use crate::select::planner::View;
 use crate::select::run;
@@ -31,8 +30,6 @@ use crate::types::TableDefinition;
 
 /// Bytes of rows that may wait in memory for the file's end, as in any transaction.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
-/// Longest line.
-const LINE_BYTES_MAX: usize = 64 << 20;
 
 /// Where rows go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +86,7 @@ pub(super) struct Loader {
     pub(super) table: TableDefinition,
     pub(super) settings: Settings,
     pub(super) destination: Destination,
-    pub(super) compression: Compression,
+    pub(super) wanted: Wanted,
     pub(super) evaluation: Evaluation,
     /// Whether notes are wanted (`sql_notes`).
     pub(super) notes: bool,
@@ -115,11 +112,10 @@ impl Loader {
         source: Source,
         cancelled: &AtomicBool,
     ) -> Result<Loaded> {
-        let file = decoded(source, self.compression).map_err(|e| unreadable(&e))?;
-        let mut window = Window::new(file, LINE_BYTES_MAX);
+        let mut input = Input::new(source, self.wanted.clone());
         let (mut gathered, mut first_insert_id) = (self.gather()?, None);
         loop {
-            let (progress, batch) = match self.next(&mut writer, &mut window, cancelled) {
+            let (progress, batch) = match self.next(&mut writer, &mut input, cancelled) {
                 Ok(next) => next,
                 Err(error) => {
                     gathered.give_up();
@@ -149,10 +145,10 @@ impl Loader {
     fn next(
         &self,
         writer: &mut LoadWriter,
-        window: &mut Window<impl Read>,
+        input: &mut Input,
         cancelled: &AtomicBool,
     ) -> Result<(Progress, Option<Built>)> {
-        let progress = read_on(writer, window, cancelled)?;
+        let progress = input.read_on(writer, cancelled)?;
         let batch = (writer.pending() > 0).then(|| self.batch(writer));
         let batch = batch.transpose()?;
         check(cancelled)?;
@@ -254,29 +250,5 @@ impl Gathered {
                 Ok((counts, Vec::new()))
             }
         }
-    }
-}
-
-/// Reads until a batch is full or the file ends.
-fn read_on(
-    writer: &mut LoadWriter,
-    window: &mut Window<impl Read>,
-    cancelled: &AtomicBool,
-) -> Result<Progress> {
-    loop {
-        check(cancelled)?;
-        let (taken, progress) = writer.push(window.text())?;
-        window.take(taken);
-        match progress {
-            Progress::Hungry => window.fill()?,
-            progress => return Ok(progress),
-        }
-    }
-}
-
-fn check(cancelled: &AtomicBool) -> Result<()> {
-    match cancelled.load(Ordering::Relaxed) {
-        true => Err(SqlError::interrupted()),
-        false => Ok(()),
     }
 }

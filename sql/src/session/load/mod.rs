@@ -6,7 +6,9 @@
 //! file.
 
 mod committer;
+mod input;
 mod loader;
+mod locate;
 mod parts;
 mod source;
 
@@ -28,8 +30,9 @@ use crate::insert::Scalar;
 use crate::load::{LoadStatement, LoadWriter, OnRepeatedKey};
 use crate::result::{Done, Outcome};
 use crate::types::TableDefinition;
+use input::{Source, StoredFiles};
 use loader::{Destination, Evaluation, Loaded, Loader};
-use source::{Arrived, Cancel, Source};
+use source::{Arrived, Cancel};
 
 /// Pieces of a client's file on their way to the thread that reads them.
 const PIECES: usize = 64;
@@ -57,6 +60,8 @@ struct Prepared {
     table: TableSnapshot,
     writer: LoadWriter,
     loader: Loader,
+    /// Files that are not the client's, nor read through from the server's disk.
+    stored: Option<StoredFiles>,
 }
 
 impl Session {
@@ -66,9 +71,11 @@ impl Session {
             table,
             writer,
             loader,
+            stored,
         } = self.prepare_load(lexed).await?;
         let on_conflict = on_conflict(&load, &table);
-        let (cancel, cancelled) = Cancel::new();
+        let waits = stored.as_ref().map(|files| files.cancel.clone());
+        let (cancel, cancelled) = Cancel::new(waits);
         let pool = self.engine.pool()?.clone();
         let start = |source: Source| {
             let task = pool.spawn_blocking(move || loader.run(writer, source, &cancelled));
@@ -89,12 +96,18 @@ impl Session {
             });
             return Ok(Outcome::File(load.file));
         }
-        let path = self.readable_file(&load.file)?;
-        let started = start(Source::File(source::open(&path)?));
+        let source = match stored {
+            Some(files) => Source::Stored(files),
+            None => Source::File(source::open(&self.readable_file(&load.file)?)?),
+        };
+        let started = start(source);
         self.finish_load(started).await
     }
 
     async fn prepare_load(&mut self, lexed: Lexed) -> Result<Prepared> {
+        let parse = move || LoadStatement::parse(&lexed);
+        let mut load = self.engine.planning().run(parse).await?;
+        let stored = self.locate(&mut load).await?;
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (engine, sink, settings) = (self.engine.clone(), self.sink.clone(), self.settings());
         let may_be_local = self.context.local_files && self.variables.is_on("local_infile");
@@ -104,7 +117,6 @@ impl Session {
             transaction.check_writable()?;
         }
         let work = move || {
-            let load = LoadStatement::parse(&lexed)?;
             if load.local && !may_be_local {
                 return Err(SqlError::local_files_disabled());
             }
@@ -123,12 +135,13 @@ impl Session {
                 None => Destination::Store { skip: false },
             };
             let evaluation = Evaluation::new(view, env, state, sink);
+            let wanted = locate::wanted(&load, &definition);
             let loader = Loader {
                 engine,
                 table: definition,
                 settings,
                 destination,
-                compression: load.compression,
+                wanted,
                 evaluation,
                 notes,
             };
@@ -137,6 +150,7 @@ impl Session {
                 table,
                 writer,
                 loader,
+                stored,
             })
         };
         self.engine.planning().run(work).await
