@@ -27,6 +27,7 @@ use storno_storage::{Snapshot, TableId, TableSnapshot};
 use super::table::SnapshotTable;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
+use crate::files::{self, FilesTable};
 use crate::functions::{self, failure::raise};
 use crate::information_schema::{
     self, Listing, VirtualSource, VirtualTable, is_information_schema,
@@ -62,6 +63,8 @@ pub struct View {
     pub session: SessionView,
     /// The rows of a SHOW statement, to be filtered by its WHERE.
     pub listing: Option<Arc<Listing>>,
+    /// The calls of FILES in the statement.
+    pub(crate) files: Arc<[Arc<FilesTable>]>,
 }
 
 /// What a name in FROM stands for.
@@ -119,6 +122,11 @@ impl View {
             }
             None => Err(SqlError::unknown_table(schema, table)),
         }
+    }
+
+    /// The files that a name stands for.
+    pub(crate) fn files(&self, name: &str) -> Option<Arc<FilesTable>> {
+        self.files.get(files::number_of(name)?).cloned()
     }
 
     /// The same by a parsed name.
@@ -182,6 +190,9 @@ impl<'a> Planner<'a> {
 
 impl Planner<'_> {
     fn provider(&self, name: &TableReference) -> Result<Arc<dyn TableProvider>> {
+        if let Some(files) = self.view.files(name.table()) {
+            return Ok(files);
+        }
         if let (Some(listing), Listing::NAME) = (&self.view.listing, name.table()) {
             return Ok(listing.provider()?);
         }

@@ -9,8 +9,11 @@ mod change;
 mod command;
 mod create_select;
 mod diagnostics;
+mod export;
+mod files;
 mod insert;
 mod kill;
+mod link;
 mod load;
 mod maintain;
 mod named;
@@ -19,6 +22,7 @@ mod prepared;
 pub mod process;
 mod query;
 mod schema;
+mod secrets;
 mod set;
 mod several;
 mod show;
@@ -30,6 +34,7 @@ pub mod variables;
 mod view;
 mod written;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -37,6 +42,7 @@ use std::sync::atomic::AtomicU64;
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
+use crate::files::FilesTable;
 use crate::functions::warnings::Sink;
 use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
@@ -108,6 +114,8 @@ pub struct Session {
     /// The load whose file the client is sending.
     upload: Option<Upload>,
     transaction: Option<Transaction>,
+    /// The calls of FILES in the statement that runs.
+    files: Arc<[Arc<FilesTable>]>,
     /// Warnings of the last statement, and of the one that runs.
     sink: Sink,
     /// Warnings and errors of the statement before the queries for their counts.
@@ -135,6 +143,7 @@ impl Session {
             several: Several::default(),
             upload: None,
             transaction: None,
+            files: Arc::default(),
             sink: Sink::default(),
             counts: None,
             last_insert_id: 0,
@@ -259,8 +268,12 @@ impl Session {
         self.row_count = -1;
     }
 
-    fn finished<T>(&mut self, result: Result<T>) -> Result<T> {
-        if let Err(error) = &result {
+    fn finished<T>(&mut self, mut result: Result<T>) -> Result<T> {
+        if let Err(error) = &mut result {
+            // A syntax error quotes the statement.
+            if let Cow::Owned(message) = secrets::hidden(&error.message) {
+                error.message = message;
+            }
             self.several.forget();
             self.row_count = -1;
             self.sink.push_error(error);
@@ -293,6 +306,7 @@ impl Session {
         if params.is_none() && command::placeholders(&lexed) > 0 {
             return Err(placeholder_error(&lexed));
         }
+        let (lexed, command) = self.bind_files(lexed, command).await?;
         self.run(lexed, command, params.unwrap_or_default()).await
     }
 
@@ -345,6 +359,8 @@ impl Session {
             Command::Deallocate => self.deallocate(&lexed),
             Command::Maintain => self.maintain(&lexed).await,
             Command::Load => self.load(lexed).await,
+            Command::Export { at } => Box::pin(self.export(lexed, at, params)).await,
+            Command::Link => self.link(&lexed).await,
             Command::Do => self.do_expressions(&lexed).await,
         }
     }

@@ -83,12 +83,15 @@ impl Session {
             let text = "Prepared statement contains too many placeholders";
             return Err(SqlError::new(1390, "HY000", text));
         }
-        let columns = match command::classify(&lexed)? {
+        let command = command::classify(&lexed)?;
+        let (lexed, command) = self.bind_files(lexed, command).await?;
+        let columns = match command {
             Command::Empty => return Err(SqlError::new(1065, "42000", "Query was empty")),
             Command::Query => {
                 let nulls = vec![Scalar::Null; count];
                 self.compile(lexed, nulls, None).await?.columns
             }
+            Command::Export { at } => Self::export_columns(&lexed, at)?,
             Command::Maintain => {
                 crate::result::Rows::of_texts(&super::maintain::COLUMNS, &[])?.columns
             }

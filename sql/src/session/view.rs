@@ -18,6 +18,7 @@ impl Session {
             time_zone: self.time_zone(),
             session: self.session_view(),
             listing: None,
+            files: Arc::clone(&self.files),
         }
     }
 
@@ -40,6 +41,7 @@ impl Session {
             time_zone: self.time_zone(),
             session: self.session_view(),
             listing: None,
+            files: Arc::clone(&self.files),
         }
     }
 
