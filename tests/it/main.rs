@@ -15,6 +15,7 @@ mod differential;
 mod doors;
 mod errors;
 mod event_keys;
+mod export;
 mod harness;
 mod hostile;
 mod kept;
@@ -37,6 +38,7 @@ fn main() {
         metadata::trials(),
         errors::trials(),
         event_keys::trials(),
+        export::trials(),
         hostile::trials(),
         slt::trials(),
         clients::trials(),
