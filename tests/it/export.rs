@@ -150,7 +150,7 @@ fn code(refusal: &Refusal) -> Option<u16> {
 
 async fn sums(session: &mut Session, table: &str) -> Outcome<Vec<String>> {
     let sql = format!(
-        "SELECT COUNT(*), SUM(id), COUNT(s), SUM(LENGTH(s)), SUM(d), SUM(f), SUM(CONV(HEX(b), 16, 10)), \
+        "SELECT COUNT(*), SUM(id), COUNT(s), SUM(LENGTH(s)), SUM(d), SUM(f), COUNT(DISTINCT b), \
          MIN(at), MAX(at), MIN(day), MAX(took), SUM(y), SUM(n) FROM {table}"
     );
     Ok(session.lines(sql).await?)
@@ -296,7 +296,7 @@ async fn secrets() -> Outcome {
     let server = start(&s3, dir.path())?;
     let mut session = server.connect_to("db").await?;
     let mut other = server.connect_to("db").await?;
-    fill(&mut session, 10).await?;
+    fill(&mut session, 400).await?;
     link(&s3, &mut session).await?;
     let access = access(&s3);
     let mut shown = Vec::new();
@@ -320,7 +320,10 @@ async fn secrets() -> Outcome {
         .await?;
     shown.extend(other.lines("SHOW EXPORTS").await?);
     shown.extend(other.lines("SHOW LINKS").await?);
-    let sleeping = format!("SELECT SLEEP(2) INTO S3 '{BUCKET}/slow' {access}");
+    let sleeping = format!(
+        "SELECT COUNT(*) FROM t a JOIN t b JOIN t c WHERE a.id + b.id > c.id \
+         INTO S3 '{BUCKET}/slow' {access}"
+    );
     let running = tokio::spawn(async move { session.run(sleeping).await.is_ok() });
     for _ in 0..20 {
         shown.extend(other.lines("SHOW FULL PROCESSLIST").await?);
