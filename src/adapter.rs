@@ -48,6 +48,9 @@ impl wire::Backend for SqlBackend {
     }
 
     async fn open(&self, login: wire::Login) -> Result<SqlSession, wire::SqlError> {
+        let (peer, encrypted) = (login.peer.ip(), login.encrypted);
+        let admitted = self.engine.sql().admit(&login.user, peer, encrypted);
+        admitted.map_err(error)?;
         let context = storno_sql::SessionContext {
             connection_id: login.connection_id,
             user: login.user,
@@ -62,11 +65,11 @@ impl wire::Backend for SqlBackend {
         if let Some(database) = &login.database {
             session.use_database(database).await.map_err(error)?;
         }
-        let announced = session.database().map(str::to_string);
+        session.set_attributes(login.attributes);
+        session.begin_tracking();
         Ok(SqlSession {
             session,
             interactive: login.interactive,
-            announced,
         })
     }
 }
@@ -99,8 +102,6 @@ pub(crate) struct SqlSession {
     session: storno_sql::Session,
     /// The client sits at a keyboard: another idle time-out holds.
     interactive: bool,
-    /// The current database as the client knows it.
-    announced: Option<String>,
 }
 
 impl wire::Session for SqlSession {
@@ -167,6 +168,16 @@ impl wire::Session for SqlSession {
         Ok(())
     }
 
+    async fn field_list(
+        &mut self,
+        table: &str,
+        pattern: &str,
+    ) -> Result<Vec<wire::Column>, wire::SqlError> {
+        let columns = self.session.field_list(table, pattern).await;
+        let columns = columns.map_err(error)?.into_iter();
+        Ok(columns.map(column::column).collect())
+    }
+
     fn status(&self) -> wire::Status {
         let status = self.session.status();
         wire::Status {
@@ -180,12 +191,8 @@ impl wire::Session for SqlSession {
     }
 
     fn take_changes(&mut self) -> Vec<wire::Change> {
-        let now = self.session.database();
-        if now == self.announced.as_deref() {
-            return Vec::new();
-        }
-        self.announced = now.map(str::to_string);
-        vec![wire::Change::Database(now.unwrap_or_default().to_string())]
+        let changes = self.session.take_changes().into_iter();
+        changes.map(change).collect()
     }
 
     fn timeouts(&self) -> wire::Timeouts {
@@ -200,6 +207,17 @@ impl wire::Session for SqlSession {
             read: Duration::from_secs(timeouts.read),
             write: Duration::from_secs(timeouts.write),
         }
+    }
+}
+
+fn change(change: storno_sql::Change) -> wire::Change {
+    use storno_sql::Change;
+    match change {
+        Change::Database(name) => wire::Change::Database(name),
+        Change::Variable(name, value) => wire::Change::Variable(name, value),
+        Change::State => wire::Change::State,
+        Change::TransactionCharacteristics(text) => wire::Change::TransactionCharacteristics(text),
+        Change::TransactionState(text) => wire::Change::TransactionState(text),
     }
 }
 

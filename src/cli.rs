@@ -42,12 +42,18 @@ pub struct CommonArgs {
     /// Address to serve MySQL clients on [default: 127.0.0.1:3306 or the next free port]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<Listen>,
+    /// Address to take rows on over HTTP [default: none]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http_listen: Option<Listen>,
     /// Configuration file (TOML); see docs/configuration.md
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Log filter: error, warn, info, debug, trace, or per target as in "info,storno_sql=debug"
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Refuse clients that do not encrypt
+    #[arg(long)]
+    pub require_secure_transport: bool,
 }
 
 #[derive(Debug, Clone, Default, Args)]

@@ -17,7 +17,8 @@ use crate::cli::{Cli, Command, CommonArgs};
 use crate::config::{self, Loaded, Settings};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, Result};
-use crate::server::ServerOptions;
+use crate::memory;
+use crate::server::{ServerOptions, TlsFiles, certificate};
 
 /// Runs what the command line asks for, until it is done or the process is told to stop.
 pub fn run(cli: Cli) -> Result<()> {
@@ -82,10 +83,13 @@ fn raise_file_limit(max_connections: u32) {
 /// Settings that clients see as system variables.
 fn variables(settings: &Settings) -> Vec<(String, String)> {
     let connections = settings.max_connections.to_string();
-    let mut variables = vec![("max_connections".to_owned(), connections)];
+    let required = on_or_off(settings.require_secure_transport);
+    let mut variables = vec![
+        ("max_connections".to_owned(), connections),
+        ("require_secure_transport".to_owned(), required),
+    ];
     if let Some(on) = settings.local_infile {
-        let on = if on { "ON" } else { "OFF" };
-        variables.push(("local_infile".into(), on.into()));
+        variables.push(("local_infile".into(), on_or_off(on)));
     }
     if let Some(directory) = &settings.secure_file_priv {
         variables.push(("secure_file_priv".into(), directory.clone()));
@@ -93,14 +97,21 @@ fn variables(settings: &Settings) -> Vec<(String, String)> {
     variables
 }
 
+fn on_or_off(on: bool) -> String {
+    if on { "ON" } else { "OFF" }.to_owned()
+}
+
 /// Opens the directory; recovery may take a while. A signal meanwhile ends the process at once.
 async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<Engine> {
     let dir = dir.to_path_buf();
+    let available = memory::available();
     let options = EngineOptions {
         memtable_bytes: settings.memtable_bytes,
         segment_rows: settings.segment_rows,
         threads: settings.threads,
-        memory_bytes: settings.memory_bytes,
+        memory_bytes: settings.memory_bytes.or(available.map(|bytes| bytes / 2)),
+        // The rest is for what is not ours: the stacks, the kernel, the pages of mapped files.
+        process_memory_bytes: available.map(|bytes| bytes / 5 * 4),
         variables: variables(settings),
         reach: storno_sql::transfer::Reach {
             endpoints: settings
@@ -120,13 +131,24 @@ async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<
     end_or_exit(signals, opened).await
 }
 
-fn server_options(settings: &Settings) -> ServerOptions {
-    ServerOptions {
+/// `dir` is where the server's own certificate lies.
+fn server_options(settings: &Settings, dir: &Path) -> Result<ServerOptions> {
+    let required = settings.require_secure_transport;
+    let tls = match settings.certificate.clone() {
+        _ if !settings.tls => None,
+        Some((certificate, key)) => Some(TlsFiles {
+            certificate,
+            key,
+            required,
+        }),
+        None => Some(certificate::own(dir, required)?),
+    };
+    Ok(ServerOptions {
         listen: settings.listen.map(|listen| listen.0),
         max_connections: settings.max_connections as usize,
-        tls: settings.tls.clone(),
+        tls,
         ..ServerOptions::default()
-    }
+    })
 }
 
 /// Where a client on this machine reaches a server that listens on `address`.

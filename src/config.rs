@@ -14,7 +14,6 @@ use serde::Deserialize;
 
 use crate::cli::CommonArgs;
 use crate::error::Result;
-use crate::server::TlsFiles;
 
 pub use listen::Listen;
 pub use stores::StoreEndpoint;
@@ -25,6 +24,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `None`: 127.0.0.1:3306, or the next free port.
     pub listen: Option<Listen>,
+    /// Where rows are taken over HTTP. `None`: nowhere.
+    pub http_listen: Option<Listen>,
     /// Filter for the log on standard error, as `tracing` reads it. `None`: "info", in the demo
     /// "warn".
     pub log: Option<String>,
@@ -46,8 +47,12 @@ pub struct Settings {
     pub store_endpoints: Vec<StoreEndpoint>,
     /// Whether statements without credentials use those of the server's environment.
     pub store_ambient_credentials: bool,
-    /// Certificate and key for TLS, and whether clients must use it.
-    pub tls: Option<TlsFiles>,
+    /// Whether clients may encrypt: with the certificate of `certificate`, or one of the server's own.
+    pub tls: bool,
+    /// Certificate and key for TLS, given by whoever runs the server.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Refuse clients that do not encrypt.
+    pub require_secure_transport: bool,
 }
 
 impl Default for Settings {
@@ -56,6 +61,7 @@ impl Default for Settings {
         Self {
             data_dir: storage.dir,
             listen: None,
+            http_listen: None,
             log: None,
             max_connections: 4096,
             memtable_bytes: storage.memtable_bytes,
@@ -66,7 +72,9 @@ impl Default for Settings {
             secure_file_priv: None,
             store_endpoints: Vec::new(),
             store_ambient_credentials: false,
-            tls: None,
+            tls: true,
+            certificate: None,
+            require_secure_transport: false,
         }
     }
 }
@@ -77,6 +85,7 @@ impl Default for Settings {
 struct Layer {
     data_dir: Option<PathBuf>,
     listen: Option<Listen>,
+    http_listen: Option<Listen>,
     log: Option<String>,
     max_connections: Option<u32>,
     memtable_bytes: Option<usize>,
@@ -89,7 +98,8 @@ struct Layer {
     store_ambient_credentials: Option<bool>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
-    tls_required: Option<bool>,
+    tls: Option<bool>,
+    require_secure_transport: Option<bool>,
 }
 
 impl Layer {
@@ -97,7 +107,9 @@ impl Layer {
         Self {
             data_dir: args.data_dir.clone(),
             listen: args.listen,
+            http_listen: args.http_listen,
             log: args.log.clone(),
+            require_secure_transport: args.require_secure_transport.then_some(true),
             ..Self::default()
         }
     }
@@ -107,6 +119,7 @@ impl Layer {
         Self {
             data_dir: self.data_dir.or(below.data_dir),
             listen: self.listen.or(below.listen),
+            http_listen: self.http_listen.or(below.http_listen),
             log: self.log.or(below.log),
             max_connections: self.max_connections.or(below.max_connections),
             memtable_bytes: self.memtable_bytes.or(below.memtable_bytes),
@@ -121,7 +134,10 @@ impl Layer {
                 .or(below.store_ambient_credentials),
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
-            tls_required: self.tls_required.or(below.tls_required),
+            tls: self.tls.or(below.tls),
+            require_secure_transport: self
+                .require_secure_transport
+                .or(below.require_secure_transport),
         }
     }
 }
@@ -148,17 +164,10 @@ pub fn load(
     let chosen = Layer::from_flags(args).over(environment.layer).over(file);
     check(&chosen)?;
     let default = Settings::default();
-    let tls = match (chosen.tls_cert, chosen.tls_key) {
-        (Some(certificate), Some(key)) => Some(TlsFiles {
-            certificate,
-            key,
-            required: chosen.tls_required.unwrap_or(false),
-        }),
-        _ => None,
-    };
     let settings = Settings {
         data_dir: chosen.data_dir.unwrap_or(default.data_dir),
         listen: chosen.listen,
+        http_listen: chosen.http_listen,
         log: chosen.log,
         max_connections: chosen.max_connections.unwrap_or(default.max_connections),
         memtable_bytes: chosen.memtable_bytes.unwrap_or(default.memtable_bytes),
@@ -169,7 +178,9 @@ pub fn load(
         secure_file_priv: chosen.secure_file_priv,
         store_endpoints: chosen.store_endpoints.unwrap_or_default(),
         store_ambient_credentials: chosen.store_ambient_credentials.unwrap_or(false),
-        tls,
+        tls: chosen.tls.unwrap_or(default.tls),
+        certificate: chosen.tls_cert.zip(chosen.tls_key),
+        require_secure_transport: chosen.require_secure_transport.unwrap_or(false),
     };
     Ok(Loaded {
         settings,
@@ -209,8 +220,8 @@ fn check(layer: &Layer) -> Result<()> {
     if layer.tls_cert.is_some() != layer.tls_key.is_some() {
         return refuse("tls_cert", "given together with tls_key");
     }
-    if layer.tls_required == Some(true) && layer.tls_cert.is_none() {
-        return refuse("tls_required", "given together with tls_cert and tls_key");
+    if layer.require_secure_transport == Some(true) && layer.tls == Some(false) {
+        return refuse("require_secure_transport", "false without tls");
     }
     if layer.memory_bytes.is_some_and(|n| n < 64 << 20) {
         return refuse("memory_bytes", "67108864 (64 MiB) or more");
@@ -281,7 +292,6 @@ mod tests {
             ("STORNO_THREADS", "0"),
             ("STORNO_MEMORY_BYTES", "65536"),
             ("STORNO_TLS_CERT", "cert.pem"),
-            ("STORNO_TLS_REQUIRED", "true"),
         ] {
             let error = load(&CommonArgs::default(), env(&[(key, value)])).unwrap_err();
             let name = key.trim_start_matches("STORNO_").to_lowercase();
@@ -291,17 +301,17 @@ mod tests {
     }
 
     #[test]
-    fn certificate_and_key_together_mean_tls() {
-        let vars = env(&[("STORNO_TLS_CERT", "c.pem"), ("STORNO_TLS_KEY", "k.pem")]);
-        let tls = load(&CommonArgs::default(), vars)
-            .unwrap()
-            .settings
-            .tls
-            .unwrap();
-        assert_eq!((tls.certificate, tls.key), ("c.pem".into(), "k.pem".into()));
-        assert!(
-            !tls.required,
-            "encryption is offered, not demanded, unless asked for"
-        );
+    fn encryption_is_offered_and_demanded_only_when_asked_for() {
+        let settings = |vars: &[(&str, &str)]| load(&CommonArgs::default(), env(vars));
+        let default = settings(&[]).unwrap().settings;
+        assert!(default.tls && default.certificate.is_none() && !default.require_secure_transport);
+        let vars = [("STORNO_TLS_CERT", "c.pem"), ("STORNO_TLS_KEY", "k.pem")];
+        let given = settings(&vars).unwrap().settings;
+        assert_eq!(given.certificate, Some(("c.pem".into(), "k.pem".into())));
+        let vars = [
+            ("STORNO_TLS", "false"),
+            ("STORNO_REQUIRE_SECURE_TRANSPORT", "true"),
+        ];
+        assert_eq!(settings(&vars).unwrap_err().exit_code(), 3);
     }
 }

@@ -1,6 +1,7 @@
 //! The engine for Rust programs: a data directory, and sessions on it without a socket.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -24,6 +25,9 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// Bytes that all running queries together may take. `None`: the default of `storno_sql`.
     pub memory_bytes: Option<usize>,
+    /// Bytes that the process may take altogether: statements are ended before it takes more. `None`: nobody
+    /// looks, as it should be where the engine is but a part of the program.
+    pub process_memory_bytes: Option<usize>,
     /// MySQL system variables that differ from their defaults, by name.
     pub variables: Vec<(String, String)>,
     /// Servers of files that exports and imports may reach.
@@ -38,6 +42,7 @@ impl Default for EngineOptions {
             segment_rows: storage.segment_rows,
             threads: None,
             memory_bytes: None,
+            process_memory_bytes: None,
             variables: Vec::new(),
             reach: storno_sql::transfer::Reach::default(),
         }
@@ -76,6 +81,9 @@ impl Engine {
             variables: options.variables,
             reach: options.reach,
             cells: Some(crate::adapter::cells),
+            process_memory_bytes: options.process_memory_bytes,
+            temporary_dir: Some(empty_dir(dir.join("tmp"))?),
+            directory: Some(dir.into()),
             ..Default::default()
         };
         sql.threads = options.threads.unwrap_or(sql.threads);
@@ -114,6 +122,22 @@ impl Engine {
 
     pub(crate) fn sql(&self) -> &storno_sql::Engine {
         &self.sql
+    }
+}
+
+/// A directory for what queries spill. What an earlier process left in it is removed: the data directory is
+/// locked, so nobody else uses it.
+fn empty_dir(dir: PathBuf) -> Result<PathBuf> {
+    let made = match std::fs::remove_dir_all(&dir) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        _ => std::fs::create_dir(&dir),
+    };
+    match made {
+        Ok(()) => Ok(dir),
+        Err(why) => Err(Error::DataDir {
+            dir,
+            message: why.to_string(),
+        }),
     }
 }
 

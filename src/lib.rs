@@ -22,6 +22,10 @@ pub mod commands;
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod demo;
+#[cfg(feature = "cli")]
+mod http;
+#[cfg(feature = "cli")]
+mod memory;
 
 pub use engine::{Engine, EngineOptions, QueryResult, RowStream, Session};
 pub use error::{Error, Result};

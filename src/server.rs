@@ -1,6 +1,8 @@
 //! Hosting an engine for MySQL clients: listening, serving, stopping.
 
-mod port;
+#[cfg(feature = "cli")]
+pub(crate) mod certificate;
+pub(crate) mod port;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

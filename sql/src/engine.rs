@@ -1,11 +1,12 @@
 //! The engine: one store, the pools that plan and execute, and what all sessions share.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
@@ -13,11 +14,15 @@ use storno_storage::{Store, SyncMode};
 use storno_transfer::{CellText, Reach};
 use tokio::runtime::{Handle, Runtime};
 
-use crate::accounts::{self, Secret};
+use crate::accounts::{self, AccountName, Accounts, Secret};
 use crate::error::{Result, SqlError};
 use crate::export::Jobs;
 use crate::functions::warnings::follow_tasks;
+use crate::ingest::{Grant, Tokens};
+use crate::known::KnownTables;
+use crate::memory::{self, Budget};
 use crate::planning::PlanningPool;
+use crate::privacy::Keys;
 use crate::result::ResultColumn;
 use crate::select::aggregate::StornoPlanner;
 use crate::select::reuse::Plans;
@@ -36,6 +41,12 @@ pub struct EngineOptions {
     pub threads: usize,
     /// Bytes that all running queries together may take for sorting, grouping and joining.
     pub memory_bytes: usize,
+    /// Bytes that the process may take altogether, mapped files aside: statements are ended before it takes
+    /// more. `None`: nobody looks, as in a program of which the engine is but a part.
+    pub process_memory_bytes: Option<usize>,
+    /// Where sorting and grouping spill what does not fit in memory; `None`: the system's place for
+    /// temporary files.
+    pub temporary_dir: Option<PathBuf>,
     /// VERSION(); clients parse its beginning.
     pub version: String,
     /// System variables that differ from their defaults (port, max_connections ...).
@@ -44,6 +55,8 @@ pub struct EngineOptions {
     pub reach: Reach,
     /// How the values of a result are printed into files; `None`: exports are refused.
     pub cells: Option<PrintCells>,
+    /// Where the keys of pseudonyms are kept: the data directory. `None`: they end with the engine.
+    pub directory: Option<PathBuf>,
 }
 
 /// Makes the printer of a result's values.
@@ -54,10 +67,13 @@ impl Default for EngineOptions {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             memory_bytes: 4 << 30,
+            process_memory_bytes: None,
+            temporary_dir: None,
             version: concat!("8.4.0-storno-", env!("CARGO_PKG_VERSION")).into(),
             variables: Vec::new(),
             reach: Reach::default(),
             cells: None,
+            directory: None,
         }
     }
 }
@@ -75,13 +91,17 @@ struct Inner {
     pool: Option<Runtime>,
     planning: PlanningPool,
     state: SessionState,
+    budget: Arc<Budget>,
     globals: GlobalVariables,
+    accounts: Accounts,
     processes: Processes,
     plans: Plans,
     jobs: Jobs,
     reach: Reach,
     cells: Option<PrintCells>,
     threads: usize,
+    tables: KnownTables,
+    pseudonym_keys: Keys,
     /// Rows left out because their event was known.
     resent: AtomicU64,
     /// Held while a definition is changed.
@@ -118,6 +138,7 @@ impl Engine {
                 globals.set(variable, value);
             }
         }
+        let accounts = Accounts::open(&store)?;
         follow_tasks();
         let pool = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
@@ -127,19 +148,27 @@ impl Engine {
             .build()
             .map_err(|e| internal(&e))?;
         let planning = PlanningPool::new(options.threads.max(2)).map_err(|e| internal(&e))?;
-        let state = session_state(&options).map_err(|e| internal(&e))?;
+        let budget = Arc::new(Budget::new(options.memory_bytes));
+        if let Some(limit) = options.process_memory_bytes {
+            memory::watch(&budget, limit).map_err(|e| internal(&e))?;
+        }
+        let state = session_state(&options, &budget).map_err(|e| internal(&e))?;
         let inner = Inner {
             store,
             pool: Some(pool),
             planning,
             state,
+            budget,
             globals,
+            accounts,
             processes: Processes::default(),
             plans: Plans::default(),
             jobs: Jobs::default(),
             reach: options.reach.clone(),
             cells: options.cells,
             threads: options.threads.max(1),
+            tables: KnownTables::default(),
+            pseudonym_keys: Keys::new(options.directory),
             resent: AtomicU64::new(0),
             definitions: tokio::sync::Mutex::default(),
             started: Instant::now(),
@@ -156,7 +185,39 @@ impl Engine {
 
     /// What `user` must prove to log in from `peer`; `None`: access denied.
     pub fn account(&self, user: &str, peer: IpAddr) -> Option<Secret> {
-        accounts::account(&self.inner.store, user, peer)
+        self.inner.accounts.secret(user, peer)
+    }
+
+    /// The name of the account by which `user` comes in from `host`, as the session's context has it.
+    pub(crate) fn account_of(&self, user: &str, host: &str) -> AccountName {
+        let list = self.inner.accounts.list();
+        let account = list
+            .admitted(user, host)
+            .map(|account| account.name.clone());
+        account.unwrap_or_else(|| AccountName::new(user, host))
+    }
+
+    /// Whether a client that has proved its password may have a session: 3118 if the account is
+    /// locked, 1045 if it wants encryption.
+    pub fn admit(&self, user: &str, peer: IpAddr, encrypted: bool) -> Result<()> {
+        let host = accounts::client(peer);
+        let list = self.inner.accounts.list();
+        let account = list.admitted(user, &host);
+        if account.is_some_and(|account| account.locked) {
+            let name = AccountName::new(user, &host);
+            let text = format!("Access denied for user {name}. Account is locked.");
+            return Err(SqlError::new(3118, "HY000", text));
+        }
+        if account.is_none_or(|account| account.encrypted_only && !encrypted) {
+            let name = AccountName::new(user, &host);
+            let text = format!("Access denied for user {name} (using password: YES)");
+            return Err(SqlError::new(1045, "28000", text));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.inner.accounts
     }
 
     /// The store below.
@@ -217,6 +278,26 @@ impl Engine {
         let print = self.inner.cells;
         let print = print.ok_or_else(|| SqlError::not_supported("SELECT .. INTO OUTFILE"))?;
         Ok(print(columns))
+    }
+
+    /// The memory that statements share.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.inner.budget
+    }
+
+    /// Definitions of tables, decoded.
+    pub(crate) fn tables(&self) -> &KnownTables {
+        &self.inner.tables
+    }
+
+    /// Who sends rows with this token, and where they may go; `None`: nobody.
+    pub fn ingest_grant(&self, token: &str) -> Result<Option<(String, Grant)>> {
+        Tokens::find(&self.inner.store, token)
+    }
+
+    /// The keys of private columns.
+    pub(crate) fn pseudonym_keys(&self) -> &Keys {
+        &self.inner.pseudonym_keys
     }
 
     /// Definitions are changed one at a time.
@@ -282,10 +363,17 @@ impl Engine {
 }
 
 /// No catalog, no file formats, no object stores: only rules and limits.
-fn session_state(options: &EngineOptions) -> datafusion::error::Result<SessionState> {
-    let pool = Arc::new(GreedyMemoryPool::new(options.memory_bytes));
+fn session_state(
+    options: &EngineOptions,
+    budget: &Arc<Budget>,
+) -> datafusion::error::Result<SessionState> {
+    let spill = match &options.temporary_dir {
+        Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(pool)
+        .with_memory_pool(Arc::clone(budget) as _)
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
         .build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(options.threads.max(1))

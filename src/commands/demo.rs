@@ -21,7 +21,7 @@ pub(super) async fn run(settings: &Settings, args: &DemoArgs) -> Result<()> {
     let mut signals = Signals::new()?;
     let place = Place::choose(args)?;
     let engine = open(place.dir(), settings, &mut signals).await?;
-    let mut server = Server::start(engine.clone(), server_options(settings)).await?;
+    let mut server = Server::start(engine.clone(), server_options(settings, place.dir())?).await?;
     let address = server.local_addr();
     let outcome = tokio::select! {
         shown = show(address, args) => shown,

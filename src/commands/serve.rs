@@ -7,16 +7,38 @@ use super::{client_line, open, say, server_options};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::http::Receiver;
 use crate::server::Server;
 
 pub(super) async fn run(settings: &Settings) -> Result<()> {
     let mut signals = Signals::new()?;
     let engine = open(&settings.data_dir, settings, &mut signals).await?;
-    let mut server = Server::start(engine.clone(), server_options(settings)).await?;
-    say(&greeting(&engine, server.local_addr(), settings));
+    let mut server = Server::start(
+        engine.clone(),
+        server_options(settings, &settings.data_dir)?,
+    )
+    .await?;
+    let receiver = match settings.http_listen {
+        Some(listen) => Some(Receiver::start(engine.clone(), listen.0).await?),
+        None => None,
+    };
+    let mut text = greeting(&engine, server.local_addr(), settings);
+    if let Some(receiver) = &receiver {
+        let address = receiver.local_addr();
+        text.push_str(&format!(
+            "\nRows over HTTP: http://{address}/v1/ingest/DATABASE/TABLE\n"
+        ));
+    }
+    say(&text);
     until_stopped(&mut server, &mut signals).await?;
     tracing::info!("stopping: running statements may finish; a second signal stops at once");
-    end_or_exit(&mut signals, server.shutdown()).await?;
+    let stopped = async {
+        if let Some(receiver) = receiver {
+            receiver.shutdown().await;
+        }
+        server.shutdown().await
+    };
+    end_or_exit(&mut signals, stopped).await?;
     // The last handle: closes the store.
     drop(engine);
     tracing::info!("stopped");

@@ -28,6 +28,7 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             "CONFIG" => config = Some(PathBuf::from(value)),
             "DATA_DIR" => layer.data_dir = Some(PathBuf::from(value)),
             "LISTEN" => layer.listen = Some(parse(&name, &value)?),
+            "HTTP_LISTEN" => layer.http_listen = Some(parse(&name, &value)?),
             "LOG" => layer.log = Some(value),
             "MAX_CONNECTIONS" => layer.max_connections = Some(parse(&name, &value)?),
             "MEMTABLE_BYTES" => layer.memtable_bytes = Some(parse(&name, &value)?),
@@ -49,7 +50,10 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             }
             "TLS_CERT" => layer.tls_cert = Some(PathBuf::from(value)),
             "TLS_KEY" => layer.tls_key = Some(PathBuf::from(value)),
-            "TLS_REQUIRED" => layer.tls_required = Some(parse(&name, &value)?),
+            "TLS" => layer.tls = Some(parse(&name, &value)?),
+            "REQUIRE_SECURE_TRANSPORT" => {
+                layer.require_secure_transport = Some(parse(&name, &value)?);
+            }
             _ => warnings.push(format!(
                 "environment variable {name} is not a setting of Storno"
             )),

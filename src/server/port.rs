@@ -15,7 +15,7 @@ const TRIES: u16 = 100;
 const BACKLOG: u32 = 4096;
 
 /// Listens on `wanted`, or on the first free port from 3306 on at 127.0.0.1.
-pub(super) fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener> {
+pub(crate) fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener> {
     match wanted {
         Some(address) => bind(address),
         None => first_free(PORT..PORT + TRIES),

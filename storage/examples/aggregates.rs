@@ -292,7 +292,7 @@ fn answer(
         }
         Ok::<_, Box<dyn Error + Send + Sync>>(workers)
     })?;
-    let merging = Arc::clone(&aggregation).merging(workers);
+    let merging = Arc::clone(&aggregation).merging(workers)?;
     for stage in 0..merging.stages() {
         while merging.work(stage)? {}
     }

@@ -37,6 +37,7 @@ fn spec() -> TableSpec {
         }],
         event_key: None,
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }

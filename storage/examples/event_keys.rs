@@ -39,6 +39,7 @@ fn spec(name: &str, event_key: bool) -> TableSpec {
             retain_days: EventKeySpec::RETAIN_DAYS,
         }),
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }

@@ -58,6 +58,7 @@ fn spec(schema: &SchemaRef) -> Result<TableSpec> {
         unique_keys: vec![],
         event_key: None,
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     })

@@ -77,6 +77,7 @@ fn spec() -> TableSpec {
         unique_keys: vec![],
         event_key: None,
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }

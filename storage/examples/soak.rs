@@ -56,6 +56,7 @@ fn spec() -> TableSpec {
             retain_days: EventKeySpec::RETAIN_DAYS,
         }),
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }

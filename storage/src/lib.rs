@@ -25,6 +25,7 @@ pub mod fs;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hash_file;
 mod history;
 mod home;
 mod keys;
@@ -68,9 +69,8 @@ pub use scan::{
     ScanStats, SegmentScan, SelectBuffers,
 };
 pub use schema::{
-    ColumnSpec, EventKeySpec, Keep, KeySpec, Retention, TableId, TableMeta, TableSpec,
+    ColumnSpec, Division, EventKeySpec, Keep, KeySpec, Retention, TableId, TableMeta, TableSpec,
 };
-pub use segment::Lane;
 pub use selection::RowSelection;
 pub use snapshot::{Duplicate, Snapshot, TableSnapshot};
 pub use store::Store;

@@ -1,6 +1,6 @@
 //! Loading more rows than memory holds into one table, in one commit: they are written into segments as
 //! they come, and become visible together. What is kept in memory is a few hundred megabytes of rows and,
-//! of tables with unique keys, a hash per row and key.
+//! of tables with unique keys or an event key, a hash per row and key.
 
 use arrow::array::RecordBatch;
 
@@ -17,12 +17,16 @@ const CHUNK_BYTES_MAX: u64 = 512 << 20;
 pub struct Load {
     store: Store,
     table: TableId,
+    /// Rows whose event is known are left out.
+    has_events: bool,
     /// The table as it was at the beginning: if it is altered meanwhile the commit fails.
     snapshot: Snapshot,
     on_duplicate: OnDuplicate,
     waiting: Vec<RecordBatch>,
     rows: u64,
     bytes: u64,
+    /// Of a full segment.
+    segment_rows: u64,
     /// Rows so far.
     total: u64,
     /// What has been written.
@@ -33,13 +37,13 @@ impl Load {
     pub(crate) fn new(store: Store, table: TableId, on_duplicate: OnDuplicate) -> Result<Self> {
         let snapshot = store.snapshot();
         let meta = &snapshot.version.table(table)?.meta;
-        if meta.spec.event_key.is_some() {
-            let what = "a load into a table with an event key";
-            return Err(Error::NotSupported(what.into()));
-        }
+        let segment_rows = store.segment_rows_of(&meta.spec);
+        let has_events = meta.spec.event_key.is_some();
         Ok(Self {
+            segment_rows,
             store,
             table,
+            has_events,
             snapshot,
             on_duplicate,
             waiting: Vec::new(),
@@ -60,17 +64,22 @@ impl Load {
         self.rows += rows.num_rows() as u64;
         self.bytes += batch_bytes(&rows);
         self.waiting.push(rows);
-        let full = self.rows >= self.store.segment_rows() || self.bytes >= CHUNK_BYTES_MAX;
+        let full = self.rows >= self.segment_rows || self.bytes >= CHUNK_BYTES_MAX;
         if full { self.write() } else { Ok(()) }
     }
 
     fn batch(&mut self) -> WriteBatch {
         (self.rows, self.bytes) = (0, 0);
-        let waiting = std::mem::take(&mut self.waiting);
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let rows = waiting.map(|rows| (self.table, rows)).collect();
+        let (inserts, arrivals) = match self.has_events {
+            true => (Vec::new(), rows),
+            false => (rows, Vec::new()),
+        };
         WriteBatch {
-            inserts: waiting.into_iter().map(|rows| (self.table, rows)).collect(),
+            inserts,
             deletes: Vec::new(),
-            arrivals: Vec::new(),
+            arrivals,
             on_duplicate: self.on_duplicate,
             sync: SyncMode::Durable,
         }
@@ -78,6 +87,10 @@ impl Load {
 
     fn write(&mut self) -> Result<()> {
         let batch = self.batch();
+        self.write_batch(batch)
+    }
+
+    fn write_batch(&mut self, batch: WriteBatch) -> Result<()> {
         let mut commit = PreparedCommit::new(&self.snapshot, batch, true)?;
         self.store.write_bulk(&mut commit)?;
         for insert in &mut commit.inserts {
@@ -88,23 +101,48 @@ impl Load {
             return Ok(());
         };
         written.inserts.append(&mut commit.inserts);
+        written.arrivals += commit.arrivals;
         let bulk = written.bulk.get_or_insert_with(Bulk::default);
         bulk.append(commit.bulk.take().unwrap_or_default());
         Ok(())
     }
 
     /// Makes all rows durable and visible, or none.
-    pub fn commit(mut self) -> Result<Commit> {
+    pub fn commit(self) -> Result<Commit> {
+        self.commit_with(Vec::new())
+    }
+
+    /// The same together with rows of other tables, which were there when the load began. In what the
+    /// commit lists they come last.
+    pub fn commit_with(mut self, others: Vec<(TableId, RecordBatch)>) -> Result<Commit> {
         if self.written.is_some() && !self.waiting.is_empty() {
             self.write()?;
+        }
+        if self.written.is_some() && !others.is_empty() {
+            let mut batch = self.batch();
+            match self.has_events {
+                true => batch.arrivals = others,
+                false => batch.inserts = others,
+            }
+            self.write_batch(batch)?;
+            return self.commit();
         }
         match self.written.take() {
             // Few rows: like any other commit.
             None => {
-                let batch = self.batch();
+                let mut batch = self.batch();
+                match self.has_events {
+                    true => batch.arrivals.extend(others),
+                    false => batch.inserts.extend(others),
+                }
                 self.store.commit(batch)
             }
-            Some(written) => self.store.commit_prepared(written),
+            Some(mut written) => {
+                if self.has_events {
+                    self.store.write_bulk_events(&mut written)?;
+                }
+                self.store.commit_prepared(written)
+            }
         }
     }
 }

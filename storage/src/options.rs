@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::fs::{Disk, FileSystem};
-use crate::{Error, Result};
+use crate::{Division, Error, Result, TableSpec};
 
 /// When a commit is acknowledged. `Durable` is the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,10 +36,10 @@ pub struct Options {
     /// A commit with so many bytes of rows is written into segments on the thread that commits it, and
     /// the logs only name them: memory and the log then do not grow with it.
     pub bulk_bytes: usize,
-    /// Rows of a full segment.
+    /// Rows of a full segment, of tables that do not say it.
     pub segment_rows: usize,
-    /// Shards that the rows of a table with a shard key are parted into once there are enough of them.
-    /// May change between opens: files say where they belong.
+    /// Shards that the rows of a table with a shard key are parted into once there are enough of them, of
+    /// tables that do not say it. May change between opens: files say where they belong.
     pub shards: u32,
     /// Bytes of decoded dictionaries kept for later scans.
     pub dictionary_cache_bytes: usize,
@@ -66,15 +66,22 @@ impl Options {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        if !(1..=1024).contains(&self.shards) {
-            return Err(Error::Invalid("shards must be between 1 and 1024".into()));
-        }
-        if self.segment_rows == 0 || u32::try_from(self.segment_rows).is_err() {
-            return Err(Error::Invalid(
-                "segment_rows must be between 1 and 2^32 - 1".into(),
-            ));
-        }
-        Ok(())
+        let division = Division {
+            shards: Some(self.shards),
+            segment_rows: Some(u32::try_from(self.segment_rows).unwrap_or(u32::MAX)),
+        };
+        division.check()
+    }
+
+    /// Rows of a full segment of a table.
+    pub(crate) fn segment_rows_of(&self, spec: &TableSpec) -> u64 {
+        let own = spec.division.segment_rows.map(u64::from);
+        own.unwrap_or(self.segment_rows as u64)
+    }
+
+    /// Shards of a table.
+    pub(crate) fn shards_of(&self, spec: &TableSpec) -> u32 {
+        spec.division.shards.unwrap_or(self.shards)
     }
 }
 

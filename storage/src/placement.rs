@@ -94,6 +94,14 @@ pub(crate) fn shards_of(column: &ArrayRef, shards: u32) -> Vec<u32> {
 }
 
 impl Placement {
+    /// The same for a merge in a table of so many shards: rows placed among another number are of any shard.
+    pub(crate) fn among(self, table_shards: u32) -> Self {
+        match self {
+            Self::Shard { shards, .. } if shards != table_shards => Self::Mixed,
+            same => same,
+        }
+    }
+
     /// Whether rows whose leading column equals `value`, of a column of type `data_type`, may be here.
     pub(crate) fn may_hold(self, value: &Value, data_type: &DataType) -> bool {
         let Self::Shard { shard, shards } = self else {

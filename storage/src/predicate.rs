@@ -1,5 +1,7 @@
 //! Conditions a scan can use to leave out segments and blocks.
 
+use std::cmp::Ordering;
+
 /// A literal. Its kind need not equal the column's: an integer may be compared with any integer,
 /// decimal or float column; `Int` also serves Date32 (days), Timestamp and Duration (microseconds).
 /// A pair that storage cannot compare prunes nothing.
@@ -22,6 +24,30 @@ pub enum CompareOp {
     LtEq,
     Gt,
     GtEq,
+}
+
+impl CompareOp {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Eq,
+        Self::NotEq,
+        Self::Lt,
+        Self::LtEq,
+        Self::Gt,
+        Self::GtEq,
+    ];
+
+    /// Whether values that stand like this to each other satisfy it.
+    pub(crate) fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Eq => ordering.is_eq(),
+            Self::NotEq => ordering.is_ne(),
+            Self::Lt => ordering.is_lt(),
+            Self::LtEq => ordering.is_le(),
+            Self::Gt => ordering.is_gt(),
+            Self::GtEq => ordering.is_ge(),
+        }
+    }
 }
 
 /// One term of a conjunction over column `column` (its position in the table). Comparison is by value,

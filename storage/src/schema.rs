@@ -19,7 +19,8 @@ pub struct ColumnSpec {
     pub name: String,
     pub data_type: DataType,
     pub nullable: bool,
-    /// Opaque to storage, kept and given back as is (JSON by convention: declared type, default ...).
+    /// Opaque to storage, kept and given back as is (JSON by convention: declared type, default, the
+    /// expression of a generated column ...).
     pub attributes: String,
 }
 
@@ -69,6 +70,38 @@ pub struct Keep {
     pub seconds: u64,
 }
 
+/// How the rows of a table are divided among files. What is not said is as the store's options have it. Either
+/// may change at any time: files say where they belong, and those of another number of shards are used as
+/// they are until a merge takes them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Division {
+    /// Shards that the rows are parted into once there are enough of them, 1 to `SHARDS_MAX`.
+    pub shards: Option<u32>,
+    /// Rows of a full segment, 1 to `SEGMENT_ROWS_MAX`.
+    pub segment_rows: Option<u32>,
+}
+
+impl Division {
+    /// With more of them the parts of a lot of rows are too small to be files.
+    pub const SHARDS_MAX: u32 = 256;
+    /// A merge numbers the rows of several segments with 32 bits.
+    pub const SEGMENT_ROWS_MAX: u32 = 1 << 26;
+
+    pub(crate) fn check(self) -> Result<()> {
+        let within = |number: Option<u32>, most| number.is_none_or(|n| (1..=most).contains(&n));
+        if !within(self.shards, Self::SHARDS_MAX) {
+            let what = format!("shards must be between 1 and {}", Self::SHARDS_MAX);
+            return Err(Error::Invalid(what));
+        }
+        if !within(self.segment_rows, Self::SEGMENT_ROWS_MAX) {
+            let most = Self::SEGMENT_ROWS_MAX;
+            let what = format!("segment_rows must be between 1 and {most}");
+            return Err(Error::Invalid(what));
+        }
+        Ok(())
+    }
+}
+
 /// What `Store::create_table` is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableSpec {
@@ -81,6 +114,7 @@ pub struct TableSpec {
     pub unique_keys: Vec<KeySpec>,
     pub event_key: Option<EventKeySpec>,
     pub retention: Retention,
+    pub division: Division,
     /// An integer column that `Store::reserve_ids` counts for.
     pub auto_increment: Option<usize>,
     /// Opaque to storage.
@@ -101,6 +135,7 @@ impl TableSpec {
     /// Whether storage can hold such a table.
     pub(crate) fn check(&self) -> Result<()> {
         let invalid = |what: String| Err(Error::Invalid(what));
+        self.division.check()?;
         let mut names = BTreeSet::new();
         for column in &self.columns {
             if type_tag(&column.data_type).is_none() {

@@ -174,6 +174,11 @@ impl Store {
         self.engine().write_bulk(commit)
     }
 
+    /// Writes the event keys of a large commit.
+    pub(crate) fn write_bulk_events(&self, commit: &mut PreparedCommit) -> Result<()> {
+        self.engine().write_bulk_events(commit)
+    }
+
     /// Queues a commit that has been prepared and waits for it.
     pub(crate) fn commit_prepared(&self, commit: PreparedCommit) -> Result<Commit> {
         let (sender, receiver) = channel();
@@ -187,9 +192,9 @@ impl Store {
         Load::new(self.clone(), table, on_duplicate)
     }
 
-    /// Rows of a full segment.
-    pub(crate) fn segment_rows(&self) -> u64 {
-        self.engine().shared.options.segment_rows as u64
+    /// Rows of a full segment of a table.
+    pub(crate) fn segment_rows_of(&self, spec: &TableSpec) -> u64 {
+        self.engine().shared.options.segment_rows_of(spec)
     }
 
     /// What has been done in the background since the store was opened, and what is waiting.

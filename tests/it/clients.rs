@@ -33,7 +33,41 @@ pub fn trials() -> Vec<Trial> {
     let php = program("php").filter(|_| php_knows_mysql());
     let cli = program("mariadb").or_else(|| program("mysql"));
     let missing = PathBuf::new;
-    vec![
+    let of_matrix = [
+        matrix("pymysql", &python, has_pymysql, &["dbapi.py", "pymysql"]),
+        matrix(
+            "pdo_native",
+            &path_or(&php),
+            php.is_some(),
+            &["pdo.php", "native"],
+        ),
+        matrix(
+            "pdo_emulated",
+            &path_or(&php),
+            php.is_some(),
+            &["pdo.php", "emulated"],
+        ),
+        matrix("mysqli", &path_or(&php), php.is_some(), &["mysqli.php"]),
+        matrix(
+            "mysqli_compressed",
+            &path_or(&php),
+            php.is_some(),
+            &["mysqli.php", "compress"],
+        ),
+        matrix(
+            "mysql2",
+            &path_or(&node),
+            node.is_some(),
+            &["drivers.js", "mysql2"],
+        ),
+        matrix(
+            "mysql2_compressed",
+            &path_or(&node),
+            node.is_some(),
+            &["drivers.js", "mysql2", "compress"],
+        ),
+    ];
+    let mut all = vec![
         scenario(
             "pymysql",
             python,
@@ -82,12 +116,72 @@ pub fn trials() -> Vec<Trial> {
             move || script(&python, "../../examples/resend.py", "resend_py.expected")
         })
         .with_ignored_flag(!has_pymysql),
+        Trial::test("clients::corrections_pymysql", {
+            let python = installed().join("venv/bin/python");
+            let example = "../../examples/corrections/tracker.py";
+            move || script(&python, example, "corrections_py.expected")
+        })
+        .with_ignored_flag(!has_pymysql),
+        Trial::test("clients::corrections_mysql2", {
+            let node = node.clone().unwrap_or_else(missing);
+            let example = "../../examples/corrections/tracker.js";
+            move || script(&node, example, "corrections_js.expected")
+        })
+        .with_ignored_flag(node.is_none()),
         Trial::test("clients::load_pdo", {
             let php = php.clone().unwrap_or_else(missing);
             move || script(&php, "load.php", "load_php.expected")
         })
         .with_ignored_flag(php.is_none()),
-    ]
+    ];
+    all.extend(of_matrix);
+    all
+}
+
+fn path_or(program: &Option<PathBuf>) -> PathBuf {
+    program.clone().unwrap_or_default()
+}
+
+/// A script of the matrix, as `tests/clients/matrix` runs it: it says itself what failed.
+fn matrix(name: &str, program: &Path, is_there: bool, script: &'static [&'static str]) -> Trial {
+    let program = program.to_owned();
+    let test = move || {
+        let server = Server::start()?;
+        crate::harness::block_on(async {
+            let mut root = server.connect().await?;
+            root.run("CREATE DATABASE matrix").await?;
+            Ok(())
+        })?;
+        let mut command = Command::new(&program);
+        command.arg(
+            scripts()
+                .join("matrix.d")
+                .join(script.first().unwrap_or(&"")),
+        );
+        command.args(script.iter().skip(1));
+        command.env("NODE_PATH", installed().join("node/node_modules"));
+        command.env("MATRIX_HOST", "127.0.0.1");
+        command.env("MATRIX_PORT", server.port().to_string());
+        command
+            .env("MATRIX_USER", "root")
+            .env("MATRIX_PASSWORD", "");
+        command
+            .env("MATRIX_DATABASE", "matrix")
+            .env("PYTHONUTF8", "1");
+        let output = command.stdin(Stdio::null()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure(
+            output.status.success() && text.contains("pass large"),
+            || {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                format!(
+                    "{text}\n{errors}\n--- the server said ---\n{}",
+                    server.log_tail()
+                )
+            },
+        )
+    };
+    Trial::test(format!("clients::matrix_{name}"), test).with_ignored_flag(!is_there)
 }
 
 /// Whether PHP's MySQL driver is there: Debian says so in a file per extension.
@@ -144,6 +238,7 @@ fn script(program: &Path, script: &str, expected: &str) -> Outcome {
         .arg(scripts().join(script))
         .arg(server.port().to_string())
         .env("PYTHONUTF8", "1")
+        .env("NODE_PATH", installed().join("node/node_modules"))
         .stdin(Stdio::null())
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -2,7 +2,8 @@
 //!
 //! Writers keep a ledger of what they sent and what was acknowledged. After each kill and restart
 //! every acknowledged insert must be there with all its rows, an insert that was under way wholly
-//! or not at all, and nothing else. A kill loses no page cache: power cuts are tested in storage,
+//! or not at all, and nothing else. Rows that violate a constraint are set aside in the same commit: they are
+//! there exactly with those of their insert. A kill loses no page cache: power cuts are tested in storage,
 //! over an injected file system.
 //!
 //! STORNO_KILL_CYCLES sets the number of cycles, STORNO_KILL_SEED the seed.
@@ -47,6 +48,8 @@ fn number_from_environment(name: &str, default: u64) -> u64 {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     rows: u64,
+    /// Rows beside them that violate a constraint.
+    invalid: u64,
     acknowledged: bool,
 }
 
@@ -92,7 +95,9 @@ async fn create(server: &Server, table: &str) -> Outcome {
     let columns = "writer INT NOT NULL, number BIGINT NOT NULL, place INT NOT NULL, \
                    rows_sent INT NOT NULL, payload VARCHAR(100) NOT NULL";
     session
-        .run(format!("CREATE TABLE {table} ({columns})"))
+        .run(format!(
+            "CREATE TABLE {table} ({columns}, CHECK (place >= 0)) ON INVALID INTO {table}_bad"
+        ))
         .await?;
     Ok(())
 }
@@ -136,26 +141,26 @@ async fn write(mut session: Session, table: String, writer: u64, cycle: u64) -> 
         } else {
             random.between(2, BATCH_ROWS_MAX) as u64
         };
-        ledger.insert(
-            (writer, number),
-            Entry {
-                rows,
-                acknowledged: false,
-            },
-        );
+        let invalid = u64::from(random.chance(20));
+        let entry = |acknowledged| Entry {
+            rows,
+            invalid,
+            acknowledged,
+        };
+        ledger.insert((writer, number), entry(false));
+        let places = (0..rows as i64).chain((invalid > 0).then_some(-1));
         let answer = if random.chance(50) {
             let tuple = |place| format!("({writer},{number},{place},{rows},'{PAYLOAD}')");
-            let tuples: Vec<String> = (0..rows).map(tuple).collect();
+            let tuples: Vec<String> = places.map(tuple).collect();
             session
                 .run(format!("INSERT INTO {table} VALUES {}", tuples.join(",")))
                 .await
         } else {
-            let tuples = vec!["(?,?,?,?,?)"; rows as usize].join(",");
-            let values = (0..rows).flat_map(|place| {
-                [writer, number, place, rows]
-                    .map(Value::from)
-                    .into_iter()
-                    .chain([PAYLOAD.into()])
+            let tuples = vec!["(?,?,?,?,?)"; (rows + invalid) as usize].join(",");
+            let values = places.flat_map(|place| {
+                let numbers = [writer as i64, number as i64, place, rows as i64];
+                let values = numbers.map(Value::from).into_iter();
+                values.chain([PAYLOAD.into()])
             });
             let values = Params::Positional(values.collect());
             session
@@ -165,13 +170,7 @@ async fn write(mut session: Session, table: String, writer: u64, cycle: u64) -> 
         match answer {
             Ok(answer) => {
                 same("affected rows", &rows, &answer.affected_rows)?;
-                ledger.insert(
-                    (writer, number),
-                    Entry {
-                        rows,
-                        acknowledged: true,
-                    },
-                );
+                ledger.insert((writer, number), entry(true));
             }
             Err(Refusal::Broken(_)) => break,
             Err(refusal) => return Err(refusal.into()),
@@ -219,7 +218,27 @@ async fn verify(server: &Server, table: &str, ledger: &Ledger) -> Outcome {
         };
         found.insert((*writer, *number), rest.to_vec());
     }
+    let sql = format!("SELECT writer, number, COUNT(*) FROM {table}_bad GROUP BY writer, number");
+    let mut aside = BTreeMap::new();
+    for line in session.lines(sql).await? {
+        let cells: Vec<u64> = line.split('|').map(str::parse).collect::<Result<_, _>>()?;
+        let [writer, number, count] = cells.as_slice() else {
+            return Err(format!("not a group: {line}").into());
+        };
+        aside.insert((*writer, *number), *count);
+    }
     for (key, entry) in ledger {
+        let with_it = aside.remove(key).unwrap_or(0);
+        let expected = if found.contains_key(key) {
+            entry.invalid
+        } else {
+            0
+        };
+        same(
+            &format!("invalid rows of insert {key:?} of {entry:?}"),
+            &expected,
+            &with_it,
+        )?;
         let whole = vec![entry.rows, entry.rows, entry.rows, entry.rows, 1];
         match found.remove(key) {
             Some(groups) => same(&format!("insert {key:?} of {entry:?}"), &whole, &groups)?,
@@ -228,6 +247,7 @@ async fn verify(server: &Server, table: &str, ledger: &Ledger) -> Outcome {
             })?,
         }
     }
+    same("invalid rows nobody sent", &BTreeMap::new(), &aside)?;
     same("inserts nobody sent", &BTreeMap::new(), &found)
 }
 

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod clients;
 mod contention;
 mod dashboard;
@@ -23,6 +24,7 @@ mod kill;
 mod load;
 mod metadata;
 mod prepared;
+mod receiver;
 mod slt;
 mod types;
 mod writes;
@@ -32,9 +34,11 @@ use libtest_mimic::Arguments;
 fn main() {
     let arguments = Arguments::from_args();
     let trials = [
+        accounts::trials(),
         writes::trials(),
         types::trials(),
         prepared::trials(),
+        receiver::trials(),
         metadata::trials(),
         errors::trials(),
         event_keys::trials(),

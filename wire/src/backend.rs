@@ -223,4 +223,10 @@ pub enum Change {
     Database(String),
     /// A system variable and its new value.
     Variable(String, String),
+    /// Something of the session's state, whatever it was.
+    State,
+    /// The statements that would begin the open transaction elsewhere; empty: none is open.
+    TransactionCharacteristics(String),
+    /// MySQL's eight letters for what the open transaction has done, such as `T_R_____`.
+    TransactionState(String),
 }

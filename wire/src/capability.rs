@@ -8,6 +8,7 @@ bitflags::bitflags! {
         const FOUND_ROWS = 1 << 1;
         const LONG_FLAG = 1 << 2;
         const CONNECT_WITH_DB = 1 << 3;
+        const COMPRESS = 1 << 5;
         const LOCAL_FILES = 1 << 7;
         const IGNORE_SPACE = 1 << 8;
         const PROTOCOL_41 = 1 << 9;
@@ -23,6 +24,7 @@ bitflags::bitflags! {
         const PLUGIN_AUTH_LENENC = 1 << 21;
         const SESSION_TRACK = 1 << 23;
         const DEPRECATE_EOF = 1 << 24;
+        const ZSTD_COMPRESSION = 1 << 26;
     }
 
     /// Status flags of OK and EOF packets.
@@ -31,6 +33,8 @@ bitflags::bitflags! {
         const IN_TRANS = 1;
         const AUTOCOMMIT = 1 << 1;
         const MORE_RESULTS_EXISTS = 1 << 3;
+        const CURSOR_EXISTS = 1 << 6;
+        const LAST_ROW_SENT = 1 << 7;
         const NO_BACKSLASH_ESCAPES = 1 << 9;
         const IN_TRANS_READONLY = 1 << 13;
         const SESSION_STATE_CHANGED = 1 << 14;
@@ -38,5 +42,5 @@ bitflags::bitflags! {
 }
 
 /// What the greeting always offers: everything that has a name above, TLS apart. What is not
-/// implemented (compression, query attributes) has no name.
+/// implemented (query attributes) has no name.
 pub(crate) const OFFERED: Capabilities = Capabilities::all().difference(Capabilities::SSL);

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::compress::{Algorithm, Compression};
 use crate::frame::{FrameError, Inbox, Outbox};
 
 /// A client's byte stream.
@@ -37,6 +38,9 @@ pub(crate) struct Channel<S> {
     pub(crate) outbox: Outbox,
     /// Longest time without the client taking a byte.
     pub(crate) write_timeout: Duration,
+    compression: Option<Box<Compression>>,
+    /// What came cannot be unpacked.
+    is_undecodable: bool,
 }
 
 impl<S: Stream> Channel<S> {
@@ -47,7 +51,22 @@ impl<S: Stream> Channel<S> {
             inbox,
             outbox,
             write_timeout,
+            compression: None,
+            is_undecodable: false,
         }
+    }
+
+    /// Both sides compress from here on.
+    pub(crate) fn compress(&mut self, algorithm: Algorithm) {
+        let received = self.inbox.take_pending();
+        self.inbox.expect_compression();
+        self.compression = Some(Box::new(Compression::new(algorithm, received)));
+    }
+
+    /// The client has begun a message and not finished it.
+    pub(crate) fn is_mid_message(&self) -> bool {
+        let compression = self.compression.as_ref();
+        self.inbox.is_mid_message() || compression.is_some_and(|c| c.is_mid_packet())
     }
 
     /// The stream itself, to put another in its place.
@@ -55,22 +74,50 @@ impl<S: Stream> Channel<S> {
         &mut self.stream
     }
 
-    /// Reads once from the socket; 0 bytes is the end. Cancel-safe.
+    /// Reads once from the socket, or one compressed packet; 0 bytes is the end. Cancel-safe.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
-        self.stream.read_buf(self.inbox.room()).await
+        let Some(compression) = &mut self.compression else {
+            return self.stream.read_buf(self.inbox.room()).await;
+        };
+        loop {
+            match compression.unpack() {
+                Ok(None) => {}
+                Ok(Some(bytes)) if bytes.is_empty() => continue,
+                Ok(Some(bytes)) => {
+                    self.inbox.append(&bytes);
+                    return Ok(bytes.len());
+                }
+                Err(_) => {
+                    self.is_undecodable = true;
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+            if self.stream.read_buf(compression.room()).await? == 0 {
+                return Ok(0);
+            }
+        }
     }
 
     /// A new command has its sequence ids from 0 on.
     pub(crate) fn begin_command(&mut self) {
         self.inbox.set_sequence(0);
         self.outbox.set_sequence(0);
+        if let Some(compression) = &mut self.compression {
+            compression.begin();
+        }
     }
 
     /// The next message if all of it has come. The answer continues its sequence ids.
     pub(crate) fn decoded(&mut self) -> Result<Option<Bytes>, FrameError> {
+        if self.is_undecodable {
+            return Err(FrameError::Undecodable);
+        }
         let message = self.inbox.next();
         if !matches!(message, Ok(None)) {
             self.outbox.set_sequence(self.inbox.sequence());
+            if let Some(compression) = &mut self.compression {
+                compression.answer(self.inbox.taken());
+            }
         }
         message
     }
@@ -92,6 +139,10 @@ impl<S: Stream> Channel<S> {
     /// Writes the outbox to the socket, waiting for the client to take it.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         let mut rest = self.outbox.bytes();
+        if let Some(compression) = &mut self.compression {
+            compression.pack(rest);
+            rest = compression.packed();
+        }
         while !rest.is_empty() {
             let written = timeout(self.write_timeout, self.stream.write(rest)).await??;
             if written == 0 {

@@ -24,6 +24,8 @@ pub(crate) enum Command<'a> {
     /// Decoded further by `execute`, which needs the statement for it.
     Execute {
         statement: u32,
+        /// The rows are to be fetched, not sent.
+        cursor: bool,
         body: Payload<'a>,
     },
     LongData {
@@ -33,7 +35,11 @@ pub(crate) enum Command<'a> {
     },
     CloseStatement(u32),
     ResetStatement(u32),
-    Fetch(u32),
+    /// So many rows at most of a statement's cursor.
+    Fetch {
+        statement: u32,
+        rows: u32,
+    },
     /// A number that is no command here; error 1047.
     Unknown,
 }
@@ -61,11 +67,13 @@ impl<'a> Command<'a> {
             0x16 => Command::Prepare(payload.rest()),
             0x17 => {
                 let statement = payload.u32()?;
-                // Cursor type and iteration count. A cursor asked for is not opened: all rows are
-                // sent at once, which every client must be ready for.
-                payload.bytes(5)?;
+                const CURSOR_TYPE_READ_ONLY: u8 = 1;
+                let cursor = payload.u8()? & CURSOR_TYPE_READ_ONLY != 0;
+                // The iteration count, which is always 1.
+                payload.u32()?;
                 Command::Execute {
                     statement,
+                    cursor,
                     body: payload,
                 }
             }
@@ -81,9 +89,8 @@ impl<'a> Command<'a> {
             0x1A => Command::ResetStatement(payload.u32()?),
             0x1B => Command::SetOption(payload.u16()?),
             0x1C => {
-                let statement = payload.u32()?;
-                payload.u32()?;
-                Command::Fetch(statement)
+                let (statement, rows) = (payload.u32()?, payload.u32()?);
+                Command::Fetch { statement, rows }
             }
             0x1F => Command::ResetConnection,
             _ => Command::Unknown,

@@ -3,32 +3,26 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use futures::StreamExt;
-
-use crate::backend::{Backend, Done, Outcome, Prepared, Rows, Session};
-use crate::capability::Capabilities;
+use crate::backend::{Backend, Change, Done, Outcome, Prepared, Session};
+use crate::capability::{Capabilities, StatusFlags};
 use crate::channel::Stream;
-use crate::column::Column;
 use crate::command::Command;
 use crate::error::SqlError;
 use crate::execute::decode_params;
 use crate::line::{Broken, Hangup, Line};
 use crate::login::{Client, change_user};
-use crate::payload::{Payload, put_lenenc};
-use crate::reply::{Trailer, put_column, put_end_of_rows, put_eof, put_error, put_ok};
-use crate::row::{BatchRows, RowFormat};
+use crate::payload::Payload;
+use crate::reply::{Trailer, put_column, put_end_of_rows, put_error, put_ok};
+use crate::row::RowFormat;
 use crate::server::Shared;
 use crate::statement::Statements;
 
-/// Rows are sent when so many bytes of them are ready.
-const FLUSH_BYTES: usize = 64 << 10;
-
 pub(crate) struct Connection<B: Backend, S> {
-    shared: Arc<Shared<B>>,
-    line: Line<S>,
-    client: Client,
-    session: B::Session,
-    statements: Statements,
+    pub(crate) shared: Arc<Shared<B>>,
+    pub(crate) line: Line<S>,
+    pub(crate) client: Client,
+    pub(crate) session: B::Session,
+    pub(crate) statements: Statements,
 }
 
 impl<B: Backend, S: Stream> Connection<B, S> {
@@ -57,7 +51,12 @@ impl<B: Backend, S: Stream> Connection<B, S> {
     pub(crate) async fn serve(mut self) {
         self.put_ok(&Done::default());
         let reason = match self.line.flush().await {
-            Ok(()) => self.serve_commands().await,
+            Ok(()) => {
+                if let Some(algorithm) = self.client.compression {
+                    self.line.channel.compress(algorithm);
+                }
+                self.serve_commands().await
+            }
             Err(reason) => reason,
         };
         let Connection { line, session, .. } = self;
@@ -119,7 +118,11 @@ impl<B: Backend, S: Stream> Connection<B, S> {
                 self.put_ok(&Done::default());
             }
             Command::Prepare(text) => self.prepare(text).await?,
-            Command::Execute { statement, body } => self.execute(statement, body).await?,
+            Command::Execute {
+                statement,
+                cursor,
+                body,
+            } => self.execute(statement, cursor, body).await?,
             Command::LongData {
                 statement,
                 param,
@@ -133,14 +136,11 @@ impl<B: Backend, S: Stream> Connection<B, S> {
                 }
             }
             Command::ResetStatement(id) => {
-                self.statements.get(id, "mysqld_stmt_reset")?;
+                self.statements.get(id, "mysqld_stmt_reset")?.cursor = None;
                 self.statements.forget_long_data(id);
                 self.put_ok(&Done::default());
             }
-            Command::Fetch(id) => {
-                self.statements.get(id, "mysqld_stmt_fetch")?;
-                return Err(SqlError::no_cursor(id).into());
-            }
+            Command::Fetch { statement, rows } => self.fetch(statement, rows).await?,
             Command::ProcessKill(id) => {
                 self.line.run(self.session.kill(id)).await?;
                 self.put_ok(&Done::default());
@@ -242,143 +242,23 @@ impl<B: Backend, S: Stream> Connection<B, S> {
             out.push(0);
             out.extend_from_slice(&warnings.to_le_bytes());
         });
-        self.put_definitions(&params);
-        self.put_definitions(&columns);
+        self.put_definitions(&params, StatusFlags::empty());
+        self.put_definitions(&columns, StatusFlags::empty());
         Ok(())
     }
 
-    async fn execute(&mut self, id: u32, body: Payload<'_>) -> Result<(), Broken> {
-        self.statements.get(id, "mysqld_stmt_execute")?;
+    async fn execute(&mut self, id: u32, cursor: bool, body: Payload<'_>) -> Result<(), Broken> {
+        self.statements.get(id, "mysqld_stmt_execute")?.cursor = None;
         let long_data = self.statements.take_long_data(id)?;
         let statement = self.statements.get(id, "mysqld_stmt_execute")?;
         let params = decode_params(body, statement.params, &mut statement.types, long_data)?;
-        let outcome = self.line.run(self.session.execute(id, params)).await?;
-        self.send_results(outcome, RowFormat::Binary).await
-    }
-
-    async fn send_results(&mut self, first: Outcome, format: RowFormat) -> Result<(), Broken> {
-        let mut outcome = first;
-        loop {
-            match outcome {
-                Outcome::Done(done) => self.put_ok(&done),
-                Outcome::Rows(rows) => self.send_rows(rows, format).await?,
-                Outcome::File(name) => {
-                    outcome = self.receive_file(&name).await?;
-                    continue;
-                }
-            }
-            if !self.session.status().more_results {
-                return Ok(());
-            }
-            outcome = self.line.run(self.session.next_result()).await?;
+        match self.line.run(self.session.execute(id, params)).await? {
+            Outcome::Rows(rows) if cursor => self.open_cursor(id, rows),
+            outcome => self.send_results(outcome, RowFormat::Binary).await,
         }
     }
 
-    /// Asks for a file and hands it to the session. What goes wrong meanwhile is reported when the
-    /// client has sent all of it: before, it would not read the error.
-    async fn receive_file(&mut self, name: &[u8]) -> Result<Outcome, Broken> {
-        let channel = &mut self.line.channel;
-        channel.outbox.message(|out| {
-            out.push(0xFB);
-            out.extend_from_slice(name);
-        });
-        self.line.flush().await.map_err(Broken::Connection)?;
-        let channel = &mut self.line.channel;
-        channel.inbox.set_sequence(channel.outbox.sequence());
-        channel.inbox.expect_file();
-        let received = self.receive_data().await;
-        self.line.channel.inbox.expect_commands();
-        received?;
-        self.line.run(self.session.file_end()).await
-    }
-
-    async fn receive_data(&mut self) -> Result<(), Broken> {
-        let timeouts = self.session.timeouts();
-        let mut lost = None;
-        loop {
-            let data = match self.line.next_data(timeouts, lost.is_some()).await {
-                // The empty packet ends the file.
-                Ok(data) if data.is_empty() => return lost.map_or(Ok(()), Err),
-                Ok(data) => data,
-                Err(Broken::Connection(reason)) => return Err(Broken::Connection(reason)),
-                Err(broken) => {
-                    lost.get_or_insert(broken);
-                    continue;
-                }
-            };
-            if lost.is_some() {
-                continue;
-            }
-            match self.line.run(self.session.file_data(data)).await {
-                Ok(()) => {}
-                Err(Broken::Connection(reason)) => return Err(Broken::Connection(reason)),
-                Err(broken) => lost = Some(broken),
-            }
-        }
-    }
-
-    async fn send_rows(&mut self, rows: Rows, format: RowFormat) -> Result<(), Broken> {
-        let Rows {
-            columns,
-            mut batches,
-        } = rows;
-        if columns.is_empty() {
-            return Err(SqlError::internal("Result set without columns").into());
-        }
-        let count = columns.len() as u64;
-        self.line
-            .channel
-            .outbox
-            .message(|out| put_lenenc(out, count));
-        self.put_definitions(&columns);
-        loop {
-            let next = async { batches.next().await.transpose() };
-            let next = self.line.run_next(next).await;
-            let batch = match next {
-                Ok(Some(batch)) => batch,
-                Ok(None) => break,
-                // The stream is dropped; the session was not involved.
-                Err(Broken::Panic) => return Err(panicked().into()),
-                Err(broken) => return Err(broken),
-            };
-            let rows = BatchRows::bind(&batch, &columns)?;
-            for row in 0..rows.len() {
-                let outbox = &mut self.line.channel.outbox;
-                outbox.try_message(|out| rows.put(row, format, out))?;
-                if outbox.bytes().len() >= FLUSH_BYTES {
-                    self.line.flush().await.map_err(Broken::Connection)?;
-                }
-            }
-        }
-        let trailer = self.trailer();
-        self.line
-            .channel
-            .outbox
-            .message(|out| put_end_of_rows(out, &trailer));
-        Ok(())
-    }
-
-    /// Column definitions and, for clients that want it, the EOF behind them.
-    fn put_definitions(&mut self, columns: &[Column]) {
-        let deprecates = self
-            .client
-            .capabilities
-            .contains(Capabilities::DEPRECATE_EOF);
-        let trailer = Trailer {
-            status: self.session.status(),
-            changes: Vec::new(),
-            capabilities: self.client.capabilities,
-        };
-        let outbox = &mut self.line.channel.outbox;
-        for column in columns {
-            outbox.message(|out| put_column(out, column));
-        }
-        if !columns.is_empty() && !deprecates {
-            outbox.message(|out| put_eof(out, &trailer));
-        }
-    }
-
-    fn put_ok(&mut self, done: &Done) {
+    pub(crate) fn put_ok(&mut self, done: &Done) {
         let trailer = self.trailer();
         self.line
             .channel
@@ -386,15 +266,29 @@ impl<B: Backend, S: Stream> Connection<B, S> {
             .message(|out| put_ok(out, done, &trailer));
     }
 
-    fn trailer(&mut self) -> Trailer {
+    /// For clients that track them; the others would not read them.
+    fn changes(&mut self) -> Vec<Change> {
+        match self
+            .client
+            .capabilities
+            .contains(Capabilities::SESSION_TRACK)
+        {
+            true => self.session.take_changes(),
+            false => Vec::new(),
+        }
+    }
+
+    /// What ends an answer: the state of the session, and its changes.
+    pub(crate) fn trailer(&mut self) -> Trailer {
         Trailer {
             status: self.session.status(),
-            changes: self.session.take_changes(),
+            changes: self.changes(),
+            cursor: StatusFlags::empty(),
             capabilities: self.client.capabilities,
         }
     }
 }
 
-fn panicked() -> SqlError {
+pub(crate) fn panicked() -> SqlError {
     SqlError::internal("Internal error: the statement was ended")
 }

@@ -28,6 +28,9 @@ pub(crate) enum FrameError {
     /// The message is above the limit. If the decoder drains, the next message is intact.
     #[error("message too large")]
     TooLarge,
+    /// A compressed packet cannot be unpacked; nothing after it can be trusted.
+    #[error("undecodable compressed packet")]
+    Undecodable,
 }
 
 impl From<FrameError> for SqlError {
@@ -37,6 +40,10 @@ impl From<FrameError> for SqlError {
             FrameError::TooLarge => {
                 let text = "Got a packet bigger than 'max_allowed_packet' bytes";
                 SqlError::new(1153, *b"08S01", text)
+            }
+            FrameError::Undecodable => {
+                let text = "Couldn't uncompress communication packet";
+                SqlError::new(1157, *b"08S01", text)
             }
         }
     }
@@ -53,6 +60,10 @@ pub(crate) struct Inbox {
     state: State,
     /// The sequence id that the next packet must have.
     sequence: u8,
+    /// The numbers are those of a compressed stream, which are not checked.
+    unordered: bool,
+    /// Bytes of all messages since the beginning, or since compression began.
+    taken: u64,
     limit: usize,
     drains: bool,
     /// Bytes known to be missing of the packet under way.
@@ -82,6 +93,8 @@ impl Inbox {
             message: BytesMut::new(),
             state: State::Fresh,
             sequence: 0,
+            unordered: false,
+            taken: 0,
             limit,
             drains: false,
             wanted: 0,
@@ -95,6 +108,23 @@ impl Inbox {
     pub(crate) fn trust(&mut self, limit: usize) {
         self.limit = limit;
         self.drains = true;
+    }
+
+    /// From here on bytes come out of compressed packets.
+    pub(crate) fn expect_compression(&mut self) {
+        self.unordered = true;
+        self.taken = 0;
+    }
+
+    /// Adds bytes that were unpacked.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.room().extend_from_slice(bytes);
+        self.grown |= bytes.len() > READ_MIN;
+    }
+
+    /// Bytes of the messages taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// A file is on its way: reads may be large until `expect_commands`.
@@ -159,7 +189,9 @@ impl Inbox {
                 return Ok(None);
             };
             let length = u32::from_le_bytes([a, b, c, 0]) as usize;
-            if sequence != self.sequence {
+            if self.unordered {
+                self.sequence = sequence;
+            } else if sequence != self.sequence {
                 return Err(FrameError::OutOfOrder);
             }
             let last = length < MAX_PACKET;
@@ -183,6 +215,7 @@ impl Inbox {
             }
             self.take_header();
             let packet = self.buffer.split_to(length);
+            self.taken += length as u64;
             if last && self.state == State::Fresh {
                 return Ok(Some(packet.freeze()));
             }
@@ -197,6 +230,7 @@ impl Inbox {
 
     fn take_header(&mut self) {
         self.buffer.advance(HEADER);
+        self.taken += HEADER as u64;
         self.sequence = self.sequence.wrapping_add(1);
         self.wanted = 0;
     }
@@ -205,6 +239,7 @@ impl Inbox {
     fn drop_bytes(&mut self, bytes: usize, last: bool) -> bool {
         let here = bytes.min(self.buffer.len());
         self.buffer.advance(here);
+        self.taken += here as u64;
         let left = bytes - here;
         self.state = State::Dropping { bytes: left, last };
         self.wanted = left;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
+use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -21,10 +22,11 @@ use crate::backend::{Account, Backend, Done, Login, Outcome, Prepared, Rows, Ses
 use crate::capability::OFFERED;
 use crate::column::{Column, ColumnType};
 use crate::command::Command;
+use crate::compress::{Algorithm, Compression};
 use crate::connection::Connection;
 use crate::error::SqlError;
 use crate::execute::decode_params;
-use crate::frame::{FrameError, Inbox};
+use crate::frame::{FrameError, Inbox, MAX_PACKET};
 use crate::handshake::{HandshakeResponse, Identity};
 use crate::limits::Limits;
 use crate::line::Phase;
@@ -48,7 +50,9 @@ pub fn decode(input: &[u8]) {
         assert!(message.len() <= limit);
         let _ = HandshakeResponse::decode(message, OFFERED);
         match Command::decode(message) {
-            Ok(Command::Execute { statement, body }) => {
+            Ok(Command::Execute {
+                statement, body, ..
+            }) => {
                 let count = (statement % 70) as u16;
                 let types = types.entry(count).or_default();
                 let long_data = LongData::from([((statement >> 16) as u16, vec![1])]);
@@ -62,6 +66,39 @@ pub fn decode(input: &[u8]) {
             _ => {}
         }
     }
+}
+
+/// Compressed packets: whatever they hold is unpacked, the same however it is torn, or refused.
+pub fn unpack(input: &[u8]) {
+    let Some((&[mode, tear], bytes)) = input.split_first_chunk::<2>() else {
+        return;
+    };
+    let algorithm = match mode & 1 {
+        0 => Algorithm::Zlib,
+        _ => Algorithm::zstd(mode >> 1),
+    };
+    let torn = unpacked(algorithm, bytes, usize::from(tear).max(1));
+    let glued = unpacked(algorithm, bytes, bytes.len().max(1));
+    assert!(torn == glued, "tearing changes packets");
+    // What is packed is unpacked to the same.
+    let mut packing = Compression::new(algorithm, Bytes::new());
+    packing.pack(bytes);
+    let back = unpacked(algorithm, packing.packed(), usize::from(tear).max(1));
+    assert!(back.is_some_and(|back| back == bytes));
+}
+
+/// What comes out of compressed bytes; `None`: they are refused somewhere.
+fn unpacked(algorithm: Algorithm, bytes: &[u8], piece: usize) -> Option<Vec<u8>> {
+    let mut compression = Compression::new(algorithm, Bytes::new());
+    let mut all = Vec::new();
+    for piece in bytes.chunks(piece) {
+        compression.room().extend_from_slice(piece);
+        while let Some(bytes) = compression.unpack().ok()? {
+            assert!(bytes.len() <= MAX_PACKET);
+            all.extend_from_slice(&bytes);
+        }
+    }
+    Some(all)
 }
 
 /// What the decoder makes of `bytes` that come in pieces of `piece` bytes.
@@ -105,8 +142,10 @@ pub fn converse(input: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     if mode & 1 == 1 {
         bytes.extend_from_slice(&[0x23, 0, 0, 1]);
-        // PROTOCOL_41 and SECURE_CONNECTION, at will PLUGIN_AUTH, SESSION_TRACK, DEPRECATE_EOF.
-        bytes.extend_from_slice(&[0, 0x82, mode & 0x88, mode >> 1 & 1]);
+        // PROTOCOL_41 and SECURE_CONNECTION, at will COMPRESS, PLUGIN_AUTH, SESSION_TRACK,
+        // DEPRECATE_EOF and ZSTD_COMPRESSION.
+        let (zlib, zstd) = ((mode & 4) << 3, (mode & 16) >> 2);
+        bytes.extend_from_slice(&[zlib, 0x82, mode & 0x88, mode >> 1 & 1 | zstd]);
         bytes.extend_from_slice(&[0; 28]);
         bytes.extend_from_slice(b"u\0\0");
     }
@@ -310,6 +349,28 @@ mod tests {
         fn noise_is_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             decode(&bytes);
             converse(&bytes);
+            unpack(&bytes);
+        }
+
+        #[test]
+        fn compressed_conversations_end(
+            mode: u8, tear: u8, bytes in packets(), cut in 1usize..200, spoilt in 0usize..2000,
+        ) {
+            let (mode, algorithm) = match mode & 1 {
+                0 => (mode & 0x88 | 1 | 4, Algorithm::Zlib),
+                _ => (mode & 0x88 | 1 | 16, Algorithm::Zstd(1)),
+            };
+            let mut compression = Compression::new(algorithm, Bytes::new());
+            let mut stream = vec![mode, tear];
+            for part in bytes.chunks(cut) {
+                compression.pack(part);
+                stream.extend_from_slice(compression.packed());
+            }
+            if let Some(byte) = stream.get_mut(spoilt + 2) {
+                *byte ^= 0x55;
+            }
+            converse(&stream);
+            unpack(&stream);
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::auth::{Plugin, Scramble};
 use crate::capability::Capabilities;
 use crate::column::UTF8MB4_0900_AI_CI;
+use crate::compress::Algorithm;
 use crate::payload::{Malformed, Payload, put_nul_bytes};
 use crate::reply::GREETING_STATUS;
 
@@ -64,6 +65,8 @@ pub(crate) struct HandshakeResponse {
     /// What both sides can do.
     pub(crate) capabilities: Capabilities,
     pub(crate) identity: Identity,
+    /// How the connection is compressed once the client is logged in.
+    pub(crate) compression: Option<Algorithm>,
 }
 
 /// Whether a client's first packet asks for TLS: the head of a handshake response, and no more.
@@ -108,7 +111,19 @@ impl HandshakeResponse {
         Ok(HandshakeResponse {
             capabilities,
             identity,
+            compression: compression(&mut payload, capabilities),
         })
+    }
+}
+
+/// As MySQL, zlib for clients that offer both. An absent level is zstd's usual one.
+fn compression(payload: &mut Payload<'_>, capabilities: Capabilities) -> Option<Algorithm> {
+    if capabilities.contains(Capabilities::COMPRESS) {
+        Some(Algorithm::Zlib)
+    } else if capabilities.contains(Capabilities::ZSTD_COMPRESSION) {
+        Some(Algorithm::zstd(payload.u8().unwrap_or(3)))
+    } else {
+        None
     }
 }
 
@@ -262,7 +277,8 @@ mod tests {
             }
             let bytes = response(capabilities, &identity);
             let decoded = HandshakeResponse::decode(&bytes, OFFERED).unwrap();
-            prop_assert_eq!(decoded, HandshakeResponse { capabilities, identity });
+            let compression = None;
+            prop_assert_eq!(decoded, HandshakeResponse { capabilities, identity, compression });
         }
 
         #[test]

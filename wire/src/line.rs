@@ -98,7 +98,7 @@ impl<S: Stream> Line<S> {
     }
 
     async fn wait_for_bytes(&mut self, timeouts: Timeouts) -> Result<(), Hangup> {
-        let is_idle = !self.channel.inbox.is_mid_message();
+        let is_idle = !self.channel.is_mid_message();
         let patience = if is_idle {
             timeouts.idle
         } else {
@@ -112,7 +112,10 @@ impl<S: Stream> Line<S> {
             }
             read = timeout(patience, self.channel.fill()) => match read {
                 Ok(Ok(1..)) => Ok(()),
-                Ok(_) => Err(Hangup::Gone),
+                Ok(_) => match self.channel.decoded() {
+                    Err(error) => Err(Hangup::Refused(error.into())),
+                    Ok(_) => Err(Hangup::Gone),
+                },
                 Err(_) if is_idle => Err(Hangup::Refused(SqlError::inactive())),
                 Err(_) => Err(Hangup::Gone),
             }

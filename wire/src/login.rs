@@ -11,6 +11,7 @@ use crate::auth::{Plugin, Scramble};
 use crate::backend::{Backend, Login};
 use crate::capability::Capabilities;
 use crate::channel::{Channel, ReadError, Stream};
+use crate::compress::Algorithm;
 use crate::control::Control;
 use crate::error::SqlError;
 use crate::handshake::{
@@ -30,6 +31,7 @@ pub(crate) struct Client {
     pub(crate) charset: u16,
     pub(crate) encrypted: bool,
     pub(crate) control: Control,
+    pub(crate) compression: Option<Algorithm>,
     /// The greeting's scramble: what clients that know no plugins answer to.
     greeting: Scramble,
 }
@@ -93,6 +95,7 @@ async fn exchange<B: Backend, S: Stream>(
     let HandshakeResponse {
         capabilities,
         identity,
+        compression,
     } = HandshakeResponse::decode(&message, offered)
         .map_err(|_| Hangup::Refused(SqlError::bad_handshake()))?;
     if encrypts.is_none() && tls.is_some_and(Tls::is_required) {
@@ -105,6 +108,7 @@ async fn exchange<B: Backend, S: Stream>(
         charset: identity.charset,
         encrypted: encrypts.is_some(),
         control: control.clone(),
+        compression,
         greeting,
     };
     authenticate(shared, channel, &client, &identity, Moment::Handshake).await?;
@@ -129,6 +133,9 @@ async fn authenticate<B: Backend, S: Stream>(
     identity: &Identity,
     moment: Moment,
 ) -> Result<(), Hangup> {
+    let Some(_turn) = shared.throttle.wait(client.peer.ip(), &identity.user).await else {
+        return Err(denied(client, identity, true));
+    };
     let account = shared.backend.account(&identity.user, client.peer);
     let credential = account.map_or(shared.decoy, |account| account.credential);
     let named = match &identity.plugin {
@@ -152,14 +159,28 @@ async fn authenticate<B: Backend, S: Stream>(
     // Client libraries send an empty password as nothing or as one NUL.
     let response = if response == [0] { &[][..] } else { &response };
     if !credential.is_proved_by(&scramble, response) {
-        let host = client.peer.ip().to_canonical().to_string();
-        let error = SqlError::access_denied(&identity.user, &host, !response.is_empty());
-        return Err(Hangup::Refused(error));
+        shared.throttle.failed(client.peer.ip(), &identity.user);
+        return Err(denied(client, identity, !response.is_empty()));
     }
+    shared.throttle.passed(client.peer.ip(), &identity.user);
     if plugin == Plugin::CachingSha2 && !response.is_empty() {
         channel.outbox.message(put_fast_auth_success);
     }
     Ok(())
+}
+
+fn denied(client: &Client, identity: &Identity, with_password: bool) -> Hangup {
+    let ip = client.peer.ip().to_canonical();
+    let host = if ip.is_loopback() {
+        "localhost".to_owned()
+    } else {
+        ip.to_string()
+    };
+    Hangup::Refused(SqlError::access_denied(
+        &identity.user,
+        &host,
+        with_password,
+    ))
 }
 
 async fn open<B: Backend, S: Stream>(

@@ -14,6 +14,8 @@ const MESSAGE_MAX: usize = 512;
 pub(crate) struct Trailer {
     pub(crate) status: Status,
     pub(crate) changes: Vec<Change>,
+    /// What is said of a cursor.
+    pub(crate) cursor: StatusFlags,
     pub(crate) capabilities: Capabilities,
 }
 
@@ -36,7 +38,7 @@ impl Trailer {
         pairs
             .iter()
             .filter(|(on, _)| *on)
-            .fold(StatusFlags::empty(), |sum, (_, f)| sum | *f)
+            .fold(self.cursor, |sum, (_, f)| sum | *f)
     }
 
     fn tracks(&self) -> bool {
@@ -105,6 +107,18 @@ fn state_changes(changes: &[Change]) -> Vec<u8> {
                 put_lenenc_bytes(&mut data, name.as_bytes());
                 1
             }
+            Change::State => {
+                put_lenenc_bytes(&mut data, b"1");
+                2
+            }
+            Change::TransactionCharacteristics(text) => {
+                put_lenenc_bytes(&mut data, text.as_bytes());
+                4
+            }
+            Change::TransactionState(text) => {
+                put_lenenc_bytes(&mut data, text.as_bytes());
+                5
+            }
         };
         all.push(kind);
         put_lenenc_bytes(&mut all, &data);
@@ -170,6 +184,7 @@ mod tests {
         Trailer {
             status,
             changes: vec![Change::Database("app".into())],
+            cursor: StatusFlags::empty(),
             capabilities,
         }
     }

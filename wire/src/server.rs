@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::line::Phase;
 use crate::login::login;
 use crate::reply::put_error_before_greeting;
+use crate::throttle::Throttle;
 use crate::tls::Tls;
 
 /// A pause after accept failed: mostly no file descriptors are left, and retrying at once would spin.
@@ -44,6 +45,7 @@ pub(crate) struct Shared<B> {
     /// Checked in place of the credential of a user that does not exist.
     pub(crate) decoy: Credential,
     pub(crate) questions: AtomicU64,
+    pub(crate) throttle: Throttle,
     started: Instant,
     last_connection_id: AtomicU32,
     connections: AtomicUsize,
@@ -58,6 +60,7 @@ impl<B> Shared<B> {
             tls,
             decoy: Credential::unprovable().map_err(io::Error::other)?,
             questions: AtomicU64::new(0),
+            throttle: Throttle::default(),
             started: Instant::now(),
             last_connection_id: AtomicU32::new(0),
             connections: AtomicUsize::new(0),

@@ -1,8 +1,9 @@
 //! Prepared statements of one connection, as far as the protocol has to remember them: how many
-//! parameters, which types were bound last, and the long data waiting for an EXECUTE.
+//! parameters, which types were bound last, the long data waiting for an EXECUTE, and an open cursor.
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::cursor::Cursor;
 use crate::error::SqlError;
 use crate::execute::ParamType;
 
@@ -14,6 +15,8 @@ pub(crate) struct Statement {
     pub(crate) params: u16,
     /// Types of the last EXECUTE that sent any; later ones may leave them out.
     pub(crate) types: Option<Vec<ParamType>>,
+    /// What the last EXECUTE left to be fetched.
+    pub(crate) cursor: Option<Cursor>,
     long_data: LongData,
     /// SEND_LONG_DATA has no answer, so what went wrong there is told by the EXECUTE.
     long_data_error: Option<SqlError>,

@@ -13,6 +13,7 @@ use storno_storage::{RowSelection, TableSnapshot};
 use super::Assigned;
 use crate::error::{Result, SqlError, Warning};
 use crate::insert::{RowWriter, Scalar, Settings};
+use crate::privacy::Veil;
 use crate::types::TableDefinition;
 
 /// Memory that the new rows of one UPDATE may take: they are committed as one.
@@ -27,6 +28,8 @@ pub struct Updater {
     columns: Vec<usize>,
     assigned: Vec<Assigned>,
     positions: Vec<u64>,
+    /// What is done to private columns that are assigned.
+    veil: Option<Veil>,
 }
 
 /// What an UPDATE comes to.
@@ -75,7 +78,14 @@ impl Updater {
             columns,
             assigned,
             positions: Vec::new(),
+            veil: None,
         })
+    }
+
+    /// Has assigned values of private columns veiled.
+    #[must_use]
+    pub fn veiled(self, veil: Option<Veil>) -> Self {
+        Self { veil, ..self }
     }
 
     /// A batch of the query: positions first, then the assigned values.
@@ -150,6 +160,10 @@ impl Updater {
         let mut columns = old.columns().to_vec();
         let mut changed = BooleanArray::from(vec![false; old.num_rows()]);
         for (i, (column, values)) in self.columns.iter().zip(values).enumerate() {
+            let values = match &self.veil {
+                Some(veil) => veil.column(*column, &values),
+                None => values,
+            };
             let new = take(&values, order, None).map_err(failed)?;
             let Some(slot) = columns.get_mut(*column) else {
                 continue;

@@ -11,6 +11,7 @@ use super::cursor::Cursor;
 use super::key::{Element, KeyDefinition};
 use super::lifetime::{EVENT_KEY, EventKey};
 use super::options::{TableOptions, charset_option, take_equals};
+use crate::check::CheckDefinition;
 use crate::error::{Result, SqlError, Warning};
 use crate::types::KeyKind;
 
@@ -38,12 +39,20 @@ pub(super) enum Action {
     AddKey(KeyDefinition),
     DropKey(String),
     RenameKey(String, String),
+    AddCheck(Box<CheckDefinition>),
+    DropCheck(String),
+    /// DROP CONSTRAINT: a key or a CHECK.
+    DropConstraint(String),
+    /// ALTER CHECK, ALTER CONSTRAINT: enforced from now on, or not.
+    EnforceCheck(String, bool),
     AddEventKey(EventKey),
     DropEventKey,
     /// REMOVE TTL
     RemoveTtl,
     /// REMOVE ERASE AFTER
     RemoveEraseAfter,
+    /// REMOVE ON INVALID
+    RemoveOnInvalid,
     /// CONVERT TO CHARACTER SET: character set and collation.
     Convert(Option<String>, Option<String>),
 }
@@ -192,6 +201,9 @@ impl AlterTable {
         } else if cursor.take("REMOVE ERASE AFTER") {
             self.actions.push(Action::RemoveEraseAfter);
             Ok(())
+        } else if cursor.take("REMOVE ON INVALID") {
+            self.actions.push(Action::RemoveOnInvalid);
+            Ok(())
         } else {
             self.without_effect(cursor)
         }
@@ -263,6 +275,7 @@ impl AlterTable {
     fn add_element(&mut self, element: Element) -> Result<()> {
         match element {
             Element::Key(key) => self.actions.push(Action::AddKey(key)),
+            Element::Check(check) => self.actions.push(Action::AddCheck(check)),
             Element::EventKey(key) => self.actions.push(Action::AddEventKey(key)),
             Element::Ignored(warning) => self.warnings.push(warning),
             Element::ShardKey(_) => return Err(SqlError::not_supported("ADD SHARD KEY")),
@@ -279,13 +292,16 @@ impl AlterTable {
         } else if cursor.take_any(&["INDEX", "KEY"]) {
             let name = cursor.name()?;
             self.actions.push(Action::DropKey(name));
-        } else if cursor.take_any(&["FOREIGN KEY", "CHECK"]) {
+        } else if cursor.take("FOREIGN KEY") {
             cursor.name()?;
             // There was a warning when it was made: nothing was kept of it.
-            self.warnings.push(Warning::no_effect("FOREIGN KEY, CHECK"));
+            self.warnings.push(Warning::no_effect("FOREIGN KEY"));
+        } else if cursor.take("CHECK") {
+            let name = cursor.name()?;
+            self.actions.push(Action::DropCheck(name));
         } else if cursor.take("CONSTRAINT") {
             let name = cursor.name()?;
-            self.actions.push(Action::DropKey(name));
+            self.actions.push(Action::DropConstraint(name));
         } else if cursor.is_word("PARTITION") {
             return Err(SqlError::not_supported("ALTER TABLE .. PARTITION"));
         } else {
@@ -329,15 +345,23 @@ impl AlterTable {
         Ok(())
     }
 
-    /// ALTER COLUMN c SET DEFAULT x, DROP DEFAULT; ALTER INDEX i VISIBLE.
+    /// ALTER COLUMN c SET DEFAULT x, DROP DEFAULT; ALTER INDEX i VISIBLE; ALTER CHECK c NOT ENFORCED.
     fn alter_column(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
-        if cursor.take_any(&["INDEX", "CHECK", "CONSTRAINT"]) {
+        if cursor.take("INDEX") {
             cursor.name()?;
-            let words = ["VISIBLE", "INVISIBLE", "ENFORCED", "NOT ENFORCED"];
-            return match cursor.take_any(&words) {
+            return match cursor.take_any(&["VISIBLE", "INVISIBLE"]) {
                 true => Ok(()),
                 false => Err(cursor.error()),
             };
+        }
+        if cursor.take_any(&["CHECK", "CONSTRAINT"]) {
+            let name = cursor.name()?;
+            let enforced = !cursor.take("NOT ENFORCED");
+            if enforced {
+                cursor.expect("ENFORCED")?;
+            }
+            self.actions.push(Action::EnforceCheck(name, enforced));
+            return Ok(());
         }
         cursor.take("COLUMN");
         let name = cursor.name()?;

@@ -3,10 +3,8 @@
 //! The table's definition is read again from its own text and changed; so a changed table obeys the same
 //! rules as a new one. Columns that are not touched keep what is stored of them to the letter.
 
-use std::sync::Arc;
-
 use arrow::array::ArrayRef;
-use storno_storage::{Alteration, ColumnOrigin, TableMeta, TableSpec};
+use storno_storage::{Alteration, ColumnOrigin, TableSpec};
 
 use super::DdlContext;
 use super::alter::{Action, AlterTable, PRIMARY, Place};
@@ -17,6 +15,7 @@ use super::key::KeyDefinition;
 use super::lifetime::EVENT_KEY;
 use super::table::{Definition, build};
 use super::wider::holds;
+use crate::check::CheckDefinition;
 use crate::error::{Result, SqlError, Warning};
 use crate::insert::{Mode, RowWriter, Settings};
 use crate::show::definition_text;
@@ -137,25 +136,42 @@ impl Shape {
     fn apply(&mut self, action: &Action) -> Result<()> {
         match action {
             Action::AddColumn(definition, place) => {
-                let column = Column {
+                let mut column = Column {
                     definition: definition.as_ref().clone(),
                     origin: None,
                     touched: true,
                 };
+                self.rest.checks.append(&mut column.definition.checks);
                 self.insert(column, place)
             }
             Action::DropColumn(name) => self.drop_column(name),
             Action::ChangeColumn(name, definition, place) => self.change(name, definition, place),
             Action::RenameColumn(old, new) => {
                 let at = self.column(old)?;
-                self.rename_column(at, new);
-                Ok(())
+                self.rename_column(at, new)
             }
             Action::SetDefault(name, value) => {
                 let at = self.column(name)?;
                 if let Some(column) = self.columns.get_mut(at) {
                     column.definition.default = value.as_deref().cloned();
                     column.touched = true;
+                }
+                Ok(())
+            }
+            Action::AddCheck(check) => {
+                self.rest.checks.push(check.as_ref().clone());
+                Ok(())
+            }
+            Action::DropCheck(name) => {
+                let at = self.check(name)?;
+                self.rest.checks.remove(at);
+                Ok(())
+            }
+            Action::DropConstraint(name) => self.drop_constraint(name),
+            Action::EnforceCheck(name, enforced) => {
+                let at = self.check(name)?;
+                if let Some(check) = self.rest.checks.get_mut(at) {
+                    check.enforced = *enforced;
                 }
                 Ok(())
             }
@@ -187,6 +203,7 @@ impl Shape {
             return Err(SqlError::cannot_drop_all_columns());
         }
         self.rest.options.lifetime.check_drop(name)?;
+        self.drop_checks_of(name)?;
         self.columns.remove(at);
         for key in &mut self.rest.keys {
             key.parts.retain(|part| !same_name(&part.column, name));
@@ -197,10 +214,11 @@ impl Shape {
 
     fn change(&mut self, name: &str, new: &ColumnDefinition, place: &Place) -> Result<()> {
         let at = self.column(name)?;
-        self.rename_column(at, &new.name);
+        self.rename_column(at, &new.name)?;
         let mut column = self.columns.remove(at);
-        // A key written with the column is one more key.
+        // A key or a CHECK written with the column is one more.
         column.definition = new.clone();
+        self.rest.checks.append(&mut column.definition.checks);
         column.touched = true;
         match place {
             Place::Unsaid => self.columns.insert(at, column),
@@ -209,10 +227,15 @@ impl Shape {
         Ok(())
     }
 
-    fn rename_column(&mut self, at: usize, new: &str) {
+    fn rename_column(&mut self, at: usize, new: &str) -> Result<()> {
         let Some(column) = self.columns.get_mut(at) else {
-            return;
+            return Ok(());
         };
+        let old = &column.definition.name;
+        let user = self.rest.checks.iter().find(|c| uses(c, old));
+        if let Some(check) = user.filter(|_| !same_name(old, new)) {
+            return Err(used_by(check, old, "dropped or renamed"));
+        }
         let old = std::mem::replace(&mut column.definition.name, new.to_owned());
         let keys = self.rest.keys.iter_mut().map(|key| &mut key.parts);
         let placement = [&mut self.rest.shard_key, &mut self.rest.sort_key];
@@ -222,6 +245,36 @@ impl Shape {
             }
         }
         self.rest.options.lifetime.rename_column(&old, new);
+        Ok(())
+    }
+
+    /// 3821
+    fn check(&self, name: &str) -> Result<usize> {
+        let is_it =
+            |check: &CheckDefinition| check.name.as_deref().is_some_and(|n| same_name(n, name));
+        let at = self.rest.checks.iter().position(is_it);
+        at.ok_or_else(|| SqlError::check_not_found(name))
+    }
+
+    /// Constraints of the column alone go with it; 3959 for others that name it.
+    fn drop_checks_of(&mut self, column: &str) -> Result<()> {
+        let alone = |check: &CheckDefinition| check.columns().len() == 1;
+        let users = || self.rest.checks.iter().filter(|c| uses(c, column));
+        if let Some(check) = users().find(|c| !alone(c)) {
+            return Err(used_by(check, column, "dropped or renamed"));
+        }
+        self.rest.checks.retain(|check| !uses(check, column));
+        Ok(())
+    }
+
+    /// 3940 when it is neither a key nor a CHECK.
+    fn drop_constraint(&mut self, name: &str) -> Result<()> {
+        match (self.key(name), self.check(name)) {
+            (Some(key), _) => drop(self.rest.keys.remove(key)),
+            (None, Ok(check)) => drop(self.rest.checks.remove(check)),
+            (None, Err(_)) => return Err(SqlError::constraint_not_found(name)),
+        }
+        Ok(())
     }
 
     fn key(&self, name: &str) -> Option<usize> {
@@ -260,6 +313,7 @@ impl Shape {
             Action::DropEventKey => lifetime.event_key = None,
             Action::RemoveTtl => lifetime.ttl = None,
             Action::RemoveEraseAfter => lifetime.erase_after_seconds = None,
+            Action::RemoveOnInvalid => lifetime.on_invalid = None,
             _ => {}
         }
         Ok(())
@@ -332,16 +386,7 @@ impl Shape {
         now_utc: i64,
         time_zone: TimeZone,
     ) -> Result<Vec<ColumnOrigin>> {
-        let fields = spec.columns.iter();
-        let fields =
-            fields.map(|c| arrow::datatypes::Field::new(&c.name, c.data_type.clone(), c.nullable));
-        let meta = TableMeta {
-            id: table.meta.id,
-            schema: table.meta.schema.clone(),
-            arrow: Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>())),
-            spec: spec.clone(),
-        };
-        let altered = TableDefinition::read(Arc::new(meta))?;
+        let altered = TableDefinition::of_spec(&table.meta.schema, spec.clone())?;
         let settings = Settings {
             mode: Mode::STRICT.with_ignore(true),
             time_zone,
@@ -355,6 +400,15 @@ impl Shape {
         };
         self.columns.iter().enumerate().map(origin).collect()
     }
+}
+
+fn uses(check: &CheckDefinition, column: &str) -> bool {
+    check.columns().iter().any(|used| same_name(used, column))
+}
+
+fn used_by(check: &CheckDefinition, column: &str, done: &str) -> SqlError {
+    let name = check.name.as_deref().unwrap_or_default();
+    SqlError::column_is_used(&format!("Check constraint '{name}'"), column, done)
 }
 
 /// What rows that are there have in a new column: its default, or the implicit value of its type.

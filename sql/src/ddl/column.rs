@@ -6,9 +6,11 @@ use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
 use super::key::{check, constraint_name, references};
+use super::lifetime::MARK;
 use super::options::charset_option;
+use crate::check::CheckDefinition;
 use crate::error::{Result, SqlError, Warning};
-use crate::types::{KeyKind, MysqlType, declared_type};
+use crate::types::{KeyKind, MysqlType, Privacy, declared_type};
 
 /// A column as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +26,12 @@ pub(super) struct ColumnDefinition {
     pub(super) comment: String,
     pub(super) charset: Option<String>,
     pub(super) collation: Option<String>,
+    /// ROUND TO MINUTE or PSEUDONYMISE.
+    pub(super) privacy: Option<Privacy>,
     /// PRIMARY KEY or UNIQUE in the column's definition.
     pub(super) keys: Vec<KeyKind>,
+    /// CHECK in the column's definition.
+    pub(super) checks: Vec<CheckDefinition>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -44,7 +50,9 @@ impl ColumnDefinition {
             comment: String::new(),
             charset: None,
             collation: None,
+            privacy: None,
             keys: Vec::new(),
+            checks: Vec::new(),
             warnings: Vec::new(),
         };
         if serial {
@@ -137,23 +145,64 @@ impl ColumnDefinition {
         } else if cursor.take("PRIMARY KEY") || cursor.take("PRIMARY") || cursor.take("KEY") {
             self.keys.push(KeyKind::Primary);
         } else if cursor.take("COMMENT") {
-            self.comment = cursor.string()?;
+            let comment = cursor.string()?;
+            self.comment = self.take_from(&comment)?;
+        } else {
+            return self.read_privacy(cursor);
+        }
+        Ok(true)
+    }
+
+    fn read_privacy(&mut self, cursor: &mut Cursor<'_>) -> Result<bool> {
+        if cursor.take("ROUND TO MINUTE") {
+            self.privacy = Some(Privacy::Minute);
+        } else if cursor.take_any(&["PSEUDONYMISE", "PSEUDONYMIZE"]) {
+            let rotate_days = if !cursor.take("ROTATE") {
+                Some(1)
+            } else if cursor.take("NEVER") {
+                None
+            } else {
+                let days = u32::try_from(cursor.unsigned()?).ok();
+                let days = days.filter(|days| (1..=36_500).contains(days));
+                let days = days.ok_or_else(|| cursor.error())?;
+                if !cursor.take_any(&["DAY", "DAYS"]) {
+                    return Err(cursor.error());
+                }
+                Some(days)
+            };
+            self.privacy = Some(Privacy::Pseudonym { rotate_days });
         } else {
             return Ok(false);
         }
         Ok(true)
     }
 
-    /// Attributes without effect, and those that would need one.
+    /// Takes the clauses out of a comment, as `Lifetime::take_from` does of a table's.
+    fn take_from(&mut self, comment: &str) -> Result<String> {
+        let Some((mark, clauses)) = comment.split_at_checked(MARK.len()) else {
+            return Ok(comment.to_owned());
+        };
+        if !mark.eq_ignore_ascii_case(MARK) {
+            return Ok(comment.to_owned());
+        }
+        let (clauses, rest) = clauses.split_once(';').unwrap_or((clauses, ""));
+        let mut cursor = Cursor::new(clauses)?;
+        self.read_privacy(&mut cursor)?;
+        cursor.expect_end()?;
+        Ok(rest.trim().to_owned())
+    }
+
+    /// Constraints, attributes without effect, and those that would need one.
     fn skip_attribute(&mut self, cursor: &mut Cursor<'_>) -> Result<bool> {
         if cursor.is_word("REFERENCES") {
             references(cursor)?;
             self.warnings.push(Warning::no_effect("REFERENCES"));
         } else if cursor.is_word("CONSTRAINT") || cursor.is_word("CHECK") {
-            constraint_name(cursor)?;
+            let symbol = constraint_name(cursor)?;
             cursor.expect("CHECK")?;
-            check(cursor)?;
-            self.warnings.push(Warning::no_effect("CHECK"));
+            let mut check = check(cursor, symbol.flatten())?;
+            check.column = Some(self.name.clone());
+            self.checks.push(check);
         } else if cursor.take_any(&["COLUMN_FORMAT", "STORAGE"]) {
             cursor.name()?;
         } else if cursor.take_any(&["ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE"]) {

@@ -127,8 +127,14 @@ fn elements(cursor: &mut Cursor<'_>, definition: &mut Definition) -> Result<()> 
             Some(Element::EventKey(key)) => {
                 set_once(cursor, &mut definition.options.lifetime.event_key, key)?;
             }
+            Some(Element::Check(check)) => definition.checks.push(*check),
             Some(Element::Ignored(warning)) => definition.options.warnings.push(warning),
-            None => definition.columns.push(ColumnDefinition::read(cursor)?),
+            None => {
+                let mut column = ColumnDefinition::read(cursor)?;
+                // Numbered in the order of the text, wherever they stand.
+                definition.checks.append(&mut column.checks);
+                definition.columns.push(column);
+            }
         }
         if !cursor.take_symbol(&Token::Comma) {
             break;

@@ -234,6 +234,30 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    /// The text inside `( .. )`.
+    pub(super) fn parenthesized(&mut self) -> Result<&'a str> {
+        self.expect_symbol(&Token::LParen)?;
+        let start = self.location();
+        let mut depth = 1;
+        loop {
+            match self.nth(0) {
+                Token::LParen => depth += 1,
+                Token::RParen => depth -= 1,
+                Token::EOF => return Err(self.error()),
+                _ => {}
+            }
+            let here = self.location();
+            if depth == 0
+                && let (Some(start), Some(end)) = (start, here)
+            {
+                self.advance();
+                let range = offset_of(self.text, start)..offset_of(self.text, end);
+                return Ok(self.text.get(range).unwrap_or_default());
+            }
+            self.advance();
+        }
+    }
+
     pub(super) fn data_type(&mut self) -> Result<DataType> {
         let start = self.location();
         self.parser
@@ -262,6 +286,13 @@ fn is_word(token: &Token, expected: &str) -> bool {
 /// 1064 with the text from a place on. sqlparser counts lines and characters from 1.
 fn syntax_at(text: &str, location: Location) -> SqlError {
     let line = usize::try_from(location.line).unwrap_or(1).max(1);
+    let offset = offset_of(text, location);
+    SqlError::syntax(text.get(offset..).unwrap_or_default(), line)
+}
+
+/// Byte of a place in the text.
+fn offset_of(text: &str, location: Location) -> usize {
+    let line = usize::try_from(location.line).unwrap_or(1).max(1);
     let column = usize::try_from(location.column).unwrap_or(1).max(1);
     let line_start: usize = text
         .split_inclusive('\n')
@@ -273,5 +304,5 @@ fn syntax_at(text: &str, location: Location) -> SqlError {
         .char_indices()
         .nth(column - 1)
         .map_or(from_line.len(), |(at, _)| at);
-    SqlError::syntax(from_line.get(offset..).unwrap_or_default(), line)
+    line_start + offset
 }

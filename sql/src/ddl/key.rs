@@ -4,6 +4,9 @@ use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
 use super::lifetime::{EVENT_KEY, EventKey};
+use super::table::check_length;
+use crate::check::CheckDefinition;
+use crate::computed;
 use crate::error::{Result, SqlError, Warning};
 use crate::types::{KeyKind, KeyPart};
 
@@ -24,6 +27,7 @@ pub(super) enum Element {
     ShardKey(Vec<KeyPart>),
     SortKey(Vec<KeyPart>),
     EventKey(EventKey),
+    Check(Box<CheckDefinition>),
     /// Accepted, without effect.
     Ignored(Warning),
 }
@@ -53,8 +57,8 @@ impl Element {
             return foreign_key(cursor).map(Some);
         }
         if cursor.take("CHECK") {
-            check(cursor)?;
-            return Ok(Some(Self::Ignored(Warning::no_effect("CHECK"))));
+            let check = check(cursor, symbol.flatten())?;
+            return Ok(Some(Self::Check(Box::new(check))));
         }
         if constraint {
             return Err(cursor.error());
@@ -238,8 +242,24 @@ pub(super) fn references(cursor: &mut Cursor<'_>) -> Result<()> {
 }
 
 /// `(condition) [[NOT] ENFORCED]`, behind CHECK.
-pub(super) fn check(cursor: &mut Cursor<'_>) -> Result<()> {
-    cursor.skip_parentheses()?;
-    cursor.take_any(&["NOT ENFORCED", "ENFORCED"]);
-    Ok(())
+pub(super) fn check(cursor: &mut Cursor<'_>, name: Option<String>) -> Result<CheckDefinition> {
+    let start = cursor.location();
+    let text = cursor.parenthesized()?;
+    if text.trim().is_empty() {
+        return Err(cursor.error_at(start));
+    }
+    let condition = computed::parse(text)?;
+    if let Some(name) = &name {
+        check_length(name)?;
+    }
+    let enforced = !cursor.take("NOT ENFORCED");
+    if enforced {
+        cursor.take("ENFORCED");
+    }
+    Ok(CheckDefinition {
+        name,
+        condition,
+        enforced,
+        column: None,
+    })
 }

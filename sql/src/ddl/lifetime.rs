@@ -1,5 +1,5 @@
-//! How long events and rows are remembered: EVENT KEY, TTL and ERASE AFTER, the clauses of a table that
-//! MySQL does not have.
+//! The clauses of a table that MySQL does not have: EVENT KEY, TTL and ERASE AFTER, which say how long events
+//! and rows are remembered, ON INVALID INTO, where rows go that cannot be stored, and those of `division`.
 //!
 //! They are read from three places: as elements and options of a table, from a version comment of Storno's
 //! own, in which SHOW CREATE TABLE writes them, and from a COMMENT that begins with `storno:`, for schema
@@ -9,8 +9,9 @@ use sqlparser::tokenizer::Token;
 use storno_storage::{EventKeySpec, Keep, Retention};
 
 use super::cursor::Cursor;
+use super::division::DivisionOptions;
 use super::options::take_equals;
-use super::table::Builder;
+use super::table::{Builder, check_length};
 use crate::error::{Result, SqlError};
 use crate::types::{MysqlType, same_name};
 
@@ -18,7 +19,7 @@ use crate::types::{MysqlType, same_name};
 pub(crate) const EVENT_KEY: &str = "EVENT KEY";
 
 /// How a COMMENT begins that holds clauses.
-const MARK: &str = "storno:";
+pub(super) const MARK: &str = "storno:";
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
@@ -28,6 +29,9 @@ pub(super) struct Lifetime {
     pub(super) event_key: Option<EventKey>,
     pub(super) ttl: Option<Ttl>,
     pub(super) erase_after_seconds: Option<u64>,
+    pub(super) division: DivisionOptions,
+    /// ON INVALID INTO
+    pub(super) on_invalid: Option<String>,
 }
 
 /// `EVENT KEY (a, b) [RETAIN n DAYS]`
@@ -60,8 +64,16 @@ impl Lifetime {
             take_equals(cursor);
             cursor.take("INTERVAL");
             self.erase_after_seconds = Some(seconds(cursor)?);
+        } else if cursor.take("ON INVALID INTO") {
+            let name = cursor.name()?;
+            if cursor.is_symbol(&Token::Period) {
+                let what = "ON INVALID INTO a table of another database";
+                return Err(SqlError::not_supported(what));
+            }
+            check_length(&name)?;
+            self.on_invalid = Some(name);
         } else {
-            return Ok(false);
+            return self.division.read(cursor);
         }
         Ok(true)
     }
@@ -94,6 +106,10 @@ impl Lifetime {
         if new.erase_after_seconds.is_some() {
             self.erase_after_seconds = new.erase_after_seconds;
         }
+        self.division.change(&new.division);
+        if new.on_invalid.is_some() {
+            self.on_invalid.clone_from(&new.on_invalid);
+        }
     }
 
     pub(super) fn rename_column(&mut self, old: &str, new: &str) {
@@ -114,8 +130,7 @@ impl Lifetime {
         } else {
             return Ok(());
         };
-        let text = format!("{user} uses column '{column}', hence column cannot be dropped.");
-        Err(SqlError::new(3959, "HY000", text))
+        Err(SqlError::column_is_used(user, column, "dropped"))
     }
 
     /// 1072 for a column that is not there, 1060 for one named twice.

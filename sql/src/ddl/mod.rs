@@ -10,6 +10,7 @@ mod create_table;
 mod cursor;
 mod database;
 mod default;
+mod division;
 mod key;
 mod key_rules;
 mod lifetime;

@@ -11,10 +11,12 @@ use super::default;
 use super::key::KeyDefinition;
 use super::key_rules::{auto_increment, key_name, key_prefix};
 use super::options::TableOptions;
+use crate::check::{self, CheckDefinition, named_checks};
 use crate::error::{Result, SqlError, Warning};
+use crate::invalid::is_own_column;
 use crate::types::{
-    ColumnAttributes, Key, KeyKind, KeyPart, MysqlType, TableAttributes, charset, folded_name,
-    same_name,
+    Check, ColumnAttributes, Key, KeyKind, KeyPart, MysqlType, Privacy, TableAttributes, charset,
+    folded_name, same_name,
 };
 
 /// Characters of a name; of a comment on a column, a key and a table.
@@ -31,6 +33,7 @@ pub(super) struct Definition {
     pub(super) keys: Vec<KeyDefinition>,
     pub(super) shard_key: Option<Vec<KeyPart>>,
     pub(super) sort_key: Option<Vec<KeyPart>>,
+    pub(super) checks: Vec<CheckDefinition>,
     pub(super) options: TableOptions,
 }
 
@@ -64,6 +67,7 @@ pub(super) fn build(
         shard_key: builder.placement(&definition.shard_key, &definition.sort_key, &keys)?,
         event_key: options.lifetime.event_key(&builder)?,
         retention: options.lifetime.retention(&builder)?,
+        division: options.lifetime.division.division(),
         auto_increment,
         attributes: TableAttributes {
             keys,
@@ -71,6 +75,8 @@ pub(super) fn build(
             sort_key: builder.named(&definition.sort_key),
             collation,
             comment: options.comment.clone().unwrap_or_default(),
+            checks: checks(definition)?,
+            on_invalid: on_invalid(definition)?,
         }
         .to_json(),
         columns,
@@ -258,7 +264,9 @@ impl Builder<'_> {
             comment: column.comment.clone(),
             auto_increment: column.auto_increment,
             collation,
+            privacy: None,
         };
+        attributes.privacy = privacy(column, &attributes.mysql_type)?;
         check_on_update(column)?;
         if let Some(default) = &column.default {
             let declared = (&attributes, !not_null);
@@ -359,6 +367,34 @@ impl Builder<'_> {
     }
 }
 
+/// 1060 when a column has the name of one of those that the other table has besides.
+fn on_invalid(definition: &Definition) -> Result<Option<String>> {
+    let Some(name) = &definition.options.lifetime.on_invalid else {
+        return Ok(None);
+    };
+    if same_name(name, &definition.name) {
+        return Err(SqlError::new(
+            1210,
+            "HY000",
+            "Incorrect arguments to ON INVALID INTO",
+        ));
+    }
+    let is_taken = |column: &&ColumnDefinition| is_own_column(&column.name);
+    match definition.columns.iter().find(is_taken) {
+        Some(column) => Err(SqlError::duplicate_column_name(&column.name)),
+        None => Ok(Some(name.clone())),
+    }
+}
+
+fn checks(definition: &Definition) -> Result<Vec<Check>> {
+    let columns = definition.columns.iter().map(|column| check::Column {
+        name: &column.name,
+        auto_increment: column.auto_increment,
+    });
+    let columns: Vec<check::Column<'_>> = columns.collect();
+    named_checks(&definition.name, &definition.checks, &columns)
+}
+
 fn check_names(definition: &Definition) -> Result<()> {
     let table = &definition.name;
     if table.is_empty() || table.ends_with(' ') {
@@ -389,6 +425,38 @@ pub(super) fn check_length(name: &str) -> Result<()> {
         return Err(SqlError::identifier_too_long(name));
     }
     Ok(())
+}
+
+/// 1210 for a column whose type cannot hold what is made of its values, or whose values nobody gives.
+fn privacy(column: &ColumnDefinition, mysql_type: &MysqlType) -> Result<Option<Privacy>> {
+    let fits = match &column.privacy {
+        None => true,
+        Some(Privacy::Minute) => matches!(
+            mysql_type,
+            MysqlType::DateTime { .. } | MysqlType::Timestamp { .. }
+        ),
+        Some(Privacy::Pseudonym { .. }) => match mysql_type {
+            MysqlType::Char { length } | MysqlType::VarChar { length } => *length >= 32,
+            MysqlType::Binary { length } => *length == 16,
+            MysqlType::VarBinary { length } => *length >= 16,
+            MysqlType::Text { .. } | MysqlType::Blob { .. } => true,
+            _ => false,
+        },
+    };
+    let clause = match &column.privacy {
+        Some(Privacy::Minute) => "ROUND TO MINUTE",
+        _ => "PSEUDONYMISE",
+    };
+    match fits && !(column.auto_increment && column.privacy.is_some()) {
+        true => Ok(column.privacy),
+        false => {
+            let text = format!(
+                "Incorrect arguments to {clause} of column '{}'",
+                column.name
+            );
+            Err(SqlError::new(1210, "HY000", text))
+        }
+    }
 }
 
 fn check_on_update(column: &ColumnDefinition) -> Result<()> {

@@ -522,6 +522,8 @@ proptest! {
             options += &format!(" EVENT KEY ({}, {time}) RETAIN {days} DAYS", name(event));
         } else if event < 12 {
             options += &format!(" TTL {time} + INTERVAL {seconds} SECOND, ERASE AFTER {days} HOURS");
+        } else {
+            options += &format!(" SHARDS {} SEGMENT_ROWS={}", 1 + days % 256, 1024 + seconds % 9999);
         }
         let sql = format!("CREATE TABLE `t``x` ({}) {options}", elements.join(", "));
         let Ok(create) = create_table(&sql, &CONTEXT) else { return Ok(()) };

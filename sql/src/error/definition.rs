@@ -175,4 +175,66 @@ impl SqlError {
             format!("Display width out of range for column '{column}' (max = {max})"),
         )
     }
+    /// 3812
+    pub fn check_is_no_condition(check: &str) -> Self {
+        let text = "An expression of non-boolean type specified to a check constraint";
+        Self::new(3812, "HY000", format!("{text} '{check}'."))
+    }
+    /// 3813: a column's own constraint names another column.
+    pub fn check_uses_other_column(check: &str) -> Self {
+        let text = format!("Column check constraint '{check}' references other column.");
+        Self::new(3813, "HY000", text)
+    }
+    /// 3814: a function whose value is not the same each time.
+    pub fn check_uses_function(check: &str, function: &str) -> Self {
+        let text = "contains disallowed function";
+        let text = format!("An expression of a check constraint '{check}' {text}: {function}.");
+        Self::new(3814, "HY000", text)
+    }
+    /// 3815: a sub-query, an aggregate.
+    pub fn check_uses_query(check: &str) -> Self {
+        let text = "contains disallowed function";
+        let text = format!("An expression of a check constraint '{check}' {text}.");
+        Self::new(3815, "HY000", text)
+    }
+    pub fn check_uses_variable(check: &str) -> Self {
+        let text = "cannot refer to a user or system variable";
+        let text = format!("An expression of a check constraint '{check}' {text}.");
+        Self::new(3816, "HY000", text)
+    }
+    pub fn check_uses_row(check: &str) -> Self {
+        let text = format!("Check constraint '{check}' cannot refer to a row value.");
+        Self::new(3817, "HY000", text)
+    }
+    pub fn check_uses_auto_increment(check: &str) -> Self {
+        let text = "cannot refer to an auto-increment column";
+        Self::new(3818, "HY000", format!("Check constraint '{check}' {text}."))
+    }
+    /// 3819: a row for which a constraint is false.
+    pub fn check_violated(check: &str) -> Self {
+        let text = format!("Check constraint '{check}' is violated.");
+        Self::new(3819, "HY000", text)
+    }
+    pub fn check_uses_unknown_column(check: &str, column: &str) -> Self {
+        let text = format!("Check constraint '{check}' refers to non-existing column '{column}'.");
+        Self::new(3820, "HY000", text)
+    }
+    pub fn check_not_found(check: &str) -> Self {
+        let text = format!("Check constraint '{check}' is not found in the table.");
+        Self::new(3821, "HY000", text)
+    }
+    pub fn duplicate_check(check: &str) -> Self {
+        let text = format!("Duplicate check constraint name '{check}'.");
+        Self::new(3822, "HY000", text)
+    }
+    /// 3940: DROP CONSTRAINT of what is neither key nor CHECK.
+    pub fn constraint_not_found(name: &str) -> Self {
+        let text = format!("Constraint '{name}' does not exist.");
+        Self::new(3940, "HY000", text)
+    }
+    /// 3959: `user` is "Check constraint 'c'", "EVENT KEY" ...
+    pub fn column_is_used(user: &str, column: &str, done: &str) -> Self {
+        let text = format!("{user} uses column '{column}', hence column cannot be {done}.");
+        Self::new(3959, "HY000", text)
+    }
 }

@@ -192,6 +192,16 @@ impl SqlError {
     pub fn wrong_value(what: &str, value: &str) -> Self {
         Self::new(1525, "HY000", format!("Incorrect {what} value: '{value}'"))
     }
+    /// 1041 for a statement that needs more than it may have.
+    pub fn out_of_memory() -> Self {
+        let text = "Out of memory; the statement needs more than its share of the server's memory";
+        Self::new(1041, "HY000", text)
+    }
+    /// 1041 for a statement that is not begun because others have taken the memory.
+    pub fn server_out_of_memory() -> Self {
+        let text = "Out of memory; the server is short of memory, try again later";
+        Self::new(1041, "HY000", text)
+    }
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(1105, "HY000", message)
     }

@@ -182,13 +182,10 @@ impl Jobs {
     }
 
     /// 1094 for a job that is not there.
-    pub(crate) fn kill(&self, id: u64) -> Result<()> {
+    pub(crate) fn find(&self, id: u64) -> Result<Arc<Job>> {
         let list = self.list();
-        let job = list.jobs.iter().find(|job| job.id == id);
-        job.ok_or_else(|| SqlError::unknown_thread(&id.to_string()))?
-            .cancel
-            .cancel();
-        Ok(())
+        let job = list.jobs.iter().find(|job| job.id == id).cloned();
+        job.ok_or_else(|| SqlError::unknown_thread(&id.to_string()))
     }
 
     /// Stops all jobs and gives them some time to clean up.

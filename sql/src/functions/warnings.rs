@@ -1,4 +1,4 @@
-//! Where functions leave the warnings of the statement they run for.
+//! Where functions leave the warnings of the statement they run for, and find its memory account.
 //!
 //! A statement has one [`Sink`]. It is current on a thread while that thread works for the statement:
 //! during a call (`within`), during each poll of a future (`carry`), and, by a tracer that DataFusion
@@ -15,6 +15,7 @@ use datafusion::common::runtime::{JoinSetTracer, set_join_set_tracer};
 use futures::future::{BoxFuture, FutureExt};
 
 use crate::error::{Level, SqlError, Warning};
+use crate::memory::Account;
 
 thread_local! {
     static CURRENT: RefCell<Option<Sink>> = const { RefCell::new(None) };
@@ -37,6 +38,7 @@ struct Inner {
     kept: Mutex<Vec<Warning>>,
     /// What LAST_INSERT_ID(expr) was given last.
     insert_id: Mutex<Option<u64>>,
+    account: Arc<Account>,
 }
 
 impl Sink {
@@ -46,6 +48,21 @@ impl Sink {
             division_by_zero,
             ..Inner::default()
         }))
+    }
+
+    /// The same with a bound on the memory that the statement may reserve.
+    pub fn with_memory(kept_max: usize, division_by_zero: bool, memory: usize) -> Self {
+        Self(Arc::new(Inner {
+            kept_max,
+            division_by_zero,
+            account: Arc::new(Account::new(memory)),
+            ..Inner::default()
+        }))
+    }
+
+    /// The statement's memory.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.0.account
     }
 
     /// Warnings, notes and errors that came, kept or not.
@@ -138,6 +155,14 @@ fn enter(sink: Option<Sink>) -> Restore {
 
 fn current() -> Option<Sink> {
     CURRENT.with(|current| current.borrow().clone())
+}
+
+/// The account of the statement that this thread works for.
+pub(crate) fn current_account() -> Option<Arc<Account>> {
+    CURRENT.with(|current| {
+        let current = current.borrow();
+        current.as_ref().map(|sink| Arc::clone(&sink.0.account))
+    })
 }
 
 struct Carried<T> {

@@ -9,8 +9,8 @@ use arrow::array::{
     ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray,
     TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use storno_storage::{ColumnSpec, TableId, TableMeta, TableSpec};
+use arrow::datatypes::{DataType, SchemaRef};
+use storno_storage::{ColumnSpec, TableSpec};
 
 use super::INFORMATION_SCHEMA;
 use crate::error::{Result, SqlError};
@@ -262,6 +262,7 @@ pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> 
                 comment: String::new(),
                 auto_increment: false,
                 collation: collation.into(),
+                privacy: None,
             }
             .to_json(),
         }
@@ -272,6 +273,8 @@ pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> 
         sort_key: None,
         collation: DEFAULT_COLLATION.into(),
         comment: String::new(),
+        checks: Vec::new(),
+        on_invalid: None,
     };
     let spec = TableSpec {
         name: table.into(),
@@ -281,18 +284,11 @@ pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> 
         unique_keys: Vec::new(),
         event_key: None,
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: None,
         attributes: attributes.to_json(),
     };
-    let field = |c: &ColumnSpec| Field::new(&c.name, c.data_type.clone(), c.nullable);
-    let arrow = Schema::new(spec.columns.iter().map(field).collect::<Vec<_>>());
-    TableDefinition::read(Arc::new(TableMeta {
-        // No table of the store has it: ids begin at 1.
-        id: TableId(0),
-        schema: INFORMATION_SCHEMA.into(),
-        spec,
-        arrow: Arc::new(arrow),
-    }))
+    TableDefinition::of_spec(INFORMATION_SCHEMA, spec)
 }
 
 /// Rows as a batch of the given schema. Missing cells are NULL.

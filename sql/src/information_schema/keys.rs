@@ -1,6 +1,6 @@
 //! Keys and constraints: STATISTICS, KEY_COLUMN_USAGE, TABLE_CONSTRAINTS and their like.
 //!
-//! Foreign keys and CHECK clauses are accepted in definitions and not kept: their tables are empty.
+//! Foreign keys are accepted in definitions and not kept: their table is empty.
 
 use super::column::{Cell, bigint, choice, int, longtext, name, row, uint, varchar};
 use super::tables::{Sized, each_table};
@@ -64,7 +64,27 @@ pub static TABLE_CONSTRAINTS: VirtualTable = VirtualTable {
         varchar("CONSTRAINT_TYPE", 11),
         varchar("ENFORCED", 3),
     ],
-    rows: |view, scope| over_keys(view, scope, constraint_rows),
+    rows: |view, scope| {
+        let mut rows = Vec::new();
+        each_table(view, scope, &mut |table| {
+            for key in &table.definition.attributes.keys {
+                constraint_rows(&table, key, &mut rows);
+            }
+            for check in &table.definition.attributes.checks {
+                rows.push(row![
+                    CATALOG,
+                    &table.schema,
+                    &check.name,
+                    &table.schema,
+                    &table.name,
+                    "CHECK",
+                    if check.enforced { "YES" } else { "NO" },
+                ]);
+            }
+            Ok(())
+        })?;
+        Ok(rows)
+    },
 };
 
 const RULES: &[&str] = &[
@@ -101,7 +121,17 @@ pub static CHECK_CONSTRAINTS: VirtualTable = VirtualTable {
         name("CONSTRAINT_NAME"),
         longtext("CHECK_CLAUSE"),
     ],
-    rows: no_rows,
+    rows: |view, scope| {
+        let mut rows = Vec::new();
+        each_table(view, scope, &mut |table| {
+            let checks = table.definition.attributes.checks.iter();
+            rows.extend(
+                checks.map(|check| row![CATALOG, &table.schema, &check.name, &check.clause]),
+            );
+            Ok(())
+        })?;
+        Ok(rows)
+    },
 };
 
 fn over_keys(

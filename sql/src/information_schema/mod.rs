@@ -15,6 +15,7 @@ mod privileges;
 mod provider;
 mod schemata;
 mod server;
+mod system;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use privileges::PRIVILEGES;
 pub use provider::VirtualSource;
 pub use schemata::schemas;
 pub use server::{ENGINES, PLUGINS, PROCESSLIST, Status, status_values, variable_values};
+pub use system::{find_in, is_server_schema};
 pub use tables::TABLES as TABLE_LIST;
 
 use crate::error::Result;
@@ -149,7 +151,11 @@ static DEFINITIONS: LazyLock<HashMap<&'static str, Arc<TableDefinition>>> = Lazy
         let definition = column::definition(table.name, &headings).ok()?;
         Some((table.name, Arc::new(definition)))
     };
-    TABLES.iter().filter_map(definition).collect()
+    let all = TABLES
+        .iter()
+        .chain(&system::MYSQL)
+        .chain(&system::PERFORMANCE);
+    all.filter_map(definition).collect()
 });
 
 /// Finds a table by name, any case.

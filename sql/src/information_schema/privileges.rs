@@ -1,7 +1,9 @@
-//! Privileges of accounts. There is one account, `root`, which may do everything.
+//! Privileges of accounts: of all to those who may read them all, otherwise of one's own.
 
 use super::column::{longtext, name, row, varchar};
 use super::{CATALOG, Row, VirtualTable, no_rows};
+use crate::accounts::{Account, Privileges};
+use crate::select::planner::View;
 
 pub static USER_PRIVILEGES: VirtualTable = VirtualTable {
     name: "USER_PRIVILEGES",
@@ -11,7 +13,7 @@ pub static USER_PRIVILEGES: VirtualTable = VirtualTable {
         name("PRIVILEGE_TYPE"),
         varchar("IS_GRANTABLE", 3),
     ],
-    rows: |_, _| Ok(user_rows()),
+    rows: |view, _| Ok(accounts(view, user_rows)),
 };
 
 pub static SCHEMA_PRIVILEGES: VirtualTable = VirtualTable {
@@ -23,7 +25,7 @@ pub static SCHEMA_PRIVILEGES: VirtualTable = VirtualTable {
         name("PRIVILEGE_TYPE"),
         varchar("IS_GRANTABLE", 3),
     ],
-    rows: no_rows,
+    rows: |view, _| Ok(accounts(view, schema_rows)),
 };
 
 pub static TABLE_PRIVILEGES: VirtualTable = VirtualTable {
@@ -36,7 +38,7 @@ pub static TABLE_PRIVILEGES: VirtualTable = VirtualTable {
         name("PRIVILEGE_TYPE"),
         varchar("IS_GRANTABLE", 3),
     ],
-    rows: no_rows,
+    rows: |view, _| Ok(accounts(view, table_rows)),
 };
 
 pub static COLUMN_PRIVILEGES: VirtualTable = VirtualTable {
@@ -60,7 +62,7 @@ pub static USER_ATTRIBUTES: VirtualTable = VirtualTable {
         varchar("HOST", 255),
         longtext("ATTRIBUTE").or_null(),
     ],
-    rows: |_, _| Ok(vec![row!["root", "%", Option::<u32>::None]]),
+    rows: |view, _| Ok(accounts(view, attribute_rows)),
 };
 
 pub static ENABLED_ROLES: VirtualTable = VirtualTable {
@@ -193,9 +195,65 @@ pub const PRIVILEGES: [(&str, &str, &str); 31] = [
     ("Update", "Tables", "To update existing rows"),
 ];
 
-fn user_rows() -> Vec<Row> {
-    // GRANT OPTION and PROXY show as the others being grantable.
-    let own = |p: &&(&str, &str, &str)| !matches!(p.0, "Grant option" | "Proxy");
-    let row = |p: &(&str, &str, &str)| row!["'root'@'%'", CATALOG, p.0.to_uppercase(), "YES"];
-    PRIVILEGES.iter().filter(own).map(row).collect()
+fn accounts(view: &View, rows: fn(&Account) -> Vec<Row>) -> Vec<Row> {
+    let rights = view.rights();
+    let sees_all = rights.grants().on_schema("mysql").has(Privileges::SELECT);
+    let list = view.session.engine.accounts().list();
+    let own = &view.session.account;
+    let seen = list
+        .accounts
+        .iter()
+        .filter(|account| sees_all || account.name == *own);
+    seen.flat_map(rows).collect()
+}
+
+/// Each privilege with whether it can be passed on; USAGE when there is none.
+fn granted(held: Privileges) -> Vec<(&'static str, &'static str)> {
+    let grantable = match held.has(Privileges::GRANT_OPTION) {
+        true => "YES",
+        false => "NO",
+    };
+    let own = held.without(Privileges::GRANT_OPTION);
+    let names: Vec<&str> = match own.is_none() {
+        true => vec!["USAGE"],
+        false => own.each().map(|(_, name)| name).collect(),
+    };
+    names.into_iter().map(|name| (name, grantable)).collect()
+}
+
+fn user_rows(account: &Account) -> Vec<Row> {
+    let grantee = account.name.to_string();
+    let row = |(privilege, grantable)| row![&grantee, CATALOG, privilege, grantable];
+    granted(account.grants.global)
+        .into_iter()
+        .map(row)
+        .collect()
+}
+
+fn schema_rows(account: &Account) -> Vec<Row> {
+    let grantee = account.name.to_string();
+    let rows = |(schema, held): (&String, &Privileges)| -> Vec<Row> {
+        let row = |(privilege, grantable)| row![&grantee, CATALOG, schema, privilege, grantable];
+        granted(*held).into_iter().map(row).collect()
+    };
+    account.grants.schemas.iter().flat_map(rows).collect()
+}
+
+fn table_rows(account: &Account) -> Vec<Row> {
+    let grantee = account.name.to_string();
+    let mut rows = Vec::new();
+    for (schema, tables) in &account.grants.tables {
+        for (table, held) in tables {
+            for (privilege, grantable) in granted(*held) {
+                rows.push(row![&grantee, CATALOG, schema, table, privilege, grantable]);
+            }
+        }
+    }
+    rows
+}
+
+fn attribute_rows(account: &Account) -> Vec<Row> {
+    let comment = (!account.comment.is_empty())
+        .then(|| serde_json::json!({ "comment": account.comment }).to_string());
+    vec![row![&account.name.user, &account.name.host, comment]]
 }

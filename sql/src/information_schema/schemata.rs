@@ -27,6 +27,8 @@ pub fn schemas(view: &View) -> Result<Vec<(String, String)>> {
         Ok((name, attributes.collation))
     });
     let mut all = stored.collect::<Result<Vec<_>>>()?;
+    let rights = view.rights();
+    all.retain(|(name, _)| rights.see_schema(name));
     all.push((INFORMATION_SCHEMA.into(), "utf8mb3_general_ci".into()));
     all.sort();
     Ok(all)

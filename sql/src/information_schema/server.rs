@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::column::{int, longtext, name, row, ubigint, varchar};
 use super::{Row, VirtualTable};
+use crate::accounts::Privileges;
 use crate::select::planner::View;
 use crate::session::variables::{Scope as VariableScope, VARIABLES, Variable};
 use crate::show::ENGINE;
@@ -169,7 +170,7 @@ fn doing(view: &View, connection: u32) -> String {
     }
 }
 
-/// All connections, the asking one included, by id.
+/// All connections, the asking one included, by id; without PROCESS those of the same user.
 pub fn processes(view: &View) -> Vec<Row> {
     let now = Instant::now();
     let row = |process: &crate::session::process::Process| {
@@ -188,5 +189,9 @@ pub fn processes(view: &View) -> Vec<Row> {
         ]
     };
     let all = view.session.engine.processes().all();
-    all.iter().map(|p| row(p)).collect()
+    let sees_all = view.rights().grants().global.has(Privileges::PROCESS);
+    let seen = all
+        .iter()
+        .filter(|p| sees_all || p.user == view.session.context.user);
+    seen.map(|p| row(p)).collect()
 }

@@ -131,6 +131,7 @@ pub fn each_table(
     scope: &Scope,
     visit: &mut dyn FnMut(Sized) -> Result<()>,
 ) -> Result<()> {
+    let rights = view.rights();
     for (schema, _) in schemata::schemas(view)? {
         if !scope.has_schema(&schema) {
             continue;
@@ -148,6 +149,9 @@ pub fn each_table(
         }
         let tables = view.snapshot.tables(&schema).unwrap_or_default();
         for meta in tables.iter().filter(|t| scope.has_table(&t.spec.name)) {
+            if !rights.see_table(&schema, &meta.spec.name) {
+                continue;
+            }
             // A table of the same snapshot: it is there.
             let Some(table) = view.snapshot.table(&schema, &meta.spec.name) else {
                 continue;
@@ -186,7 +190,7 @@ fn table_row(table: Sized) -> Row {
         null,
         (!system).then_some(&attributes.collation),
         null,
-        lifetime_text(&table.definition.meta.spec),
+        lifetime_text(&table.definition),
         &attributes.comment,
     ]);
     row

@@ -35,6 +35,14 @@ impl AutoIncrement {
         self.rows.clear();
     }
 
+    /// These rows, ascending, are no part of the batch after all; the others move up.
+    pub(super) fn leave_out(&mut self, gone: &[usize]) {
+        self.rows.retain(|row| gone.binary_search(row).is_err());
+        for row in &mut self.rows {
+            *row -= gone.partition_point(|before| before < row);
+        }
+    }
+
     pub(super) fn generate_at(&mut self, row: usize) {
         self.rows.push(row);
     }

@@ -12,20 +12,51 @@ use arrow::array::{
 };
 use arrow::datatypes::DataType;
 
+use storno_storage::TableMeta;
+
 use super::coerce::{self, Cell, Choice};
 use super::{Datum, Diagnostics, Settings};
 use crate::error::{Result, SqlError};
-use crate::types::{IntWidth, MysqlType};
+use crate::types::{ColumnAttributes, IntWidth, MysqlType, TableDefinition};
+use crate::types::{MICROS_PER_DAY, days_from_civil};
 
 /// A column while rows are appended.
 #[derive(Debug)]
 pub(super) struct ColumnWriter {
-    pub(super) name: String,
-    table: String,
+    names: Names,
     pub(super) mysql_type: MysqlType,
+    /// Of ENUM and SET; others do not compare.
     collation: String,
     pub(super) nullable: bool,
     builder: Builder,
+}
+
+/// What a column is called. A statement of one row makes a writer for each column: names are not copied for it.
+#[derive(Debug)]
+enum Names {
+    /// Table and position.
+    Of(Arc<TableMeta>, usize),
+    /// A column of no table.
+    Alone(String),
+}
+
+impl Names {
+    fn column(&self) -> &str {
+        match self {
+            Self::Of(meta, position) => {
+                let column = meta.spec.columns.get(*position);
+                column.map_or("", |column| &column.name)
+            }
+            Self::Alone(name) => name,
+        }
+    }
+
+    fn table(&self) -> &str {
+        match self {
+            Self::Of(meta, _) => &meta.spec.name,
+            Self::Alone(_) => "",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -73,26 +104,30 @@ macro_rules! each_builder {
 }
 
 impl Builder {
-    fn new(data_type: &DataType) -> Option<Self> {
+    fn new(data_type: &DataType, rows: usize) -> Option<Self> {
         Some(match data_type {
-            DataType::Int8 => Self::Int8(Int8Builder::new()),
-            DataType::Int16 => Self::Int16(Int16Builder::new()),
-            DataType::Int32 => Self::Int32(Int32Builder::new()),
-            DataType::Int64 => Self::Int64(Int64Builder::new()),
-            DataType::UInt8 => Self::UInt8(UInt8Builder::new()),
-            DataType::UInt16 => Self::UInt16(UInt16Builder::new()),
-            DataType::UInt32 => Self::UInt32(UInt32Builder::new()),
-            DataType::UInt64 => Self::UInt64(UInt64Builder::new()),
-            DataType::Float32 => Self::Float32(Float32Builder::new()),
-            DataType::Float64 => Self::Float64(Float64Builder::new()),
-            DataType::Decimal128(..) => {
-                Self::Decimal(Decimal128Builder::new().with_data_type(data_type.clone()))
+            DataType::Int8 => Self::Int8(Int8Builder::with_capacity(rows)),
+            DataType::Int16 => Self::Int16(Int16Builder::with_capacity(rows)),
+            DataType::Int32 => Self::Int32(Int32Builder::with_capacity(rows)),
+            DataType::Int64 => Self::Int64(Int64Builder::with_capacity(rows)),
+            DataType::UInt8 => Self::UInt8(UInt8Builder::with_capacity(rows)),
+            DataType::UInt16 => Self::UInt16(UInt16Builder::with_capacity(rows)),
+            DataType::UInt32 => Self::UInt32(UInt32Builder::with_capacity(rows)),
+            DataType::UInt64 => Self::UInt64(UInt64Builder::with_capacity(rows)),
+            DataType::Float32 => Self::Float32(Float32Builder::with_capacity(rows)),
+            DataType::Float64 => Self::Float64(Float64Builder::with_capacity(rows)),
+            DataType::Decimal128(..) => Self::Decimal(
+                Decimal128Builder::with_capacity(rows).with_data_type(data_type.clone()),
+            ),
+            DataType::Date32 => Self::Date(Date32Builder::with_capacity(rows)),
+            DataType::Timestamp(..) => {
+                Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(rows))
             }
-            DataType::Date32 => Self::Date(Date32Builder::new()),
-            DataType::Timestamp(..) => Self::Timestamp(TimestampMicrosecondBuilder::new()),
-            DataType::Duration(_) => Self::Duration(DurationMicrosecondBuilder::new()),
-            DataType::Utf8View => Self::Text(StringViewBuilder::new()),
-            DataType::BinaryView => Self::Bytes(BinaryViewBuilder::new()),
+            DataType::Duration(_) => {
+                Self::Duration(DurationMicrosecondBuilder::with_capacity(rows))
+            }
+            DataType::Utf8View => Self::Text(StringViewBuilder::with_capacity(rows)),
+            DataType::BinaryView => Self::Bytes(BinaryViewBuilder::with_capacity(rows)),
             _ => return None,
         })
     }
@@ -169,23 +204,45 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl ColumnWriter {
-    pub(super) fn new(
-        table: &str,
-        name: &str,
-        attributes: &crate::types::ColumnAttributes,
+    /// A column of a table, for about so many rows.
+    pub(super) fn of_table(table: &TableDefinition, position: usize, rows: usize) -> Result<Self> {
+        let missing = || SqlError::internal("Internal error: a column that is not there");
+        let column = table.meta.spec.columns.get(position).ok_or_else(missing)?;
+        let attributes = table.columns.get(position).ok_or_else(missing)?;
+        let names = Names::Of(Arc::clone(&table.meta), position);
+        Self::make(names, attributes, column.nullable, rows)
+    }
+
+    /// A column of no table.
+    pub(super) fn alone(name: &str, attributes: &ColumnAttributes) -> Result<Self> {
+        Self::make(Names::Alone(name.to_owned()), attributes, false, 1)
+    }
+
+    fn make(
+        names: Names,
+        attributes: &ColumnAttributes,
         nullable: bool,
+        rows: usize,
     ) -> Result<Self> {
         let mysql_type = attributes.mysql_type.clone();
-        let builder = Builder::new(&mysql_type.arrow())
-            .ok_or_else(|| SqlError::internal(format!("Internal error: type of '{name}'")))?;
+        let builder = Builder::new(&mysql_type.arrow(), rows).ok_or_else(|| {
+            SqlError::internal(format!("Internal error: type of '{}'", names.column()))
+        })?;
+        let compares = matches!(mysql_type, MysqlType::Enum { .. } | MysqlType::Set { .. });
         Ok(Self {
-            name: name.to_owned(),
-            table: table.to_owned(),
+            names,
+            collation: match compares {
+                true => attributes.collation.clone(),
+                false => String::new(),
+            },
             mysql_type,
-            collation: attributes.collation.clone(),
             nullable,
             builder,
         })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.names.column()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -229,6 +286,32 @@ impl ColumnWriter {
                 self.builder.append_short_text(text, *length)
             }
             MysqlType::Text { max_bytes } => self.builder.append_short_text(text, *max_bytes),
+            MysqlType::DateTime { .. } => match plain_datetime(text) {
+                Some(micros) => {
+                    self.builder.append_integer(micros.into());
+                    true
+                }
+                None => false,
+            },
+            MysqlType::Date => match plain_date(text) {
+                Some(days) => {
+                    self.builder.append_integer(days.into());
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// The same for a value of a statement.
+    pub(super) fn append_plain_datum(&mut self, datum: Datum<'_>) -> bool {
+        match (datum, &self.mysql_type) {
+            // In a statement 20 may be the year 2020, which `append_plain` leaves to others, too.
+            (Datum::Text(text), _) => self.append_plain(text),
+            (Datum::Int(value), MysqlType::Int { width, .. }) if *width != IntWidth::Medium => {
+                i64::try_from(value).is_ok_and(|value| self.builder.append_if_fits(value))
+            }
             _ => false,
         }
     }
@@ -240,8 +323,8 @@ impl ColumnWriter {
             return Ok(());
         }
         let cell = &mut Cell {
-            column: &self.name,
-            table: &self.table,
+            column: self.names.column(),
+            table: self.names.table(),
             nullable: self.nullable,
             settings: around.settings,
             diagnostics: around.diagnostics,
@@ -325,7 +408,7 @@ impl ColumnWriter {
                 if self.nullable {
                     self.append_null();
                 } else {
-                    return Err(SqlError::no_default_value(&self.name));
+                    return Err(SqlError::no_default_value(self.name()));
                 }
             }
         }
@@ -355,6 +438,39 @@ fn plain_integer(text: &[u8]) -> Option<i64> {
         value = value * 10 + i64::from(digit);
     }
     Some(if negative { -value } else { value })
+}
+
+/// `2026-11-30`; other spellings are others' business.
+fn plain_date(text: &[u8]) -> Option<i32> {
+    let [a, b, c, d, b'-', e, f, b'-', g, h] = text else {
+        return None;
+    };
+    let year = two(*a, *b)? * 100 + two(*c, *d)?;
+    if year < 1000 {
+        return None;
+    }
+    // A day that a month lacks has none.
+    days_from_civil(i32::try_from(year).ok()?, two(*e, *f)?, two(*g, *h)?)
+}
+
+/// `2026-11-30 12:34:56`
+fn plain_datetime(text: &[u8]) -> Option<i64> {
+    let (date, time) = text.split_at_checked(10)?;
+    let [b' ', a, b, b':', c, d, b':', e, f] = time else {
+        return None;
+    };
+    let (hour, minute, second) = (two(*a, *b)?, two(*c, *d)?, two(*e, *f)?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = i64::from(hour * 3600 + minute * 60 + second);
+    Some(i64::from(plain_date(date)?) * MICROS_PER_DAY + seconds * 1_000_000)
+}
+
+/// Two digits.
+fn two(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
 }
 
 fn append_number(

@@ -13,7 +13,7 @@ pub(crate) fn default_text(
     attributes: &ColumnAttributes,
     settings: Settings,
 ) -> Result<Option<String>> {
-    let mut writer = ColumnWriter::new("", column, attributes, false)?;
+    let mut writer = ColumnWriter::alone(column, attributes)?;
     let mut diagnostics = Diagnostics::new(settings.mode);
     let around = &mut Surroundings {
         settings: &settings,

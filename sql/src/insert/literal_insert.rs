@@ -13,6 +13,9 @@ mod lexer;
 
 use lexer::{Lexed, Lexer};
 
+/// Rows that room is made for at once.
+const ROWS_MAX: usize = 1024;
+
 /// The part before the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiteralInsert<'a> {
@@ -71,7 +74,11 @@ impl<'a> LiteralInsert<'a> {
             ..settings
         };
         // What is wrong before the first row is reported in MySQL's order by the other way.
-        let Ok(mut writer) = RowWriter::new(table, self.columns.as_deref(), settings) else {
+        let columns = self.columns.as_deref();
+        // A row has two bytes for each value at least.
+        let rows = self.rows.len() / (2 * table.columns.len().max(1));
+        let rows = rows.clamp(1, ROWS_MAX);
+        let Ok(mut writer) = RowWriter::for_rows(table, columns, settings, rows) else {
             return Ok(None);
         };
         let mut lexer = Lexer::new(self.rows);
@@ -110,6 +117,7 @@ fn read_rows(lexer: &mut Lexer<'_>, writer: &mut RowWriter) -> Option<ReadRows> 
     let mut scratch = Vec::new();
     let width = writer.width();
     loop {
+        let start = lexer.rest();
         lexer.symbol(b'(').then_some(())?;
         read.rows += 1;
         let mut values = 0;
@@ -132,6 +140,8 @@ fn read_rows(lexer: &mut Lexer<'_>, writer: &mut RowWriter) -> Option<ReadRows> 
         if values != width {
             read.mismatch.get_or_insert(read.rows);
         } else if read.mismatch.is_none() && read.failure.is_none() {
+            let text = start.get(..start.len() - lexer.rest().len());
+            writer.note_text(text.unwrap_or_default().trim_ascii());
             read.failure = writer.finish_row().err();
         }
         if !lexer.symbol(b',') {

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter;
 
 use super::auto_increment::{self, AutoIncrement};
 use super::column::{ColumnWriter, Surroundings};
-use super::{Datum, Diagnostics, Scalar, Settings};
+use super::invalid::{Invalid, is_of_row};
+use super::{Datum, Diagnostics, InvalidRow, Scalar, Settings};
 use crate::error::{Result, SqlError, Warning};
 use crate::types::{DefaultValue, MysqlType, TableDefinition, TimeZone};
 
@@ -23,6 +25,10 @@ pub struct InsertBatch {
     pub warning_count: u64,
     /// First generated AUTO_INCREMENT value, for LAST_INSERT_ID().
     pub first_insert_id: Option<u64>,
+    /// Rows set aside; there is a warning for each.
+    pub invalid: Vec<InvalidRow>,
+    /// The texts of the rows in `batch`, where they had some and are asked for if they turn out invalid.
+    pub texts: Vec<Vec<u8>>,
 }
 
 impl InsertBatch {
@@ -33,12 +39,17 @@ impl InsertBatch {
             warnings: Vec::new(),
             warning_count: 0,
             first_insert_id: None,
+            invalid: Vec::new(),
+            texts: Vec::new(),
         }
     }
 }
 
 /// Takes the next `count` AUTO_INCREMENT values of the table and returns the first.
 pub type Reserve<'a> = &'a mut dyn FnMut(u64) -> Result<u64>;
+
+/// Rows that room is made for when their number is not known.
+const MANY: usize = 1024;
 
 /// What a column gets that the statement does not name, or for which it says DEFAULT.
 #[derive(Debug, Clone)]
@@ -65,7 +76,11 @@ pub struct RowWriter {
     auto_increment: Option<AutoIncrement>,
     diagnostics: Diagnostics,
     schema: arrow::datatypes::SchemaRef,
+    /// Where rows that cannot be stored are set aside.
+    invalid: Option<Invalid>,
+    /// Rows of the batch so far; of the batches before.
     rows: u64,
+    rows_before: u64,
     /// More than one row follows: a NULL for NOT NULL is then no error in lenient modes.
     multi_row: bool,
 }
@@ -77,6 +92,16 @@ impl RowWriter {
         table: &TableDefinition,
         columns: Option<&[String]>,
         settings: Settings,
+    ) -> Result<Self> {
+        Self::for_rows(table, columns, settings, MANY)
+    }
+
+    /// The same for about so many rows: what is set aside for many costs a single one dearly.
+    pub fn for_rows(
+        table: &TableDefinition,
+        columns: Option<&[String]>,
+        settings: Settings,
+        rows: usize,
     ) -> Result<Self> {
         let spec = &table.meta.spec;
         let targets = match columns {
@@ -92,10 +117,9 @@ impl RowWriter {
             .collect();
         let mut writers = Vec::with_capacity(spec.columns.len());
         let mut fills = Vec::with_capacity(spec.columns.len());
-        for (column, attributes) in spec.columns.iter().zip(&table.columns) {
-            let (name, nullable) = (&column.name, column.nullable);
-            writers.push(ColumnWriter::new(&spec.name, name, attributes, nullable)?);
-            fills.push(fill_of(attributes, nullable, settings.time_zone));
+        for (at, (column, attributes)) in spec.columns.iter().zip(&table.columns).enumerate() {
+            writers.push(ColumnWriter::of_table(table, at, rows)?);
+            fills.push(fill_of(attributes, column.nullable, settings.time_zone));
         }
         let mut writer = Self {
             diagnostics: Diagnostics::new(settings.mode),
@@ -106,11 +130,33 @@ impl RowWriter {
             others,
             auto_increment: auto_increment_of(table),
             schema: Arc::clone(&table.meta.arrow),
+            invalid: None,
             rows: 0,
+            rows_before: 0,
             multi_row: true,
         };
-        writer.check_others()?;
+        if table.attributes.on_invalid.is_some() {
+            writer.set_invalid_aside(table.keeps_texts());
+        }
+        match writer.check_others() {
+            Ok(()) => {}
+            Err(error) => match &mut writer.invalid {
+                Some(invalid) => invalid.fail_all(error),
+                None => return Err(error),
+            },
+        }
         Ok(writer)
+    }
+
+    /// From now on rows that cannot be stored do not end the statement. `keeps_texts`: what
+    /// `note_text` is given goes with them.
+    pub(crate) fn set_invalid_aside(&mut self, keeps_texts: bool) {
+        self.invalid = Some(Invalid::new(self.columns.len(), keeps_texts));
+    }
+
+    /// Whatever the table says, no row is set aside.
+    pub(crate) fn take_all(&mut self) {
+        self.invalid = None;
     }
 
     /// For the columns at these table positions alone, as UPDATE needs it; to be ended with
@@ -123,6 +169,7 @@ impl RowWriter {
         let mut writer = Self::new(table, None, settings)?;
         writer.targets = columns.to_vec();
         writer.auto_increment = None;
+        writer.invalid = None;
         Ok(writer)
     }
 
@@ -145,7 +192,7 @@ impl RowWriter {
             let column = &self.columns[*position];
             if matches!(self.fills[*position], Fill::Missing) && !takes_first(column) {
                 self.diagnostics
-                    .raise(SqlError::no_default_value(&column.name))?;
+                    .raise(SqlError::no_default_value(column.name()))?;
             }
         }
         Ok(())
@@ -162,6 +209,64 @@ impl RowWriter {
     /// The `position`-th value of the current row; values must come in order.
     pub(crate) fn append(&mut self, position: usize, datum: Datum<'_>) -> Result<()> {
         let target = self.targets[position];
+        match self.invalid {
+            None => self.store(target, datum),
+            Some(_) => self.in_row(target, datum, |writer| writer.store(target, datum)),
+        }
+    }
+
+    /// Stores a value, or, where rows are set aside, decides so of the current one.
+    fn in_row(
+        &mut self,
+        target: usize,
+        given: Datum<'_>,
+        store: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let Some(invalid) = &mut self.invalid else {
+            return store(self);
+        };
+        invalid.note(target, given);
+        if !invalid.row_failed() {
+            let stored = store(self);
+            if stored.is_ok() {
+                return stored;
+            }
+            self.or_aside(stored)?;
+        }
+        // Its place is held until the batch ends without the row.
+        let column = &mut self.columns[target];
+        if column.len() as u64 == self.rows {
+            column.append_null();
+        }
+        Ok(())
+    }
+
+    /// An error of the current row's values, where rows are set aside, is the row's alone.
+    fn or_aside(&mut self, result: Result<()>) -> Result<()> {
+        match (result, &mut self.invalid) {
+            (Err(error), Some(invalid)) if is_of_row(&error) => {
+                invalid.fail(error);
+                Ok(())
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// The current row cannot be stored. Only where rows are set aside.
+    pub(crate) fn fail_row(&mut self, error: SqlError) {
+        if let Some(invalid) = &mut self.invalid {
+            invalid.fail(error);
+        }
+    }
+
+    /// The text of the current row, before it is finished.
+    pub(crate) fn note_text(&mut self, text: &[u8]) {
+        if let Some(invalid) = &mut self.invalid {
+            invalid.note_text(text);
+        }
+    }
+
+    fn store(&mut self, target: usize, datum: Datum<'_>) -> Result<()> {
         let auto_increment = self
             .auto_increment
             .as_ref()
@@ -174,14 +279,16 @@ impl RowWriter {
             };
         }
         let column = &mut self.columns[target];
-        let diagnostics = &mut self.diagnostics;
-        column.append(
-            datum,
-            &mut Surroundings {
-                settings: &self.settings,
-                diagnostics,
-            },
-        )?;
+        if !column.append_plain_datum(datum) {
+            let diagnostics = &mut self.diagnostics;
+            column.append(
+                datum,
+                &mut Surroundings {
+                    settings: &self.settings,
+                    diagnostics,
+                },
+            )?;
+        }
         if auto_increment && column.ends_in_zero() && !self.settings.mode.no_auto_value_on_zero {
             self.number_row();
         }
@@ -194,7 +301,7 @@ impl RowWriter {
             column.append_null();
             return Ok(());
         }
-        let error = SqlError::cannot_be_null(&column.name);
+        let error = SqlError::cannot_be_null(column.name());
         // A single row with NULL is an error in every mode but IGNORE.
         if !self.multi_row && !self.settings.mode.ignore {
             return Err(error);
@@ -221,6 +328,15 @@ impl RowWriter {
     /// A field of a file as the `position`-th value.
     pub(crate) fn append_field(&mut self, position: usize, text: &[u8]) -> Result<()> {
         let target = self.targets[position];
+        match self.invalid {
+            None => self.store_field(target, text),
+            Some(_) => self.in_row(target, Datum::Text(text), |writer| {
+                writer.store_field(target, text)
+            }),
+        }
+    }
+
+    fn store_field(&mut self, target: usize, text: &[u8]) -> Result<()> {
         let auto_increment = self
             .auto_increment
             .as_ref()
@@ -228,22 +344,28 @@ impl RowWriter {
         if !auto_increment && self.columns[target].append_plain(text) {
             return Ok(());
         }
-        self.append(position, Datum::Text(text))
+        self.store(target, Datum::Text(text))
     }
 
     /// NULL in a file: for a NOT NULL column 1263 and its implicit value, or the statement's time.
     pub(crate) fn append_null_field(&mut self, position: usize) -> Result<()> {
         let target = self.targets[position];
+        self.in_row(target, Datum::Null, |writer| {
+            writer.store_null_field(target)
+        })
+    }
+
+    fn store_null_field(&mut self, target: usize) -> Result<()> {
         let column = &mut self.columns[target];
         let auto_increment = self.auto_increment.as_ref();
         if column.nullable || auto_increment.is_some_and(|auto| auto.column == target) {
-            return self.append(position, Datum::Null);
+            return self.store(target, Datum::Null);
         }
         if let MysqlType::Timestamp { fsp } = column.mysql_type {
             column.append_now(fsp, &self.settings);
             return Ok(());
         }
-        let error = SqlError::null_to_not_null(&column.name, self.diagnostics.row);
+        let error = SqlError::null_to_not_null(column.name(), self.diagnostics.row);
         self.diagnostics.raise(error)?;
         column.append_implicit()
     }
@@ -252,6 +374,12 @@ impl RowWriter {
     pub(crate) fn append_missing_field(&mut self, position: usize) -> Result<()> {
         self.warn_of_missing_field()?;
         let target = self.targets[position];
+        self.in_row(target, Datum::Null, |writer| {
+            writer.store_missing_field(target)
+        })
+    }
+
+    fn store_missing_field(&mut self, target: usize) -> Result<()> {
         let column = &mut self.columns[target];
         match (&self.fills[target], &column.mysql_type) {
             (Fill::Null, _) => column.append_null(),
@@ -266,19 +394,23 @@ impl RowWriter {
 
     pub(crate) fn warn_of_missing_field(&mut self) -> Result<()> {
         let error = SqlError::too_few_fields(self.diagnostics.row);
-        self.diagnostics.raise(error)
+        let raised = self.diagnostics.raise(error);
+        self.or_aside(raised)
     }
 
     /// 1262: the current line has more fields than were taken.
     pub(crate) fn warn_of_cut_line(&mut self) -> Result<()> {
         let error = SqlError::too_many_fields(self.diagnostics.row);
-        self.diagnostics.raise(error)
+        let raised = self.diagnostics.raise(error);
+        self.or_aside(raised)
     }
 
     /// DEFAULT as the `position`-th value.
     pub(crate) fn append_default(&mut self, position: usize) -> Result<()> {
         let target = self.targets[position];
-        self.append_fill(target, target, true)
+        self.in_row(target, Datum::Null, |writer| {
+            writer.append_fill(target, target, true)
+        })
     }
 
     /// DEFAULT(`column`) as the `position`-th value.
@@ -291,7 +423,10 @@ impl RowWriter {
         let source = table
             .position(column)
             .ok_or_else(|| SqlError::unknown_column(column, "field list"))?;
-        self.append_fill(self.targets[position], source, true)
+        let target = self.targets[position];
+        self.in_row(target, Datum::Null, |writer| {
+            writer.append_fill(target, source, true)
+        })
     }
 
     /// The default of column `source` into column `target`.
@@ -299,7 +434,7 @@ impl RowWriter {
         let column = &mut self.columns[target];
         match &self.fills[source] {
             Fill::Null if column.nullable => column.append_null(),
-            Fill::Null => return Err(SqlError::cannot_be_null(&column.name)),
+            Fill::Null => return Err(SqlError::cannot_be_null(column.name())),
             Fill::AutoIncrement => self.generate()?,
             Fill::Now(fsp) => column.append_now(*fsp, &self.settings),
             Fill::Literal(value, time_zone) => {
@@ -316,7 +451,7 @@ impl RowWriter {
             Fill::Missing => {
                 if explicit && !takes_first(column) {
                     self.diagnostics
-                        .raise(SqlError::no_default_value(&column.name))?;
+                        .raise(SqlError::no_default_value(column.name()))?;
                 }
                 column.append_implicit()?;
             }
@@ -328,7 +463,15 @@ impl RowWriter {
     pub(crate) fn finish_row(&mut self) -> Result<()> {
         for position in 0..self.others.len() {
             let target = self.others[position];
-            self.append_fill(target, target, false)?;
+            self.in_row(target, Datum::Null, |writer| {
+                writer.append_fill(target, target, false)
+            })?;
+        }
+        let numbers = (self.rows as usize, self.rows_before + self.rows);
+        if let Some(invalid) = &mut self.invalid
+            && let Some(error) = invalid.end_row(numbers)
+        {
+            self.diagnostics.push(error.into());
         }
         self.rows += 1;
         self.diagnostics.row += 1;
@@ -352,18 +495,50 @@ impl RowWriter {
     /// Generates AUTO_INCREMENT values and closes the batch.
     pub fn finish(mut self, reserve: Reserve<'_>) -> Result<InsertBatch> {
         let (batch, first_insert_id) = self.take_batch(reserve)?;
+        let (invalid, texts) = self.take_invalid();
         let (warnings, warning_count) = self.diagnostics.finish();
         Ok(InsertBatch {
             batch,
             warnings,
             warning_count,
             first_insert_id,
+            invalid,
+            texts,
         })
     }
 
     /// The warnings kept of all batches, and how many there were.
     pub(crate) fn warnings(self) -> (Vec<Warning>, u64) {
         self.diagnostics.finish()
+    }
+
+    /// The rows of the last batch that were set aside, and the texts of those that were not.
+    pub(crate) fn take_invalid(&mut self) -> (Vec<InvalidRow>, Vec<Vec<u8>>) {
+        let invalid = self.invalid.as_mut();
+        invalid.map(Invalid::take).unwrap_or_default()
+    }
+
+    /// Leaves the rows out of a batch that were set aside; how many stay.
+    fn leave_out(&mut self, arrays: &mut [ArrayRef]) -> Result<u64> {
+        let failed = self.invalid.as_ref().map_or(&[][..], Invalid::failed);
+        let rows = std::mem::take(&mut self.rows);
+        self.rows_before += rows;
+        if failed.is_empty() {
+            return Ok(rows);
+        }
+        let mut keep = vec![true; rows as usize];
+        for row in failed {
+            keep[*row] = false;
+        }
+        let keep = BooleanArray::from(keep);
+        for array in arrays {
+            *array = filter(array, &keep)
+                .map_err(|error| SqlError::internal(format!("Internal error: {error}")))?;
+        }
+        if let Some(auto) = &mut self.auto_increment {
+            auto.leave_out(failed);
+        }
+        Ok(rows - failed.len() as u64)
     }
 
     /// The rows since the last batch, and the first AUTO_INCREMENT value made for them.
@@ -377,6 +552,7 @@ impl RowWriter {
                 .all(|column| column.len() as u64 == self.rows)
         );
         let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(ColumnWriter::finish).collect();
+        let rows = self.leave_out(&mut arrays)?;
         let mut first_insert_id = None;
         if let Some(auto) = &mut self.auto_increment
             && let Some(array) = arrays.get_mut(auto.column)
@@ -385,7 +561,6 @@ impl RowWriter {
             (*array, first_insert_id) = (filled, first);
             auto.begin_batch();
         }
-        let rows = std::mem::take(&mut self.rows);
         let options = RecordBatchOptions::new().with_row_count(Some(rows as usize));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| SqlError::internal(format!("Internal error: {error}")))?;

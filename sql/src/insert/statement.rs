@@ -149,7 +149,10 @@ impl InsertPlan {
             mode: settings.mode.with_ignore(self.ignore),
             ..settings
         };
-        RowWriter::new(table, columns, settings)
+        match &self.rows {
+            Rows::Values(rows) => RowWriter::for_rows(table, columns, settings, rows.len()),
+            Rows::Query(_) => RowWriter::new(table, columns, settings),
+        }
     }
 }
 

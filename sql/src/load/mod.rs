@@ -17,7 +17,7 @@ mod window;
 
 pub(crate) use compression::{Compression, decoded};
 pub(crate) use rows::{LoadWriter, Progress};
-pub(crate) use statement::{ClauseReader, Format, LoadStatement, OnRepeatedKey, Target};
+pub(crate) use statement::{Assigned, ClauseReader, Format, LoadStatement, OnRepeatedKey, Target};
 pub(crate) use stored::FileFormat;
 pub(crate) use text_rows::TextRows;
 pub(crate) use typed::{BatchRows, JsonRows, TypedRows, json_names, places_of};

@@ -10,7 +10,7 @@ use super::field::{Field, decode, in_utf8};
 use super::lines::{Line, Lines, Span};
 use super::statement::{FileCharset, LoadStatement, Target};
 use crate::error::{Result, SqlError, Warning};
-use crate::insert::{Reserve, RowWriter, Scalar, Settings};
+use crate::insert::{InvalidRow, Reserve, RowWriter, Scalar, Settings};
 use crate::types::{MysqlType, TableDefinition, same_name};
 
 /// Lines of a batch, and bytes of the file.
@@ -146,7 +146,7 @@ impl LoadWriter {
                     at = next;
                 }
                 Line::Fields { next, cut } => {
-                    self.line(window.0, cut)?;
+                    self.line(window.0, (at, next), cut)?;
                     self.rows += 1;
                     self.records += 1;
                     self.bytes += next - at;
@@ -156,14 +156,18 @@ impl LoadWriter {
         }
     }
 
-    fn line(&mut self, text: &[u8], cut: bool) -> Result<()> {
+    fn line(&mut self, text: &[u8], (at, next): (usize, usize), cut: bool) -> Result<()> {
         if let Some(gathered) = &mut self.expressions {
             gathered.begin_line(self.spans.len(), cut);
         }
-        for at in 0..self.slots.len() {
-            self.field(text, at)?;
+        for slot in 0..self.slots.len() {
+            self.field(text, slot)?;
         }
         if self.expressions.is_none() {
+            let line = text.get(at..next).unwrap_or_default();
+            let end = &self.lines.format().line_end;
+            self.writer
+                .note_text(line.strip_suffix(end.as_slice()).unwrap_or(line));
             end_line(&mut self.writer, cut)?;
         }
         Ok(())
@@ -236,6 +240,11 @@ impl LoadWriter {
             gathered.write(&mut self.writer, evaluate)?;
         }
         self.writer.take_batch(reserve)
+    }
+
+    /// The rows of the last batch that were set aside, and the texts of the others.
+    pub(crate) fn take_invalid(&mut self) -> (Vec<InvalidRow>, Vec<Vec<u8>>) {
+        self.writer.take_invalid()
     }
 
     /// The warnings kept, and how many there were.

@@ -38,11 +38,7 @@ pub fn client_error(error: DataFusionError, origin: Origin<'_>) -> SqlError {
     }
     match root(&error) {
         DataFusionError::SchemaError(schema, _) => schema_error(schema, origin),
-        DataFusionError::ResourcesExhausted(_) => SqlError::new(
-            1041,
-            "HY000",
-            "Out of memory; the statement needs more than its share of the server's memory",
-        ),
+        DataFusionError::ResourcesExhausted(_) => SqlError::out_of_memory(),
         DataFusionError::NotImplemented(what) => SqlError::not_supported(what),
         DataFusionError::ArrowError(e, _) => arrow_error(e),
         DataFusionError::Plan(message) => plan_error(message, origin),

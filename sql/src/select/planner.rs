@@ -25,6 +25,7 @@ use sqlparser::ast::{ObjectName, Query, Statement};
 use storno_storage::{Snapshot, TableId, TableSnapshot};
 
 use super::table::SnapshotTable;
+use crate::accounts::AccountName;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
 use crate::files::{self, FilesTable};
@@ -32,9 +33,9 @@ use crate::functions::{self, failure::raise};
 use crate::information_schema::{
     self, Listing, VirtualSource, VirtualTable, is_information_schema,
 };
-use crate::session::SessionContext;
 use crate::session::process::Process;
 use crate::session::variables::SessionVariables;
+use crate::session::{Rights, SessionContext};
 use crate::types::{TableDefinition, TimeZone};
 
 /// What of the session a statement may ask for, apart from tables.
@@ -42,6 +43,8 @@ use crate::types::{TableDefinition, TimeZone};
 pub struct SessionView {
     pub engine: Engine,
     pub context: Arc<SessionContext>,
+    /// The account by which the user came in.
+    pub account: AccountName,
     pub process: Arc<Process>,
     pub variables: SessionVariables,
 }
@@ -92,6 +95,12 @@ impl View {
         schema.ok_or_else(SqlError::no_database_selected)
     }
 
+    /// What the session's account may do, and see.
+    pub fn rights(&self) -> Rights {
+        let accounts = self.session.engine.accounts().list();
+        Rights::new(accounts, self.session.account.clone())
+    }
+
     /// Finds a table to read from; 1046, 1049, 1109 or 1146 when there is none.
     pub fn relation(&self, schema: Option<&str>, table: &str) -> Result<Relation> {
         let schema = self.schema(schema)?;
@@ -99,6 +108,11 @@ impl View {
         if is_information_schema(schema) && !table.ends_with(POSITIONS) {
             let found = information_schema::find(table);
             let missing = || SqlError::unknown_information_schema_table(table);
+            return found.map(Relation::Virtual).ok_or_else(missing);
+        }
+        if information_schema::is_server_schema(schema) && !table.ends_with(POSITIONS) {
+            let found = information_schema::find_in(schema, table);
+            let missing = || SqlError::unknown_table(schema, table);
             return found.map(Relation::Virtual).ok_or_else(missing);
         }
         self.table(Some(schema), table).map(Relation::Stored)

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::failure::{Origin, client_error};
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
+use crate::memory::{Account, Budget};
 
 /// Batches in flight between the pool and the session.
 const QUEUE: usize = 2;
@@ -34,6 +35,7 @@ impl Drop for Task {
 struct Running {
     batches: mpsc::Receiver<RecordBatch>,
     task: Task,
+    account: Arc<Account>,
     deadline: Option<Instant>,
 }
 
@@ -46,6 +48,8 @@ pub fn run(
     sink: &Sink,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let (sender, batches) = mpsc::channel(QUEUE);
+    let memory = Arc::clone(context.memory_pool());
+    let budget = memory.downcast_ref::<Budget>();
     let work = async move {
         let error = |e| client_error(e, Origin::default());
         let mut stream = execute_stream(plan, context).map_err(error)?;
@@ -56,11 +60,17 @@ pub fn run(
         }
         Ok(())
     };
+    let account = Arc::clone(sink.account());
     let task = pool.spawn(sink.carry(work.boxed()));
+    account.runs_in(task.abort_handle());
+    if let Some(budget) = budget {
+        budget.begin(&account);
+    }
     let deadline = time_limit.map(|limit| Instant::now() + limit);
     let running = Running {
         batches,
         task: Task(task),
+        account,
         deadline,
     };
     stream::unfold(Some(running), |state| async move {
@@ -97,6 +107,7 @@ async fn next(running: &mut Running) -> Result<Option<RecordBatch>> {
                 "Internal error while executing the statement",
             ))
         }
+        Err(_) if running.account.is_stopped() => Err(SqlError::out_of_memory()),
         Err(_) => Err(SqlError::new(
             1317,
             "70100",

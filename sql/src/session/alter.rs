@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use storno_storage::{Error as StorageError, Store, TableId};
 
+use super::aside::make_aside_table;
 use super::insert::now_utc;
 use super::{Session, done};
+use crate::check::{Checks, enforces_more, unique_check_names, verify};
 use crate::ddl::{AlterTable, Altered, DdlContext, TableName};
 use crate::error::{Result, SqlError};
 use crate::information_schema::is_information_schema;
@@ -64,20 +66,38 @@ impl Session {
                 time_zone,
             };
             let altered = alter.apply(&definition, &context, now)?;
+            let after = TableDefinition::of_spec(&name.0, altered.alteration.spec.clone())?;
+            let state = view.session.engine.state();
+            verify(&after, time_zone, (&view, &state))?;
+            unique_check_names(&view, &after, Some(definition.meta.id))?;
             let refused = match &altered.narrows {
                 Some(what) => Some(what.as_str()),
                 None if altered.counts_anew => Some("AUTO_INCREMENT for a column with values"),
                 None => None,
             };
             match refused.filter(|_| table.rows() > 0) {
-                Some(what) => Err(SqlError::not_supported(what)),
-                None => Ok((name, definition.meta.id, altered)),
+                Some(what) => return Err(SqlError::not_supported(what)),
+                None => {}
             }
+            let checks = match enforces_more(&definition, &after) {
+                true => Checks::compile(&after, time_zone, (&view, &state))?,
+                false => None,
+            };
+            Ok((table, after, altered, checks))
         };
-        let (name, id, altered) = self.engine.planning().run(work).await?;
+        let (table, after, altered, checks) = self.engine.planning().run(work).await?;
         self.warn(altered.warnings.clone());
-        let change = move |store: &Store| change(store, &name, id, altered, time_zone);
-        self.engine.blocking_sql(change).await
+        let meta = Arc::clone(table.meta());
+        let made = after.clone();
+        let change = move |store: &Store| {
+            if let Some(checks) = &checks {
+                checks.require_of_stored(&table, &altered.alteration, &after.meta.arrow)?;
+            }
+            let name = (meta.schema.clone(), meta.spec.name.clone());
+            change(store, &name, meta.id, altered, time_zone)
+        };
+        self.engine.blocking_sql(change).await?;
+        make_aside_table(&self.engine, &made).await
     }
 
     pub(super) async fn rename_tables(

@@ -1,13 +1,11 @@
 //! What SET does: each part takes effect in its order; the first error ends the statement.
 
-use super::accounts_of;
 use super::query::scalar_text;
 use super::set::{self, Assignment, Target, ValueText};
 use super::variables::{self, Scope, bound_warning, wrong_scope};
 use super::{Session, done};
 use storno_storage::Store;
 
-use crate::accounts::{Plugin, set_password};
 use crate::dialect::Lexed;
 use crate::error::{Result, SqlError};
 use crate::result::Outcome;
@@ -37,11 +35,7 @@ impl Session {
                     }
                 }
                 Assignment::Password { account, password } => {
-                    let user = accounts_of(&self.context, account);
-                    let set = move |store: &Store| {
-                        set_password(store, &user, &password, Plugin::CachingSha2)
-                    };
-                    self.engine.blocking_sql(set).await?;
+                    self.set_password(account, password).await?;
                 }
             }
         }
@@ -96,6 +90,7 @@ impl Session {
         }
         let committing = variable.name == "autocommit" && !self.variables.is_on("autocommit");
         self.variables.set(variable, value)?;
+        self.told.is_set(variable.name);
         let kept = self.variables.get(variable);
         self.warn(value.and_then(|v| bound_warning(variable, v, &kept)));
         // Turning autocommit on commits what is open.
@@ -121,6 +116,7 @@ impl Session {
             "character_set_results",
         ] {
             self.variables.set(variables::find(name)?, Some(&charset))?;
+            self.told.is_set(name);
         }
         let collation = collation.unwrap_or_else(|| "utf8mb4_bin".into());
         self.variables

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::UInt64Type;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
@@ -18,6 +18,7 @@ use crate::change::{Assigned, Change, Updated, Updater};
 use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::insert::{Scalar, Settings, duplicate_entry};
+use crate::privacy::Veil;
 use crate::result::{Done, Outcome};
 use crate::select::{bind, compile_change, run};
 use crate::types::TableDefinition;
@@ -118,8 +119,10 @@ impl Session {
         assignments: Vec<Assigned>,
         plan: Arc<dyn ExecutionPlan>,
     ) -> Result<Outcome> {
-        let definition = TableDefinition::read(Arc::clone(table.meta()))?;
-        let mut updater = Updater::new(&definition, assignments, self.settings())?;
+        let definition = self.engine.tables().get(table.meta())?;
+        let settings = self.settings();
+        let veil = Veil::new(&definition, self.engine.pseudonym_keys(), settings.now_utc)?;
+        let mut updater = Updater::new(&definition, assignments, settings)?.veiled(veil);
         let mut batches = self.found(plan)?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
@@ -140,6 +143,7 @@ impl Session {
         self.warn(warnings.list);
         self.sink.count_more(unkept);
         let warning_count = warnings.count;
+        self.require_checks(&table, &rows).await?;
         let changed = rows.num_rows() as u64;
         match self.open_transaction() {
             _ if changed == 0 => {}
@@ -161,10 +165,28 @@ impl Session {
         Ok(self.changed(count, info))
     }
 
+    /// 3819 when new rows of a table violate a constraint.
+    pub(super) async fn require_checks(
+        &mut self,
+        table: &TableSnapshot,
+        rows: &RecordBatch,
+    ) -> Result<()> {
+        let known = self.engine.tables().get(table.meta())?;
+        if rows.num_rows() == 0 || !known.has_checks() {
+            return Ok(());
+        }
+        let (view, rows, sink) = (self.catalog_view(), rows.clone(), self.sink.clone());
+        let work = move || match known.checks(&view)? {
+            Some(checks) => sink.within(|| checks.require(&rows)),
+            None => Ok(()),
+        };
+        self.engine.planning().run(work).await
+    }
+
     pub(super) fn found(
         &self,
         plan: Arc<dyn ExecutionPlan>,
-    ) -> Result<futures::stream::BoxStream<'static, Result<arrow::array::RecordBatch>>> {
+    ) -> Result<futures::stream::BoxStream<'static, Result<RecordBatch>>> {
         let limit = match self.variables.integer("max_execution_time") {
             0 => None,
             millis => Some(Duration::from_millis(millis)),

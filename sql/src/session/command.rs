@@ -1,5 +1,6 @@
 //! Which statement is this: the first words decide, MySQL's own grammar handles what sqlparser lacks.
 
+use super::account::parse::is_account_statement;
 use super::create_select::CreateSelect;
 use crate::dialect::{Kind, Lexed};
 use crate::error::{Result, SqlError};
@@ -40,9 +41,12 @@ pub enum Command {
     Savepoint(String),
     RollbackTo(String),
     Release(String),
-    AlterUser,
+    /// CREATE, ALTER, DROP and RENAME USER, GRANT, REVOKE.
+    Account,
     /// Accepted without effect: FLUSH TABLES, LOCK TABLES, UNLOCK TABLES.
     Nothing,
+    /// CREATE, DROP and SHOW of INGEST TOKENs.
+    IngestTokens,
     /// LOAD DATA
     Load,
     /// SELECT .. INTO files; the token INTO.
@@ -62,6 +66,22 @@ pub enum Command {
     Do,
 }
 
+impl Command {
+    /// Whether a server that is short of memory had better not begin it now. What ends transactions and
+    /// statements, and what tells how the server is, always runs.
+    pub fn takes_memory(&self) -> bool {
+        matches!(
+            self,
+            Self::Query
+                | Self::Insert
+                | Self::Change
+                | Self::CreateSelect(_)
+                | Self::Load
+                | Self::Do
+        )
+    }
+}
+
 /// Classifies a statement by its first words; 1064 when they begin none, 1235 when Storno lacks it.
 pub fn classify(lexed: &Lexed) -> Result<Command> {
     // A statement of comments alone does nothing; one of nothing at all is an error.
@@ -73,11 +93,14 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
     }
     let first = lexed.word(0).to_uppercase();
     let command = match first.as_str() {
+        _ if is_account_statement(lexed) => Command::Account,
+        "CREATE" | "DROP" if lexed.are(1, &["INGEST", "TOKEN"]) => Command::IngestTokens,
+        "SHOW" if lexed.are(1, &["INGEST", "TOKENS"]) => Command::IngestTokens,
+        "CREATE" | "DROP" if LinkStatement::is(lexed) => Command::Link,
         "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => match ExportStatement::find(lexed) {
             Some(at) => Command::Export { at },
             None => Command::Query,
         },
-        "CREATE" | "DROP" if LinkStatement::is(lexed) => Command::Link,
         "INSERT" | "REPLACE" => Command::Insert,
         "UPDATE" | "DELETE"
             if ["IGNORE", "LOW_PRIORITY", "QUICK"]
@@ -113,7 +136,6 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
         "TRUNCATE" => Command::Define,
         "ALTER" if lexed.is(1, "TABLE") || lexed.are(1, &["IGNORE", "TABLE"]) => Command::Define,
         "RENAME" if lexed.is(1, "TABLE") || lexed.is(1, "TABLES") => Command::Define,
-        "ALTER" if lexed.is(1, "USER") => Command::AlterUser,
         "FLUSH" | "LOCK" | "UNLOCK" => Command::Nothing,
         "ANALYZE" | "CHECK" | "OPTIMIZE" | "REPAIR" => Command::Maintain,
         "KILL" => Command::Kill,
@@ -138,9 +160,9 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
 }
 
 /// Statements of MySQL that are not here yet.
-const KNOWN: [&str; 18] = [
-    "ALTER", "BINLOG", "CACHE", "CALL", "CHANGE", "CHECKSUM", "CLONE", "DROP", "GRANT", "HANDLER",
-    "HELP", "INSTALL", "PURGE", "RENAME", "RESET", "REVOKE", "START", "XA",
+const KNOWN: [&str; 16] = [
+    "ALTER", "BINLOG", "CACHE", "CALL", "CHANGE", "CHECKSUM", "CLONE", "DROP", "HANDLER", "HELP",
+    "INSTALL", "PURGE", "RENAME", "RESET", "START", "XA",
 ];
 
 fn create(lexed: &Lexed) -> Result<Command> {

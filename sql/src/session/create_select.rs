@@ -87,6 +87,22 @@ impl CreateSelect {
         None
     }
 
+    /// The table that is created.
+    pub fn table(&self, lexed: &Lexed) -> Result<(Option<String>, String)> {
+        let name = lexed.text.get(self.name.0..self.name.1);
+        let name = lex(name.unwrap_or_default())?;
+        let part = |i| name.identifier(i).ok_or_else(|| name.error_at(i));
+        match name.is(1, ".") {
+            true => Ok((Some(part(0)?), part(2)?)),
+            false => Ok((None, part(0)?)),
+        }
+    }
+
+    /// The text from the query on.
+    pub fn query<'a>(&self, lexed: &'a Lexed) -> &'a str {
+        lexed.text.get(self.query..).unwrap_or_default()
+    }
+
     /// The statement's CREATE TABLE with these columns besides its own.
     fn definition(&self, lexed: &Lexed, columns: &[String]) -> String {
         let text = |from: usize, to: usize| lexed.text.get(from..to).unwrap_or_default();

@@ -19,7 +19,9 @@ impl Session {
         let modes = self.variables.text("sql_mode");
         let mut modes = modes.split(',');
         let by_zero = modes.any(|mode| mode == "ERROR_FOR_DIVISION_BY_ZERO");
-        self.sink = Sink::new(kept, by_zero);
+        let memory = self.variables.integer("connection_memory_limit");
+        let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+        self.sink = Sink::with_memory(kept, by_zero, memory);
     }
 
     pub(super) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Session;
+use super::access::Need;
 use super::command::{self, Command};
+use crate::accounts::Privileges;
 use crate::dialect::Lexed;
 use crate::error::{Result, SqlError};
 use crate::files::{FilesTable, open, with_tables};
@@ -32,6 +34,7 @@ impl Session {
         let Some((lexed, calls)) = with_tables(&lexed)? else {
             return Ok((lexed, command));
         };
+        self.authorize_needs(&[Need::AnyOf(Privileges::FILE)])?;
         let handle = self.engine.jobs().handle()?;
         let mut tables = Vec::with_capacity(calls.len());
         for call in calls {

@@ -8,37 +8,50 @@ use storno_storage::{Commit, OnDuplicate, TableId, TableSnapshot, WriteBatch};
 use tokio::sync::oneshot;
 
 use super::Session;
+use super::aside::Aside;
 use super::patience::Patience;
 use super::upsert::{Counts, Upsert};
 use crate::change::{Assignments, OnConflict};
 use crate::dialect::{Lexed, parse_statement};
+use crate::door::Door;
 use crate::error::{Result, SqlError};
 use crate::insert::{
     InsertBatch, InsertPlan, LiteralInsert, Mode, RowWriter, Rows, Scalar, Settings,
     duplicate_entry, warn_repeated,
 };
+use crate::known::KnownTable;
 use crate::result::{Done, Outcome};
 use crate::select::evaluate::Evaluator;
 use crate::select::planner::View;
 use crate::select::{bind, compile_change};
 use crate::types::{TableDefinition, TimeZone};
 
+/// A plain INSERT up to this length is read on the connection's own thread.
+const DIRECT_BYTES_MAX: usize = 16 << 10;
+
 /// Memory that the rows of one INSERT ... SELECT may take: they are committed as one.
 const QUERY_BYTES_MAX: usize = 1 << 30;
 
 /// Rows ready to be written.
-struct Prepared {
+pub(super) struct Prepared {
     /// As the transaction sees it.
-    snapshot: TableSnapshot,
-    table: TableDefinition,
+    pub(super) snapshot: TableSnapshot,
+    pub(super) table: Arc<KnownTable>,
     /// What becomes of rows whose key is there; `None`: the statement fails.
-    on_conflict: Option<OnConflict>,
-    assignments: Option<Assignments>,
+    pub(super) on_conflict: Option<OnConflict>,
+    pub(super) assignments: Option<Assignments>,
     /// The rows come from a query.
-    from_query: bool,
+    pub(super) from_query: bool,
     /// Several rows: the OK carries "Records: ...".
-    multi_row: bool,
-    built: InsertBatch,
+    pub(super) multi_row: bool,
+    pub(super) built: InsertBatch,
+}
+
+/// The rows of INSERT .. SELECT, before its query has run.
+struct QueryRows {
+    writer: RowWriter,
+    query: Arc<dyn ExecutionPlan>,
+    door: Door,
 }
 
 impl Session {
@@ -58,32 +71,30 @@ impl Session {
     /// the general way.
     pub(super) async fn literal_insert(&mut self, sql: &[u8]) -> Result<Option<Outcome>> {
         let settings = self.settings();
-        if LiteralInsert::parse(sql, settings.mode).is_none() {
+        let Some(insert) = LiteralInsert::parse(sql, settings.mode) else {
             return Ok(None);
-        }
+        };
+        self.authorize_insert(insert.schema.as_deref(), &insert.table, insert.replace)?;
         self.counts = None;
         self.forget_warnings();
-        let (view, store, sql) = (self.read_view(), self.engine.store().clone(), sql.to_vec());
-        let work = move || {
-            let Some(insert) = LiteralInsert::parse(&sql, settings.mode) else {
-                return Ok(None);
+        let (view, sink) = (self.read_view(), self.sink.clone());
+        let found = view.table(insert.schema.as_deref(), &insert.table)?;
+        let table = self.engine.tables().get(found.meta())?;
+        // A few rows are read sooner than another thread wakes up. There is no tree to recurse over, unless
+        // constraints have one.
+        let prepared = if sql.len() <= DIRECT_BYTES_MAX && !table.has_checks() {
+            prepare_literal(&insert, (found, table), &view, settings)?
+        } else {
+            let sql = sql.to_vec();
+            let work = move || match LiteralInsert::parse(&sql, settings.mode) {
+                Some(insert) => {
+                    sink.within(|| prepare_literal(&insert, (found, table), &view, settings))
+                }
+                None => Ok(None),
             };
-            let found = view.table(insert.schema.as_deref(), &insert.table)?;
-            let table = TableDefinition::read(Arc::clone(found.meta()))?;
-            let id = table.meta.id;
-            let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
-            let built = insert.run(&table, settings, &mut reserve)?;
-            Ok(built.map(|built| Prepared {
-                snapshot: found,
-                on_conflict: on_conflict(&table, insert.replace, insert.ignore, false),
-                assignments: None,
-                from_query: false,
-                table,
-                multi_row: built.batch.num_rows() > 1,
-                built,
-            }))
+            self.engine.planning().run(work).await?
         };
-        match self.engine.planning().run(work).await? {
+        match prepared {
             Some(prepared) => self.write_rows(prepared).await.map(Some),
             None => Ok(None),
         }
@@ -112,7 +123,7 @@ impl Session {
             let mut statement = parse_statement(&lexed)?;
             let mut plan = insert_plan(&statement, &lexed)?;
             let snapshot = view.table(plan.schema.as_deref(), &plan.table)?;
-            let table = TableDefinition::read(Arc::clone(snapshot.meta()))?;
+            let table = view.session.engine.tables().get(snapshot.meta())?;
             if matches!(plan.rows, Rows::Query(_)) {
                 bind::parameters(&mut statement, &params)?;
                 plan = insert_plan(&statement, &lexed)?;
@@ -124,8 +135,14 @@ impl Session {
                 if query.schema().fields().len() != writer.width() {
                     return Err(SqlError::value_count_mismatch(1));
                 }
+                let door = Door::new(&table, &view, settings.now_utc, plan.ignore)?;
+                let rows = QueryRows {
+                    writer,
+                    query,
+                    door,
+                };
                 let prepared = prepared(snapshot, table, plan, InsertBatch::nothing());
-                return Ok((prepared, Some((writer, query))));
+                return Ok((prepared, Some(rows)));
             }
             if params.len() != plan.parameters {
                 return Err(SqlError::new(
@@ -147,6 +164,7 @@ impl Session {
             let id = table.meta.id;
             let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
             let built = plan.run(&table, settings, &params, &evaluate, &mut reserve)?;
+            let built = Door::new(&table, &view, settings.now_utc, ignore)?.admit(built)?;
             let updates = plan.on_duplicate.iter_mut();
             for value in updates.flat_map(|a| &mut a.values) {
                 bind::numbered(value, &params)?;
@@ -156,20 +174,20 @@ impl Session {
         let sink = self.sink.clone();
         let work = move || sink.within(work);
         let (mut prepared, query) = self.engine.planning().run(work).await?;
-        if let Some((writer, query)) = query {
-            prepared.built = self.rows_of(writer, query, prepared.table.meta.id).await?;
+        if let Some(rows) = query {
+            prepared.built = self.rows_of(rows, prepared.table.meta.id).await?;
             prepared.from_query = true;
         }
         self.write_rows(prepared).await
     }
 
     /// Runs the query of INSERT ... SELECT.
-    async fn rows_of(
-        &mut self,
-        mut writer: RowWriter,
-        query: Arc<dyn ExecutionPlan>,
-        table: TableId,
-    ) -> Result<InsertBatch> {
+    async fn rows_of(&mut self, rows: QueryRows, table: TableId) -> Result<InsertBatch> {
+        let QueryRows {
+            mut writer,
+            query,
+            door,
+        } = rows;
         let mut bytes = 0;
         let mut batches = self.found(query)?;
         let mut row: Vec<Scalar> = Vec::new();
@@ -190,7 +208,13 @@ impl Session {
             }
         }
         let store = self.engine.store().clone();
-        writer.finish(&mut |count| Ok(store.reserve_ids(table, count)?))
+        let built = writer.finish(&mut |count| Ok(store.reserve_ids(table, count)?))?;
+        if door.is_open() {
+            return Ok(built);
+        }
+        let sink = self.sink.clone();
+        let work = move || sink.within(|| door.admit(built));
+        self.engine.planning().run(work).await
     }
 
     /// What PREPARE can tell of an INSERT: that it parses, that its table and columns exist, and that
@@ -201,7 +225,8 @@ impl Session {
         let work = move || {
             let mut statement = parse_statement(&lexed)?;
             let mut plan = insert_plan(&statement, &lexed)?;
-            plan.writer(&target(&plan, &view)?, settings)?;
+            let table = target(&plan, &view)?;
+            plan.writer(&table, settings)?;
             if matches!(plan.rows, Rows::Query(_)) {
                 bind::parameters(&mut statement, &vec![Scalar::Null; params])?;
                 plan = insert_plan(&statement, &lexed)?;
@@ -224,6 +249,9 @@ impl Session {
             self.check_division()?;
         }
         let rows = prepared.built.batch.num_rows() as u64;
+        let invalid = std::mem::take(&mut prepared.built.invalid);
+        let aside = self.aside(&prepared.table, &invalid).await?;
+        let invalid = invalid.len() as u64;
         let first_id = prepared.built.first_insert_id;
         let mut warning_count = prepared.built.warning_count;
         let multi_row = prepared.multi_row;
@@ -237,7 +265,7 @@ impl Session {
         let in_transaction = self.open_transaction().is_some();
         let counts = match prepared.on_conflict {
             // Storage leaves the rows out itself, as it knows all keys.
-            Some(OnConflict::Skip) if !in_transaction => self.insert_rows(prepared).await?,
+            Some(OnConflict::Skip) if !in_transaction => self.insert_rows(prepared, aside).await?,
             Some(on_conflict) => {
                 let upsert = Upsert {
                     table: prepared.snapshot,
@@ -245,10 +273,11 @@ impl Session {
                     on_conflict,
                     assignments: prepared.assignments,
                     from_query: prepared.from_query,
+                    aside,
                 };
                 self.upsert(upsert).await?
             }
-            None => self.insert_rows(prepared).await?,
+            None => self.insert_rows(prepared, aside).await?,
         };
         warning_count += counts.warnings;
         // A number that no row got is nobody's business.
@@ -256,13 +285,17 @@ impl Session {
         if let Some(id) = first_id {
             self.last_insert_id = id;
         }
-        let info = match multi_row {
+        let mut info = match multi_row || invalid > 0 {
             true => format!(
-                "Records: {rows}  Duplicates: {}  Warnings: {warning_count}",
+                "Records: {}  Duplicates: {}  Warnings: {warning_count}",
+                rows + invalid,
                 counts.duplicates
             ),
             false => String::new(),
         };
+        if invalid > 0 {
+            info.push_str(&format!("  Invalid: {invalid}"));
+        }
         Ok(Outcome::Done(Done {
             affected_rows: counts.affected,
             last_insert_id: first_id.or(self.sink.insert_id()).unwrap_or(0),
@@ -270,7 +303,11 @@ impl Session {
         }))
     }
 
-    async fn insert_rows(&mut self, prepared: Prepared) -> Result<Counts> {
+    pub(super) async fn insert_rows(
+        &mut self,
+        prepared: Prepared,
+        aside: Option<Aside>,
+    ) -> Result<Counts> {
         let Prepared {
             snapshot,
             table,
@@ -282,6 +319,9 @@ impl Session {
         let zone = self.time_zone();
         if let Some(transaction) = self.open_transaction() {
             let resent = transaction.insert(&snapshot, &built.batch)?;
+            if let Some(Aside { table, rows }) = &aside {
+                transaction.insert(table, rows)?;
+            }
             let notes = self.note_resent(&table, &built.batch, &resent);
             return Ok(Counts::inserted(rows).without(resent.len() as u64, notes));
         }
@@ -289,7 +329,9 @@ impl Session {
             Some(_) => OnDuplicate::Skip,
             None => OnDuplicate::Fail,
         };
-        let rows_in = vec![(table.meta.id, built.batch.clone())];
+        let mut rows_in = vec![(table.meta.id, built.batch.clone())];
+        let aside = aside.map(|aside| (aside.table.meta().id, aside.rows));
+        rows_in.extend(aside);
         let (inserts, arrivals) = match table.meta.spec.event_key {
             None => (rows_in, Vec::new()),
             Some(_) => (Vec::new(), rows_in),
@@ -356,9 +398,34 @@ fn insert_plan(statement: &sqlparser::ast::Statement, lexed: &Lexed) -> Result<I
     }
 }
 
+/// Reads the rows of a plain INSERT; `None`: it is not plain.
+fn prepare_literal(
+    insert: &LiteralInsert<'_>,
+    (snapshot, table): (TableSnapshot, Arc<KnownTable>),
+    view: &View,
+    settings: Settings,
+) -> Result<Option<Prepared>> {
+    let (id, store) = (table.meta.id, view.session.engine.store());
+    let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
+    let Some(built) = insert.run(&table, settings, &mut reserve)? else {
+        return Ok(None);
+    };
+    let multi_row = built.batch.num_rows() + built.invalid.len() > 1;
+    let door = Door::new(&table, view, settings.now_utc, insert.ignore)?;
+    Ok(Some(Prepared {
+        snapshot,
+        on_conflict: on_conflict(&table, insert.replace, insert.ignore, false),
+        assignments: None,
+        from_query: false,
+        multi_row,
+        built: door.admit(built)?,
+        table,
+    }))
+}
+
 fn prepared(
     snapshot: TableSnapshot,
-    table: TableDefinition,
+    table: Arc<KnownTable>,
     plan: InsertPlan,
     built: InsertBatch,
 ) -> Prepared {
@@ -377,9 +444,9 @@ fn prepared(
     }
 }
 
-fn target(plan: &InsertPlan, view: &View) -> Result<TableDefinition> {
+fn target(plan: &InsertPlan, view: &View) -> Result<Arc<KnownTable>> {
     let table = view.table(plan.schema.as_deref(), &plan.table)?;
-    TableDefinition::read(Arc::clone(table.meta()))
+    view.session.engine.tables().get(table.meta())
 }
 
 /// Microseconds since 1970, now.

@@ -1,4 +1,4 @@
-//! KILL: ends another session's statement, or the session. Root may end every one.
+//! KILL: ends another session's statement, or the session.
 
 use std::fmt;
 
@@ -28,7 +28,10 @@ impl Session {
     pub(super) async fn kill_statement(&mut self, lexed: &Lexed) -> Result<Outcome> {
         if lexed.is(1, "EXPORT") {
             let id = lexed.word(2).parse().map_err(|_| lexed.error_at(2))?;
-            return self.engine.jobs().kill(id).map(|()| done(0));
+            let job = self.engine.jobs().find(id)?;
+            self.authorize_thread(job.connection, &job.user)?;
+            job.cancel.cancel();
+            return Ok(done(0));
         }
         let at = 1 + usize::from(lexed.is(1, "HARD") || lexed.is(1, "SOFT"));
         let (kill, at) = match () {
@@ -63,6 +66,9 @@ impl Session {
     fn interrupt(&self, id: u32, kill: Kill) -> Result<()> {
         let all = self.engine.processes().all();
         let found = all.iter().find(|process| process.id == id);
+        if let Some(process) = found {
+            self.authorize_thread(id, &process.user)?;
+        }
         let interrupt = found.and_then(|process| process.interrupt.as_ref());
         let interrupt = interrupt.ok_or_else(|| SqlError::unknown_thread(&id.to_string()))?;
         interrupt.interrupt(kill);

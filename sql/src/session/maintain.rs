@@ -13,18 +13,7 @@ pub(super) const COLUMNS: [&str; 4] = ["Table", "Op", "Msg_type", "Msg_text"];
 impl Session {
     pub(super) async fn maintain(&mut self, lexed: &Lexed) -> Result<Outcome> {
         let operation = lexed.word(0).to_lowercase();
-        let mut at = 1;
-        while lexed.is(at, "NO_WRITE_TO_BINLOG") || lexed.is(at, "LOCAL") {
-            at += 1;
-        }
-        if lexed.is(at, "VIEW") {
-            let what = format!("{} {}", lexed.word(0), lexed.word(at)).to_uppercase();
-            return Err(SqlError::not_supported(&what));
-        }
-        if !lexed.is(at, "TABLE") && !lexed.is(at, "TABLES") {
-            return Err(lexed.error_at(at));
-        }
-        let tables = table_names(lexed, at + 1)?;
+        let tables = tables(lexed)?;
         if operation == "optimize" {
             self.engine.blocking(storno_storage::Store::flush).await?;
         }
@@ -48,6 +37,22 @@ impl Session {
         }
         Rows::of_texts(&COLUMNS, &lines).map(Outcome::Rows)
     }
+}
+
+/// The tables that the statement names.
+pub(super) fn tables(lexed: &Lexed) -> Result<Vec<(Option<String>, String)>> {
+    let mut at = 1;
+    while lexed.is(at, "NO_WRITE_TO_BINLOG") || lexed.is(at, "LOCAL") {
+        at += 1;
+    }
+    if lexed.is(at, "VIEW") {
+        let what = format!("{} {}", lexed.word(0), lexed.word(at)).to_uppercase();
+        return Err(SqlError::not_supported(&what));
+    }
+    if !lexed.is(at, "TABLE") && !lexed.is(at, "TABLES") {
+        return Err(lexed.error_at(at));
+    }
+    table_names(lexed, at + 1)
 }
 
 /// `[schema.]table, ...`; what follows (FOR UPGRADE, QUICK, EXTENDED ...) changes nothing.

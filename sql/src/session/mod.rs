@@ -2,15 +2,19 @@
 //!
 //! Nothing here recurses over syntax: trees are built, used and dropped on the planning threads.
 
+mod access;
 mod account;
 mod alter;
+mod aside;
 mod assign;
 mod change;
 mod command;
 mod create_select;
 mod diagnostics;
 mod export;
+mod field_list;
 mod files;
+mod ingest;
 mod insert;
 mod kill;
 mod link;
@@ -28,6 +32,7 @@ mod several;
 mod show;
 #[cfg(test)]
 mod tests;
+mod track;
 mod transaction;
 mod upsert;
 pub mod variables;
@@ -39,6 +44,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crate::accounts::AccountName;
 use crate::dialect::{Lexed, lex};
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
@@ -47,17 +53,21 @@ use crate::functions::warnings::Sink;
 use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
 use crate::result::{Done, Outcome};
-use command::{Command, account_name};
+use command::Command;
 use diagnostics::asks_for_counts;
 use load::Upload;
 use prepared::Statements;
 use process::Process;
 use several::{Several, first_of_several};
+use track::Told;
 use transaction::Transaction;
 use variables::SessionVariables;
 
+pub(crate) use access::PERFORMANCE_SCHEMA;
+pub use access::Rights;
 pub use kill::{Interrupt, Kill};
 pub use prepared::Prepared;
+pub use track::Change;
 
 /// Who the session belongs to.
 #[derive(Debug, Clone)]
@@ -101,6 +111,8 @@ pub struct Timeouts {
 pub struct Session {
     engine: Engine,
     context: Arc<SessionContext>,
+    /// The account by which the user came in.
+    account: AccountName,
     /// What others see of this session.
     process: Arc<Process>,
     database: Option<String>,
@@ -111,6 +123,8 @@ pub struct Session {
     named_statements: HashMap<String, u32>,
     multi_statements: bool,
     several: Several,
+    /// What the client knows of the session's state.
+    told: Told,
     /// The load whose file the client is sending.
     upload: Option<Upload>,
     transaction: Option<Transaction>,
@@ -130,7 +144,9 @@ impl Session {
     pub(crate) fn new(engine: Engine, context: SessionContext) -> Self {
         let process = engine.processes().open(&context);
         let variables = SessionVariables::new(engine.globals().clone());
+        let account = engine.account_of(&context.user, &context.host);
         Self {
+            account,
             database: context.database.clone(),
             engine,
             process,
@@ -141,6 +157,7 @@ impl Session {
             multi_statements: context.multi_statements,
             context: Arc::new(context),
             several: Several::default(),
+            told: Told::default(),
             upload: None,
             transaction: None,
             files: Arc::default(),
@@ -177,6 +194,11 @@ impl Session {
             read: self.variables.integer("net_read_timeout"),
             write: self.variables.integer("net_write_timeout"),
         }
+    }
+
+    /// What the client said of itself at its login, for others to see.
+    pub fn set_attributes(&self, attributes: Vec<(String, String)>) {
+        self.process.set_attributes(attributes);
     }
 
     /// Runs one statement, or the first of several, which `Status::more_results` then says. The text is
@@ -239,6 +261,7 @@ impl Session {
 
     /// COM_INIT_DB and USE.
     pub async fn use_database(&mut self, name: &str) -> Result<()> {
+        self.authorize_needs(&[access::Need::SeenSchema(name.to_string())])?;
         let name = match is_information_schema(name) {
             true => INFORMATION_SCHEMA,
             false if self.engine.store().snapshot().tables(name).is_some() => name,
@@ -284,13 +307,18 @@ impl Session {
     async fn dispatch(&mut self, sql: &[u8], params: Option<Vec<Scalar>>) -> Result<Outcome> {
         // A file that did not come to its end before the next statement never will.
         self.upload = None;
+        let short = self.engine.budget().is_short();
         if params.is_none()
+            && !short
             && let Some(outcome) = self.literal_insert(sql).await?
         {
             return Ok(outcome);
         }
         let lexed = lex(utf8(sql)?)?;
         let command = command::classify(&lexed)?;
+        if short && command.takes_memory() {
+            self.engine.budget().admit().await?;
+        }
         // SHOW WARNINGS shows those of the statement before it, and so does @@warning_count.
         match command {
             Command::Show if show::is_diagnostic(&lexed) => {}
@@ -316,6 +344,7 @@ impl Session {
         command: Command,
         params: Vec<Scalar>,
     ) -> Result<Outcome> {
+        self.authorize(&command, &lexed).await?;
         match command {
             Command::Empty => Err(SqlError::new(1065, "42000", "Query was empty")),
             Command::Query => self.select(lexed, params).await,
@@ -350,7 +379,7 @@ impl Session {
             }
             Command::RollbackTo(name) => self.savepoints()?.rollback_to(&name).map(|()| done(0)),
             Command::Release(name) => self.savepoints()?.release(&name).map(|()| done(0)),
-            Command::AlterUser => self.alter_user(&lexed).await,
+            Command::Account => self.account_statement(&lexed).await,
             Command::Nothing => Ok(done(0)),
             Command::CreateSelect(create) => Box::pin(self.create_select(&lexed, create)).await,
             Command::Kill => self.kill_statement(&lexed).await,
@@ -358,6 +387,7 @@ impl Session {
             Command::Execute => self.execute_named(&lexed).await,
             Command::Deallocate => self.deallocate(&lexed),
             Command::Maintain => self.maintain(&lexed).await,
+            Command::IngestTokens => self.ingest_tokens(&lexed).await,
             Command::Load => self.load(lexed).await,
             Command::Export { at } => Box::pin(self.export(lexed, at, params)).await,
             Command::Link => self.link(&lexed).await,
@@ -427,9 +457,4 @@ fn placeholder_error(lexed: &Lexed) -> SqlError {
     let is_placeholder = |i: &usize| lexed.word(*i) == "?";
     let at = (0..lexed.tokens.len()).find(is_placeholder).unwrap_or(0);
     lexed.error_at(at)
-}
-
-/// The user whose password is meant: the one named, else one's own.
-fn accounts_of(context: &SessionContext, account: Option<(String, String)>) -> String {
-    account.map_or_else(|| context.user.clone(), |(user, _host)| user)
 }

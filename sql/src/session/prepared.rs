@@ -85,6 +85,7 @@ impl Session {
         }
         let command = command::classify(&lexed)?;
         let (lexed, command) = self.bind_files(lexed, command).await?;
+        self.authorize(&command, &lexed).await?;
         let columns = match command {
             Command::Empty => return Err(SqlError::new(1065, "42000", "Query was empty")),
             Command::Query => {

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use super::account::secret;
 use super::{Interrupt, SessionContext, secrets};
 
 /// Bytes of a statement's text that are kept to be shown.
@@ -30,6 +31,8 @@ pub struct Process {
     pub user: String,
     pub host: String,
     pub interrupt: Option<Arc<dyn Interrupt>>,
+    /// Connection attributes.
+    attributes: OnceLock<Vec<(String, String)>>,
     state: Mutex<State>,
     questions: AtomicU64,
     all_questions: Arc<AtomicU64>,
@@ -77,6 +80,7 @@ impl Processes {
             user: context.user.clone(),
             host: context.host.clone(),
             interrupt: context.interrupt.clone(),
+            attributes: OnceLock::new(),
             state: Mutex::new(state),
             questions: AtomicU64::new(0),
             all_questions: Arc::clone(&self.questions),
@@ -121,6 +125,15 @@ impl Process {
         locked(&self.state)
     }
 
+    /// What the client said of itself; only the first say counts.
+    pub fn set_attributes(&self, attributes: Vec<(String, String)>) {
+        let _ = self.attributes.set(attributes);
+    }
+
+    pub fn attributes(&self) -> &[(String, String)] {
+        self.attributes.get().map_or(&[], Vec::as_slice)
+    }
+
     /// Statements begun by this session.
     pub fn questions(&self) -> u64 {
         self.questions.load(Ordering::Relaxed)
@@ -134,12 +147,11 @@ impl Process {
     pub fn begin(self: &Arc<Self>, command: &'static str, sql: &[u8]) -> Running {
         self.questions.fetch_add(1, Ordering::Relaxed);
         self.all_questions.fetch_add(1, Ordering::Relaxed);
-        let text = sql.get(..INFO_BYTES_MAX).unwrap_or(sql);
+        let text = secret::shown(sql.get(..INFO_BYTES_MAX).unwrap_or(sql));
         let mut state = self.state();
         state.command = command;
         state.since = Instant::now();
         state.info.clear();
-        let text = String::from_utf8_lossy(text);
         state.info.push_str(&secrets::hidden(&text));
         state.turn += 1;
         Running {

@@ -99,7 +99,7 @@ pub(super) fn scalar_text(scalar: &Scalar) -> String {
 impl Session {
     pub(super) fn environment(&self) -> SessionEnvironment {
         let account = format!("{}@{}", self.context.user, self.context.host);
-        let current = format!("{}@%", self.context.user);
+        let current = format!("{}@{}", self.account.user, self.account.host);
         let database = self.database.clone().map_or(Scalar::Null, Scalar::Text);
         let database = bind::literal(&database);
         let (warning_count, error_count) = self.diagnostics();

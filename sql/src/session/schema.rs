@@ -2,7 +2,9 @@
 
 use storno_storage::{Error as StorageError, Store, TableSpec};
 
+use super::aside::make_aside_table;
 use super::{Session, done};
+use crate::check::{unique_check_names, verify};
 use crate::ddl::{
     CreateDatabase, CreateTable, Ddl, DdlContext, DropDatabase, DropTable, NewTable,
     SchemaAttributes, TableName, parse,
@@ -11,19 +13,30 @@ use crate::dialect::Lexed;
 use crate::error::{Result, SqlError, Warning};
 use crate::information_schema::is_information_schema;
 use crate::result::Outcome;
+use crate::types::{Check, TableAttributes, TableDefinition};
 
 impl Session {
     /// Definitions commit what is open before they take effect, as in MySQL.
     pub(super) async fn define(&mut self, lexed: Lexed) -> Result<Outcome> {
         let collation = self.database_collation();
         let time_zone = self.time_zone();
+        let view = self.catalog_view();
         let work = move || {
             let context = DdlContext {
                 collation: &collation,
                 time_zone,
             };
             let text = lexed.text.trim_end().trim_end_matches(';');
-            parse(text, &context)?.ok_or_else(|| lexed.error_at(0))
+            let ddl = parse(text, &context)?.ok_or_else(|| lexed.error_at(0))?;
+            if let Ddl::CreateTable(create) = &ddl
+                && let NewTable::Defined { spec, .. } = &create.table
+            {
+                let schema = create.schema.as_deref().or(view.database.as_deref());
+                let table = TableDefinition::of_spec(schema.unwrap_or(""), spec.clone())?;
+                let state = view.session.engine.state();
+                verify(&table, time_zone, (&view, &state))?;
+            }
+            Ok(ddl)
         };
         let ddl = self.engine.planning().run(work).await?;
         self.commit().await?;
@@ -76,6 +89,13 @@ impl Session {
             NewTable::Like { name, source } => (self.like(name, source)?, None),
         };
         let name = spec.name.clone();
+        let view = self.catalog_view();
+        // That the table is there weighs more.
+        if view.snapshot.table(&schema, &name).is_none() {
+            let table = TableDefinition::of_spec(&schema, spec.clone())?;
+            unique_check_names(&view, &table, None)?;
+        }
+        let made = TableDefinition::of_spec(&schema, spec.clone())?;
         let result = self
             .engine
             .blocking_sql(move |store| create_in(store, &schema, spec, first_id))
@@ -87,7 +107,10 @@ impl Session {
                     format!("Table '{name}' already exists"),
                 )]);
             }
-            other => other?,
+            other => {
+                other?;
+                make_aside_table(&self.engine, &made).await?;
+            }
         }
         self.warn(create.warnings);
         Ok(done(0))
@@ -96,9 +119,16 @@ impl Session {
     fn like(&self, name: String, source: TableName) -> Result<TableSpec> {
         let view = self.catalog_view();
         let table = view.table(source.schema.as_deref(), &source.table)?;
+        let spec = table.meta().spec.clone();
+        let mut attributes = TableAttributes::from_json(&spec.attributes)?;
+        // Their names are unique in a database: all are made up anew.
+        for (n, check) in (1..).zip(&mut attributes.checks) {
+            check.name = Check::generated_name(&name, n);
+        }
         Ok(TableSpec {
             name,
-            ..table.meta().spec.clone()
+            attributes: attributes.to_json(),
+            ..spec
         })
     }
 

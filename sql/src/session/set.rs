@@ -260,7 +260,7 @@ impl Parser<'_> {
 
     /// `'user'@'host'`; the host is `%` when absent.
     fn account(&mut self) -> Result<(String, String)> {
-        let (account, next) = super::account_name(self.lexed, self.at)?;
+        let (account, next) = super::command::account_name(self.lexed, self.at)?;
         self.at = next;
         Ok(account)
     }

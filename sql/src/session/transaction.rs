@@ -51,6 +51,20 @@ impl Transaction {
         self.explicit || self.snapshot.is_some() || !self.changes.is_empty()
     }
 
+    pub fn is_explicit(&self) -> bool {
+        self.explicit
+    }
+
+    /// Has it read?
+    pub fn has_read(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Has it written?
+    pub fn has_written(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     /// The snapshot of this transaction's statements, taken by the first one.
     pub fn snapshot(&mut self, newest: impl FnOnce() -> Snapshot) -> Snapshot {
         self.snapshot.get_or_insert_with(newest).clone()

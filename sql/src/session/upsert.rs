@@ -12,14 +12,15 @@ use storno_storage::Error as Storage;
 use storno_storage::{IfGone, OnDuplicate, PendingChanges, Repeated, TableSnapshot, WriteBatch};
 
 use super::Session;
+use super::aside::Aside;
 use super::patience::Patience;
 use super::written::Written;
 use crate::change::{Assignments, Met, OnConflict, Updater, round, table_of};
 use crate::error::{Result, SqlError};
 use crate::insert::warn_repeated;
+use crate::privacy::Veil;
 use crate::select::compile_over;
 use crate::select::table::SnapshotTable;
-use crate::types::TableDefinition;
 
 /// How often a key may be found taken at the commit before it counts as the statement's own fault.
 const REPEATED_MAX: u32 = 3;
@@ -34,6 +35,8 @@ pub(super) struct Upsert {
     pub assignments: Option<Assignments>,
     /// The rows come from a query.
     pub from_query: bool,
+    /// Invalid ones, which go elsewhere.
+    pub aside: Option<Aside>,
 }
 
 /// What the client is told.
@@ -81,6 +84,9 @@ impl Session {
             let (pending, counts, resent) = self.rounds(&upsert, pending).await?;
             if let Some(transaction) = self.open_transaction() {
                 transaction.set_changes(pending)?;
+                if let Some(Aside { table, rows }) = &upsert.aside {
+                    transaction.insert(table, rows)?;
+                }
             }
             return self.left_out(&upsert, counts, &resent);
         }
@@ -97,11 +103,15 @@ impl Session {
                 sync: self.engine.sync_mode(),
             };
             pending.add_to(&mut batch)?;
+            let mut tables = vec![Arc::clone(upsert.table.meta())];
+            if let Some(Aside { table, rows }) = &upsert.aside {
+                batch.inserts.push((table.meta().id, rows.clone()));
+                tables.push(Arc::clone(table.meta()));
+            }
             let nothing = batch.inserts.is_empty() && batch.arrivals.is_empty();
             if nothing && batch.deletes.is_empty() {
                 return self.left_out(&upsert, counts, &resent);
             }
-            let tables = vec![Arc::clone(upsert.table.meta())];
             let written = Written::of(&batch, tables);
             match self.submit(batch).await? {
                 Ok(commit) => {
@@ -139,7 +149,7 @@ impl Session {
         if resent.is_empty() {
             return Ok(counts);
         }
-        let table = TableDefinition::read(Arc::clone(upsert.table.meta()))?;
+        let table = self.engine.tables().get(upsert.table.meta())?;
         let notes = self.note_resent(&table, &upsert.rows, resent);
         Ok(counts.besides(resent.len() as u64, notes))
     }
@@ -154,7 +164,7 @@ impl Session {
         if skipped.is_empty() {
             return Ok(0);
         }
-        let table = TableDefinition::read(Arc::clone(upsert.table.meta()))?;
+        let table = self.engine.tables().get(upsert.table.meta())?;
         let (zone, before) = (self.time_zone(), self.sink.total());
         let rows = std::slice::from_ref(rows);
         warn_repeated(&self.sink, &table, (rows, skipped), zone);
@@ -231,9 +241,11 @@ impl Session {
     ) -> Result<u64> {
         let table = pending.snapshot();
         let meta = Arc::clone(table.meta());
-        let definition = TableDefinition::read(Arc::clone(&meta))?;
+        let definition = self.engine.tables().get(&meta)?;
         let columns = assignments.columns.clone();
-        let mut updater = Updater::new(&definition, columns, self.settings())?;
+        let settings = self.settings();
+        let veil = Veil::new(&definition, self.engine.pseudonym_keys(), settings.now_utc)?;
+        let mut updater = Updater::new(&definition, columns, settings)?.veiled(veil);
         let shown = SnapshotTable::try_new(table.clone(), self.time_zone())?;
         let rows = table_of(
             &Met {
@@ -258,6 +270,7 @@ impl Session {
         }
         let (rows, changed, warnings) = updater.finish_with(&met.old)?;
         self.warn(warnings.list);
+        self.require_checks(&table, &rows).await?;
         if rows.num_rows() > 0 {
             let mut gone = table.selection();
             gone.extend(&kept(&met.positions, &changed)?)?;

@@ -26,6 +26,7 @@ impl Session {
         SessionView {
             engine: self.engine.clone(),
             context: Arc::clone(&self.context),
+            account: self.account.clone(),
             process: Arc::clone(&self.process),
             variables: self.variables.clone(),
         }

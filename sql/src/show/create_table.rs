@@ -1,7 +1,7 @@
 //! SHOW CREATE TABLE in the exact shape of MySQL 8, which clients read with regular expressions.
 //!
-//! SHARD KEY and SORT KEY lines are Storno's own and appear only where they were written. Event key and
-//! retention stand in a version comment that other servers skip. The text, given to CREATE TABLE, makes
+//! SHARD KEY and SORT KEY lines are Storno's own and appear only where they were written. Event key,
+//! retention and division stand in a version comment that other servers skip. The text, given to CREATE TABLE, makes
 //! the same table.
 
 use std::fmt::Write;
@@ -11,8 +11,8 @@ use storno_storage::ColumnSpec;
 use super::lifetime::lifetime_text;
 use crate::dialect::OWN_VERSION;
 use crate::types::{
-    ColumnAttributes, DefaultValue, Key, KeyKind, KeyPart, MysqlType, QuotedLiteral, QuotedName,
-    TableDefinition, charset,
+    ColumnAttributes, DefaultValue, Key, KeyKind, KeyPart, MysqlType, Privacy, QuotedLiteral,
+    QuotedName, TableDefinition, charset,
 };
 
 /// The engine named in definitions: clients look for a transactional engine by its name, and a dump
@@ -21,14 +21,14 @@ pub const ENGINE: &str = "InnoDB";
 
 /// The definition as `ddl` reads it again, without comments.
 pub fn definition_text(table: &TableDefinition) -> String {
-    let lifetime = lifetime_text(&table.meta.spec);
-    format!("{} {lifetime}", table_text(table, None))
+    let lifetime = lifetime_text(table);
+    format!("{} {lifetime}", table_text(table, None, false))
 }
 
 /// `auto_increment`: the next generated value, shown when it is not the first.
 pub fn create_table_text(table: &TableDefinition, auto_increment: Option<u64>) -> String {
-    let mut text = table_text(table, auto_increment);
-    let lifetime = lifetime_text(&table.meta.spec);
+    let mut text = table_text(table, auto_increment, true);
+    let lifetime = lifetime_text(table);
     let _ = match lifetime.as_str() {
         "" => Ok(()),
         // A column's name would end the comment.
@@ -38,11 +38,24 @@ pub fn create_table_text(table: &TableDefinition, auto_increment: Option<u64>) -
     text
 }
 
-fn table_text(table: &TableDefinition, auto_increment: Option<u64>) -> String {
+fn table_text(table: &TableDefinition, auto_increment: Option<u64>, own_comments: bool) -> String {
+    let not_enforced = match own_comments {
+        true => " /*!80016 NOT ENFORCED */",
+        false => " NOT ENFORCED",
+    };
     let spec = &table.meta.spec;
     let mut lines = Vec::new();
     for (column, attributes) in spec.columns.iter().zip(&table.columns) {
-        lines.push(column_line(column, attributes, &table.attributes.collation));
+        let mut line = column_line(column, attributes, &table.attributes.collation);
+        if let Some(privacy) = attributes.privacy {
+            let clause = privacy_text(privacy);
+            // Without the comment where the definition is only read here again.
+            let _ = match own_comments {
+                true => write!(line, " /*!{OWN_VERSION} {clause} */"),
+                false => write!(line, " {clause}"),
+            };
+        }
+        lines.push(line);
     }
     lines.extend(table.attributes.keys.iter().map(key_line));
     if let Some(parts) = &table.attributes.shard_key {
@@ -51,6 +64,11 @@ fn table_text(table: &TableDefinition, auto_increment: Option<u64>) -> String {
     if let Some(parts) = &table.attributes.sort_key {
         lines.push(format!("SORT KEY {}", part_list(parts)));
     }
+    lines.extend(table.attributes.checks.iter().map(|check| {
+        let suffix = if check.enforced { "" } else { not_enforced };
+        let name = QuotedName(&check.name);
+        format!("CONSTRAINT {name} CHECK ({}){suffix}", check.clause)
+    }));
     let mut text = format!("CREATE TABLE {} (\n  ", QuotedName(&spec.name));
     text.push_str(&lines.join(",\n  "));
     text.push_str("\n)");
@@ -105,6 +123,16 @@ fn column_line(column: &ColumnSpec, attributes: &ColumnAttributes, collation: &s
         let _ = write!(line, " COMMENT {}", QuotedLiteral(&attributes.comment));
     }
     line
+}
+
+fn privacy_text(privacy: Privacy) -> String {
+    match privacy {
+        Privacy::Minute => "ROUND TO MINUTE".into(),
+        Privacy::Pseudonym { rotate_days: None } => "PSEUDONYMISE ROTATE NEVER".into(),
+        Privacy::Pseudonym {
+            rotate_days: Some(days),
+        } => format!("PSEUDONYMISE ROTATE {days} DAYS"),
+    }
 }
 
 fn push_default(line: &mut String, column: &ColumnSpec, attributes: &ColumnAttributes) {

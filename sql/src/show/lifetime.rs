@@ -1,14 +1,13 @@
-//! Event key and retention of a table as `ddl` reads them.
+//! Event key, retention, ON INVALID INTO and division of a table as `ddl` reads them.
 
 use std::fmt::Write;
 
-use storno_storage::TableSpec;
-
 use crate::ddl::EVENT_KEY;
-use crate::types::QuotedName;
+use crate::types::{QuotedName, TableDefinition};
 
 /// The clauses of a table; empty when it has none.
-pub fn lifetime_text(spec: &TableSpec) -> String {
+pub fn lifetime_text(table: &TableDefinition) -> String {
+    let spec = &table.meta.spec;
     let mut text = String::new();
     let name = |position: &usize| {
         let column = spec.columns.get(*position);
@@ -26,6 +25,15 @@ pub fn lifetime_text(spec: &TableSpec) -> String {
     }
     if let Some(seconds) = spec.retention.erase_after {
         let _ = write!(text, "ERASE AFTER {} ", interval_text(seconds));
+    }
+    if let Some(shards) = spec.division.shards {
+        let _ = write!(text, "SHARDS={shards} ");
+    }
+    if let Some(rows) = spec.division.segment_rows {
+        let _ = write!(text, "SEGMENT_ROWS={rows} ");
+    }
+    if let Some(name) = &table.attributes.on_invalid {
+        let _ = write!(text, "ON INVALID INTO {} ", QuotedName(name));
     }
     text.truncate(text.trim_end().len());
     text

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::{Field, Schema};
 use serde::{Deserialize, Serialize};
-use storno_storage::TableMeta;
+use storno_storage::{ColumnSpec, TableId, TableMeta, TableSpec};
 
 use super::MysqlType;
 use crate::error::{Result, SqlError};
@@ -41,6 +42,19 @@ pub struct ColumnAttributes {
     pub auto_increment: bool,
     /// For character columns; others have "binary".
     pub collation: String,
+    /// What is done to values before they are stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
+}
+
+/// What is done to a column's values at the door, so that the server keeps nothing of what they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Privacy {
+    /// ROUND TO MINUTE: seconds and their fractions are cut off.
+    Minute,
+    /// PSEUDONYMISE: a keyed hash in the place of the value. The key is another one after so many days;
+    /// `None`: never.
+    Pseudonym { rotate_days: Option<u32> },
 }
 
 /// What `storage::TableSpec::attributes` holds, as JSON. Columns are named as in the table.
@@ -59,6 +73,34 @@ pub struct TableAttributes {
     pub collation: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
+    /// CHECK constraints in the order in which SHOW lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+    /// ON INVALID INTO: the table, in the same database, for rows that cannot be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_invalid: Option<String>,
+}
+
+/// CONSTRAINT name CHECK (clause)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    pub name: String,
+    /// As MySQL prints it, in parentheses unless it is a call: `(`a` > 0)`.
+    pub clause: String,
+    pub enforced: bool,
+}
+
+impl Check {
+    /// The name that MySQL makes up for the n-th constraint without one.
+    pub fn generated_name(table: &str, n: usize) -> String {
+        format!("{table}_chk_{n}")
+    }
+
+    /// The n of a name that was made up for this table.
+    pub fn generated_number(&self, table: &str) -> Option<usize> {
+        let rest = self.name.strip_prefix(table)?.strip_prefix("_chk_")?;
+        rest.parse().ok()
+    }
 }
 
 /// PRIMARY KEY, UNIQUE KEY or KEY.
@@ -118,6 +160,24 @@ impl TableDefinition {
             attributes,
             meta,
         })
+    }
+
+    /// Of a table that is not in the catalog, or not yet.
+    pub fn of_spec(schema: &str, spec: TableSpec) -> Result<Self> {
+        let field = |c: &ColumnSpec| Field::new(&c.name, c.data_type.clone(), c.nullable);
+        let fields: Vec<Field> = spec.columns.iter().map(field).collect();
+        Self::read(Arc::new(TableMeta {
+            // No table of the store has it: ids begin at 1.
+            id: TableId(0),
+            schema: schema.to_owned(),
+            spec,
+            arrow: Arc::new(Schema::new(fields)),
+        }))
+    }
+
+    /// Whether a row that cannot be stored may be kept as it came: not when columns are private.
+    pub fn keeps_texts(&self) -> bool {
+        self.columns.iter().all(|column| column.privacy.is_none())
     }
 
     /// Position of a column; names are compared without case.

@@ -15,7 +15,8 @@ use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 pub use attributes::{
-    ColumnAttributes, DefaultValue, Key, KeyKind, KeyPart, TableAttributes, TableDefinition,
+    Check, ColumnAttributes, DefaultValue, Key, KeyKind, KeyPart, Privacy, TableAttributes,
+    TableDefinition,
 };
 pub(crate) use attributes::{folded_name, same_name};
 pub use declared::declared_type;

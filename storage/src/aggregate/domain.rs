@@ -3,6 +3,7 @@
 
 use multiversion::multiversion;
 
+use super::granules::Granules;
 use super::numbering::NumberBuffers;
 use super::plan::Local;
 use super::source::Source;
@@ -14,6 +15,9 @@ const SEEN_PER_ROW: u64 = 16;
 
 /// Runs that are shorter on average are not worth to be found.
 const RUN_ROWS_MIN: usize = 64;
+
+/// So many short runs are looked at before a block is taken row by row.
+const SHORT_RUNS_MAX: usize = 8;
 
 /// A key column in one source: its codes, or the granules of its moments, numbered from 0.
 #[derive(Debug)]
@@ -37,49 +41,6 @@ struct Seen {
     codes: Vec<u32>,
 }
 
-/// Moments by granule: number 0 is NULL where there is a code for it.
-#[derive(Debug, Clone, Copy)]
-struct Granules {
-    origin: i64,
-    step: i64,
-    width: i64,
-    /// Of the least value.
-    first: i64,
-    null: u64,
-}
-
-impl Granules {
-    /// Moments have 64 bits, and so has every code's.
-    fn of(&self, code: u64) -> i64 {
-        let moment = (code as i64).wrapping_mul(self.step);
-        self.origin.wrapping_add(moment).div_euclid(self.width)
-    }
-
-    fn number(&self, code: u64) -> u64 {
-        if code < self.null {
-            return 0;
-        }
-        self.of(code).wrapping_sub(self.first) as u64 + self.null
-    }
-
-    /// The codes around `code` that share its number.
-    fn codes_like(&self, code: u64) -> (u64, u64) {
-        if code < self.null {
-            return (0, 0);
-        }
-        let start =
-            i128::from(self.of(code)) * i128::from(self.width) - i128::from(self.origin) - 1;
-        let end = start + i128::from(self.width);
-        // Division of 128 bits takes long, and is hardly ever needed.
-        let step = |distance: i128| match i64::try_from(distance) {
-            Ok(distance) => distance.div_euclid(self.step).into(),
-            Err(_) => distance.div_euclid(self.step.into()),
-        };
-        let (before, last) = (step(start), step(end));
-        ((before + 1).max(self.null.into()) as u64, last as u64)
-    }
-}
-
 impl Domain {
     pub(super) fn new(source: &Source, local: &Local, blocks: &[BlockRows]) -> Result<Self> {
         let coded = source.column(local.column)?;
@@ -101,15 +62,8 @@ impl Domain {
             && let (Ok(origin), Ok(step)) = (i64::try_from(origin), i64::try_from(step))
             && let Ok(width) = i64::try_from(width)
         {
-            let null = u64::from(coded.null_code && low == 0);
-            let mut granules = Granules {
-                origin,
-                step: step.max(1),
-                width: width.max(1),
-                first: 0,
-                null,
-            };
-            granules.first = granules.of(low.max(coded.null_code.into()).min(high));
+            let codes = (low, high, coded.null_code);
+            let granules = Granules::new((origin, step), width, codes);
             domain.size = granules.number(high.max(coded.null_code.into())) + 1;
             domain.granules = Some(granules);
         }
@@ -201,7 +155,11 @@ impl Domain {
         (stride, buffers): (u32, &mut NumberBuffers),
         out: &mut Vec<u32>,
     ) -> Result<()> {
-        if self.granules.is_some() || self.coded.high > u32::MAX.into() {
+        if let Some(quick) = self.granules.as_ref().and_then(Granules::quick) {
+            source.codes(self.column, at, &mut buffers.narrow)?;
+            quick.number_all(&mut buffers.narrow);
+            add_scaled(&buffers.narrow, (0, stride), out);
+        } else if self.granules.is_some() || self.coded.high > u32::MAX.into() {
             let NumberBuffers { codes, narrow, .. } = buffers;
             self.numbers(source, at, codes)?;
             narrow.clear();
@@ -226,16 +184,23 @@ impl Domain {
         &self,
         source: &Source,
         at: &BlockRows,
-        (codes, runs): (&mut Vec<u64>, &mut Vec<(u64, u32)>),
+        (codes, ends, runs): (&mut Vec<u64>, &mut Vec<u32>, &mut Vec<(u64, u32)>),
     ) -> Result<bool> {
+        let most = at.rows.len() / RUN_ROWS_MIN + 1;
+        runs.clear();
         let Some(granules) = &self.granules else {
-            return Ok(false);
+            if !source.runs((self.column, at), most, (codes, ends))? {
+                return Ok(false);
+            }
+            let numbers = codes.iter().map(|&code| self.number(code));
+            runs.extend(numbers.zip(ends.iter().copied()));
+            return Ok(true);
         };
         source.codes(self.column, at, codes)?;
-        runs.clear();
-        let (mut start, most) = (0, codes.len() / RUN_ROWS_MIN + 1);
+        let mut start = 0;
         while let Some(&code) = codes.get(start) {
-            if runs.len() == most {
+            // Early, where runs are short from the beginning on.
+            if runs.len() > start / RUN_ROWS_MIN + SHORT_RUNS_MAX {
                 return Ok(false);
             }
             let (from, to) = granules.codes_like(code);
@@ -244,6 +209,21 @@ impl Domain {
             runs.push((granules.number(code), start as u32));
         }
         Ok(true)
+    }
+
+    /// Gives back the memory that only new rows need.
+    pub(super) fn forget_numbers(&mut self) {
+        if let Some(seen) = &mut self.seen {
+            seen.numbers = Vec::new();
+        }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn memory(&self) -> usize {
+        let seen = self.seen.as_ref();
+        seen.map_or(0, |s| {
+            (s.numbers.capacity() + s.codes.capacity()) * size_of::<u32>()
+        })
     }
 
     /// Whether its numbers stand for codes, not for granules.
@@ -262,9 +242,7 @@ impl Domain {
 
     /// A moment of the granule that a number stands for; `None` for NULL.
     pub(super) fn moment(&self, number: u64) -> Option<i128> {
-        let granules = self.granules.as_ref()?;
-        let number = number.checked_sub(granules.null)?;
-        Some((i128::from(granules.first) + i128::from(number)) * i128::from(granules.width))
+        self.granules.as_ref()?.moment(number)
     }
 }
 

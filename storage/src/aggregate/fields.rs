@@ -5,7 +5,7 @@
 use super::adding::{Field, Part, add_to, count_of, length_of, put, scatter};
 use super::input::InputColumn;
 use super::numbering::BlockGroups;
-use super::plan::{Plan, Slot};
+use super::plan::{Plan, Slot, Target};
 use super::source::{CaseRows, Source};
 use crate::scan::{BlockRows, LaneBuffer, Lanes, Rows};
 use crate::{Error, Result};
@@ -354,6 +354,46 @@ impl Totals {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the sums of some groups, which ascend: each then has its place among them for a number.
+    pub(super) fn keep(&mut self, groups: &[u32]) {
+        for (place, &group) in groups.iter().enumerate() {
+            let from = group as usize * self.words;
+            if from + self.words <= self.sums.len() {
+                self.sums
+                    .copy_within(from..from + self.words, place * self.words);
+            }
+            for extreme in &mut self.extremes {
+                let lane = extreme.lanes.get(group as usize).copied();
+                if let (Some(slot), Some(lane)) = (extreme.lanes.get_mut(place), lane) {
+                    *slot = lane;
+                }
+            }
+        }
+        self.sums.truncate(groups.len() * self.words);
+        self.sums.shrink_to_fit();
+        for extreme in &mut self.extremes {
+            extreme.lanes.truncate(groups.len());
+            extreme.lanes.shrink_to_fit();
+        }
+    }
+
+    /// Bytes that the sums take.
+    pub(super) fn memory(&self) -> usize {
+        let extremes = self.extremes.iter().map(|e| e.lanes.capacity());
+        (self.sums.capacity() + extremes.sum::<usize>()) * size_of::<u64>()
+    }
+
+    /// What a group comes to by a count or a sum, as far as 64 bits go.
+    pub(super) fn rank(&self, group: usize, target: &Target) -> i64 {
+        let values = self.values(group, target.input);
+        let input = self.inputs.get(target.input).and_then(Option::as_ref);
+        let (Some(input), Slot::Narrow | Slot::Wide) = (input, target.slot) else {
+            return i64::try_from(values).unwrap_or(i64::MAX);
+        };
+        let sum = input.value_sum(self.lanes(group, target.input), values);
+        sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
     /// How many rows a group has.

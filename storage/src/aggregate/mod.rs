@@ -4,7 +4,8 @@
 //! `batch`, rows that have no codes) as columns of codes, `prepare` turns conditions into sets of codes.
 //! Per source `domain` numbers the values of a key and `numbering` the groups, `fields` adds up codes (of each `input`, by
 //! the loops in `adding`), `partial` makes records of the groups that have global identities; `merge` brings the
-//! records of all sources together and `output` makes arrays of them. Any number of threads may work on one aggregation.
+//! records of all sources together and `output` makes arrays of them. Where only the first groups by a measure are
+//! wanted, sources keep theirs (`kept`) until `first` has found which of them need records at all. Any number of threads may work on one aggregation.
 //!
 //! It knows no SQL: what conditions and functions over values mean is handed in by the caller.
 
@@ -12,8 +13,12 @@ mod adding;
 mod batch;
 mod domain;
 mod fields;
+mod first;
+mod granules;
 mod input;
+mod kept;
 mod merge;
+mod merging;
 mod numbering;
 mod output;
 mod partial;
@@ -21,13 +26,15 @@ mod plan;
 mod prepare;
 mod request;
 mod run;
+mod sorted;
 mod source;
 mod values;
 
+pub use merging::Merging;
 pub use output::{Groups, MeasureValues};
 pub use request::{
     AggregateError, AggregateRequest, BoxError, Condition, GroupKey, Having, KeyFunction, Measure,
     Top, ValueMap, ValueTest,
 };
-pub use run::{Aggregation, Merging, Worker};
+pub use run::{Aggregation, Worker};
 pub use values::array_of as integer_array;

@@ -1,9 +1,10 @@
 //! Numbers for the groups of one source: by position in the product of its keys' ranges where that is
-//! small, in order of appearance otherwise.
+//! small, in order of appearance otherwise (`sorted` does without hashing).
 
 use hashbrown::HashTable;
 
 use super::domain::Domain;
+use super::sorted::SortedKeys;
 use super::source::Source;
 use super::values::hash_of;
 use crate::scan::{BlockRows, Rows};
@@ -20,10 +21,12 @@ pub(super) fn number_seen<'s>(
     domains: &mut [Domain],
     sets: impl Iterator<Item = &'s [usize]>,
     (source, blocks): (&Source, &[BlockRows]),
-    rows: u64,
+    (rows, sorted): (u64, Option<usize>),
 ) -> Result<()> {
     for locals in sets {
-        if strides_of(domains, locals, rows).is_some() {
+        let most = positions_max(rows);
+        let by_sorted = |leading| SortedKeys::fits(domains, locals, (leading, most));
+        if strides_of(domains, locals, rows).is_some() || sorted.is_some_and(by_sorted) {
             continue;
         }
         for local in locals {
@@ -35,16 +38,20 @@ pub(super) fn number_seen<'s>(
     Ok(())
 }
 
+/// How many positions are few enough for so many rows.
+fn positions_max(rows: u64) -> u64 {
+    DENSE_ALWAYS.max((2 * rows).min(DENSE_MAX))
+}
+
 /// The factor of each key and how many positions there are, if those are few enough for so many rows.
 fn strides_of(domains: &[Domain], locals: &[usize], rows: u64) -> Option<(Vec<u64>, usize)> {
-    let limit = DENSE_ALWAYS.max((2 * rows).min(DENSE_MAX));
     let (mut strides, mut groups) = (Vec::with_capacity(locals.len()), 1u64);
     for local in locals {
         let size = domains.get(*local).map_or(1, |d| d.size);
         strides.push(groups);
         groups = groups.saturating_mul(size);
     }
-    (groups <= limit).then_some((strides, groups as usize))
+    (groups <= positions_max(rows)).then_some((strides, groups as usize))
 }
 
 /// How the groups of a set are numbered in one source.
@@ -67,6 +74,8 @@ pub(super) struct Interned {
     width: usize,
     /// The factor of each key, where one number holds all.
     strides: Option<Vec<u64>>,
+    /// In place of the table, where rows are sorted by one of the keys.
+    sorted: Option<SortedKeys>,
 }
 
 /// The groups of the rows of a block.
@@ -116,6 +125,7 @@ pub(super) struct NumberBuffers {
     key: Vec<u64>,
     pub(super) codes: Vec<u64>,
     pub(super) narrow: Vec<u32>,
+    ends: Vec<u32>,
     runs: Vec<(u64, u32)>,
 }
 
@@ -148,7 +158,12 @@ pub(super) struct Numberer<'a> {
 }
 
 impl Numbering {
-    pub(super) fn new(domains: &[Domain], locals: &[usize], rows: u64) -> Self {
+    /// `sorted`: the local that all rows are sorted by.
+    pub(super) fn new(
+        domains: &[Domain],
+        locals: &[usize],
+        (rows, sorted): (u64, Option<usize>),
+    ) -> Self {
         if locals.is_empty() {
             return Self::One;
         }
@@ -158,12 +173,40 @@ impl Numbering {
         let likely = (rows / ROWS_PER_GROUP).min(DENSE_MAX) as usize;
         let strides = word_strides(domains, locals);
         let width = strides.as_ref().map_or(locals.len(), |_| 1);
+        let sorted = strides
+            .as_ref()
+            .and_then(|_| SortedKeys::new(domains, locals, (sorted, positions_max(rows))));
+        let table = match sorted {
+            Some(_) => HashTable::new(),
+            None => HashTable::with_capacity(likely),
+        };
         Self::Interned(Interned {
-            table: HashTable::with_capacity(likely),
+            table,
             keys: Vec::with_capacity(likely * width),
             width,
             strides,
+            sorted,
         })
+    }
+
+    /// Gives back the memory that only new groups need.
+    pub(super) fn forget_table(&mut self) {
+        if let Self::Interned(interned) = self {
+            interned.table = HashTable::new();
+            interned.sorted = None;
+        }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::One | Self::Dense { .. } => 0,
+            Self::Interned(interned) => {
+                let sorted = interned.sorted.as_ref().map_or(0, SortedKeys::memory);
+                let keys = interned.keys.capacity() * size_of::<u64>();
+                interned.table.allocation_size() + sorted + keys
+            }
+        }
     }
 
     /// Groups there may be, so far.
@@ -254,8 +297,10 @@ fn dense_runs(
     let (Some((local, (stride, _))), None) = (varying.next(), varying.next()) else {
         return Ok(false);
     };
-    let NumberBuffers { codes, runs, .. } = buffers;
-    if !domain(by.domains, *local)?.number_runs(by.source, at, (codes, runs))? {
+    let NumberBuffers {
+        codes, ends, runs, ..
+    } = buffers;
+    if !domain(by.domains, *local)?.number_runs(by.source, at, (codes, ends, runs))? {
         return Ok(false);
     }
     let base = base_of(strides);
@@ -327,6 +372,14 @@ impl Interned {
             Some(strides) => {
                 let parts = strides.iter().zip(numbers);
                 let word = parts.map(|(stride, number)| stride * number).sum();
+                if let Some(sorted) = &mut self.sorted {
+                    let number = |key: usize| numbers.get(key).copied().unwrap_or(0);
+                    let (group, is_new) = sorted.group(number, self.keys.len() as u32);
+                    if is_new {
+                        self.keys.push(word);
+                    }
+                    return group;
+                }
                 self.insert_word(word)
             }
             None => self.insert(numbers),
@@ -395,7 +448,10 @@ impl Interned {
                 let words = key.iter_mut().zip(*column);
                 words.for_each(|(word, &number)| *word = word.wrapping_add(number * stride));
             }
-            self.number_words(key, rows, out);
+            match &mut self.sorted {
+                Some(sorted) => number_sorted((sorted, &mut self.keys), (&columns, key), rows, out),
+                None => self.number_words(key, rows, out),
+            }
             return;
         }
         let mut last: Option<u32> = None;
@@ -435,6 +491,29 @@ impl Interned {
             Rows::Range(from, to) => (from..to).for_each(&mut number),
             Rows::Picked(rows) => rows.iter().for_each(|&row| number(row as usize)),
         }
+    }
+}
+
+/// Numbers rows by the columns of their keys, of which one is sorted; `words` are the keys of new groups.
+fn number_sorted(
+    (sorted, keys): (&mut SortedKeys, &mut Vec<u64>),
+    (columns, words): (&[&[u64]], &[u64]),
+    rows: Rows<'_>,
+    out: &mut [u32],
+) {
+    let mut number = |row: usize| {
+        let number = |key: usize| columns.get(key).and_then(|c| c.get(row)).copied();
+        let (group, is_new) = sorted.group(|key| number(key).unwrap_or(0), keys.len() as u32);
+        if is_new {
+            keys.push(words.get(row).copied().unwrap_or(0));
+        }
+        if let Some(slot) = out.get_mut(row) {
+            *slot = group;
+        }
+    };
+    match rows {
+        Rows::Range(from, to) => (from..to).for_each(&mut number),
+        Rows::Picked(rows) => rows.iter().for_each(|&row| number(row as usize)),
     }
 }
 

@@ -145,6 +145,18 @@ impl Merged<'_> {
         records.concat()
     }
 
+    /// What the groups of merged records come to by a target; NULL is less than any value.
+    pub(super) fn values(plan: &Plan, target: usize, parts: &[Vec<u64>]) -> Vec<i128> {
+        let (Some(set), Some(target)) = (plan.sets.first(), plan.targets.get(target)) else {
+            return Vec::new();
+        };
+        let records = parts
+            .iter()
+            .flat_map(|p| p.chunks_exact(set.width().max(1)));
+        let value = |record| value(plan, set, target, record).unwrap_or(i128::MIN);
+        records.map(value).collect()
+    }
+
     fn measure(&self, target: &Target, records: &[&[u64]]) -> MeasureValues {
         let values = records
             .iter()

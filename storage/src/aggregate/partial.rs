@@ -48,6 +48,12 @@ impl Records {
         }
     }
 
+    /// Bytes that they take.
+    pub(super) fn memory(&self) -> usize {
+        let parts = self.parts.iter().map(|part| part.capacity());
+        parts.sum::<usize>() * size_of::<u64>()
+    }
+
     /// Makes room for so many records that spread evenly.
     fn reserve(&mut self, set: &GroupSet, records: usize) {
         if records >= 4 * PARTS {
@@ -77,6 +83,55 @@ fn append(part: &mut Vec<u64>, record: &[u64]) {
     }
 }
 
+/// Groups that records are wanted of, by the hashes of their identities. Some others may be taken for wanted, but
+/// then in all sources.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    bits: Vec<u64>,
+}
+
+/// Bits per group, so that one in so many others is taken for wanted.
+const WANTED_SHARE: usize = 64;
+
+impl Wanted {
+    pub(super) fn new(identities: &[u64]) -> Self {
+        let bits = (identities.len() * WANTED_SHARE)
+            .max(4096)
+            .next_power_of_two();
+        let mut wanted = Self {
+            bits: vec![0; bits / 64],
+        };
+        for &identity in identities {
+            let (word, bit) = wanted.place(identity);
+            if let Some(word) = wanted.bits.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        wanted
+    }
+
+    fn place(&self, identity: u64) -> (usize, u64) {
+        (
+            identity as usize / 64 & (self.bits.len() - 1),
+            1 << (identity % 64),
+        )
+    }
+
+    fn has(&self, identity: u64) -> bool {
+        let (word, bit) = self.place(identity);
+        self.bits.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+/// Of which of some groups records are made, and where their sums are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Chosen<'a> {
+    /// Of all, sums by the group's number.
+    Numbered,
+    /// Of those that are wanted, or all if nothing is said; sums by the place among the groups.
+    Kept(Option<&'a Wanted>),
+}
+
 /// One set of groups of one source.
 pub(super) struct Partial<'a> {
     pub(super) plan: &'a Plan,
@@ -97,16 +152,71 @@ struct KeyColumn {
     codes: Vec<u32>,
 }
 
+impl KeyColumn {
+    fn word(&self, at: usize) -> u64 {
+        self.words.get(at).copied().unwrap_or(0)
+    }
+}
+
 impl Partial<'_> {
     /// Makes records of some groups.
-    pub(super) fn emit(&self, groups: &[u32], records: &mut Records) -> Result<(), AggregateError> {
-        records.reserve(self.set, groups.len());
-        groups
-            .chunks(CHUNK)
-            .try_for_each(|groups| self.emit_some(groups, records))
+    pub(super) fn emit(
+        &self,
+        groups: &[u32],
+        chosen: Chosen<'_>,
+        records: &mut Records,
+    ) -> Result<(), AggregateError> {
+        if !matches!(chosen, Chosen::Kept(Some(_))) {
+            records.reserve(self.set, groups.len());
+        }
+        let chunks = groups.chunks(CHUNK).zip((0..).step_by(CHUNK));
+        for (groups, first) in chunks {
+            self.emit_some((groups, first), chosen, records)?;
+        }
+        Ok(())
     }
 
-    fn emit_some(&self, groups: &[u32], records: &mut Records) -> Result<(), AggregateError> {
+    /// The hashes of the identities of some groups.
+    pub(super) fn identities(&self, groups: &[u32]) -> Result<Vec<u64>, AggregateError> {
+        let keys = self.keys(groups)?;
+        let mut words = Vec::with_capacity(keys.len());
+        let identity = |at: usize| {
+            words.clear();
+            words.extend(keys.iter().map(|key| key.word(at)));
+            hash_of(&words)
+        };
+        Ok((0..groups.len()).map(identity).collect())
+    }
+
+    fn emit_some(
+        &self,
+        (groups, first): (&[u32], usize),
+        chosen: Chosen<'_>,
+        records: &mut Records,
+    ) -> Result<(), AggregateError> {
+        let keys = self.keys(groups)?;
+        let mut record = Vec::with_capacity(self.set.width());
+        for (at, &group) in groups.iter().enumerate() {
+            record.clear();
+            record.extend(keys.iter().map(|key| key.word(at)));
+            let place = match chosen {
+                Chosen::Kept(Some(wanted)) if !wanted.has(hash_of(&record)) => continue,
+                Chosen::Kept(_) => first + at,
+                Chosen::Numbered => group as usize,
+            };
+            self.put_header(&keys, at, &mut record);
+            if let Some(totals) = self.totals {
+                for target in &self.plan.targets {
+                    put_slot(totals, target, place, &mut record);
+                }
+            }
+            records.push(self.set, &record);
+        }
+        Ok(())
+    }
+
+    /// The keys of some groups.
+    fn keys(&self, groups: &[u32]) -> Result<Vec<KeyColumn>, AggregateError> {
         let numbers = self.numbers(groups);
         let mut keys = Vec::with_capacity(self.set.outputs.len());
         for output in &self.set.outputs {
@@ -117,18 +227,7 @@ impl Partial<'_> {
             let numbers = numbers.ok_or_else(|| Error::Invalid("no such key".into()))?;
             keys.push(self.key(output, numbers)?);
         }
-        let mut record = Vec::with_capacity(self.set.width());
-        for (at, &group) in groups.iter().enumerate() {
-            record.clear();
-            self.put_key(&keys, at, &mut record);
-            if let Some(totals) = self.totals {
-                for target in &self.plan.targets {
-                    put_slot(totals, target, group as usize, &mut record);
-                }
-            }
-            records.push(self.set, &record);
-        }
-        Ok(())
+        Ok(keys)
     }
 
     /// Per local of the set, the numbers of the groups' keys.
@@ -140,9 +239,8 @@ impl Partial<'_> {
             .collect()
     }
 
-    fn put_key(&self, keys: &[KeyColumn], at: usize, record: &mut Vec<u64>) {
-        let word = |key: &KeyColumn| key.words.get(at).copied().unwrap_or(0);
-        record.extend(keys.iter().map(word));
+    /// What of a record follows the words of its keys.
+    fn put_header(&self, keys: &[KeyColumn], at: usize, record: &mut Vec<u64>) {
         let mut header = self.number << SOURCE_SHIFT;
         for (bit, key) in keys.iter().enumerate() {
             if key.nulls.get(at) == Some(&true) {
@@ -204,9 +302,9 @@ impl Partial<'_> {
                 .map(|code| (origin as u64).wrapping_add(code.wrapping_mul(step)))
                 .collect(),
             Meaning::Number => {
-                let entries = self.source.numbers(local.column)?;
-                let entry = |code: u64| entries.get(code.wrapping_sub(null) as usize);
-                codes.map(|c| entry(c).map_or(0, |&v| v as u64)).collect()
+                // Of NULL any entry, which is overwritten.
+                let entries: Vec<u32> = codes.map(|c| c.saturating_sub(null) as u32).collect();
+                self.source.number_words(local.column, &entries)?
             }
             Meaning::Constant => {
                 let value = integers_of(&self.source.values(local.column, &[0])?)?;

@@ -10,13 +10,14 @@ use parking_lot::Mutex;
 use super::batch::{BatchShape, BatchSource, Encoded};
 use super::domain::Domain;
 use super::fields::{FieldBuffers, Totals};
-use super::merge::{count_distinct, count_values, counted, merge_part, parts_with_records};
+use super::first::First;
+use super::kept::Kept;
+use super::merging::Merging;
 use super::numbering::{BlockGroups, GroupBuffer, NumberBuffers, Numberer, Numbering, number_seen};
-use super::output::{Groups, Merged};
-use super::partial::{Partial, Records, SOURCES_MAX};
+use super::partial::{Chosen, Partial, Records, SOURCES_MAX};
 use super::plan::{GroupSet, Plan};
 use super::prepare::{Prepared, prepare};
-use super::request::{AggregateError, AggregateRequest, Measure};
+use super::request::{AggregateError, AggregateRequest};
 use super::source::Source;
 use crate::scan::{Rows, ScanRequest, ScanStats, SegmentScan, SelectBuffers};
 use crate::{Error, Morsel, Result, TableSnapshot};
@@ -27,15 +28,17 @@ const PART_ROWS: u64 = 1 << 18;
 /// An aggregation over one snapshot of a table.
 #[derive(Debug)]
 pub struct Aggregation {
-    request: AggregateRequest,
-    plan: Plan,
+    pub(super) request: AggregateRequest,
+    pub(super) plan: Plan,
+    /// That sources keep their groups, since only the first of all are wanted.
+    pub(super) first: Option<First>,
     stats: ScanStats,
     /// Of the batches; what is tested and what is grouped or added up.
     columns: Vec<usize>,
     seed: u64,
     items: Mutex<VecDeque<Item>>,
     /// By number, where strings of their groups may be asked for.
-    sources: Mutex<Vec<Option<Arc<Source>>>>,
+    pub(super) sources: Mutex<Vec<Option<Arc<Source>>>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +51,9 @@ enum Item {
 #[derive(Debug, Default)]
 pub struct Worker {
     /// Per set.
-    records: Vec<Records>,
+    pub(super) records: Vec<Records>,
+    /// In place of records of the first set.
+    pub(super) kept: Vec<Kept>,
     buffers: Buffers,
 }
 
@@ -61,10 +66,10 @@ struct Buffers {
 }
 
 impl Worker {
-    /// Bytes that its records take.
+    /// Bytes that its groups take.
     pub fn memory(&self) -> usize {
-        let parts = self.records.iter().flat_map(|records| &records.parts);
-        parts.map(|part| part.capacity() * size_of::<u64>()).sum()
+        let records = self.records.iter().map(Records::memory).sum::<usize>();
+        records + self.kept.iter().map(Kept::memory).sum::<usize>()
     }
 }
 
@@ -102,6 +107,7 @@ impl Aggregation {
             .chain(coded.rest.into_iter().map(Item::Rows))
             .collect();
         Ok(Self {
+            first: First::of(&request, &plan),
             request,
             plan,
             stats,
@@ -187,8 +193,13 @@ impl Aggregation {
         let domains = locals.map(|local| Domain::new(&source, local, &blocks));
         let mut domains = domains.collect::<Result<Vec<_>>>()?;
         let keys = self.plan.sets.iter().map(|set| set.locals.as_slice());
-        number_seen(&mut domains, keys, (&source, &blocks), rows)?;
-        let numbering = |set: &GroupSet| Found::new(Numbering::new(&domains, &set.locals, rows));
+        let mut sorted = self.plan.locals.iter();
+        let sorted = sorted.position(|local| source.is_sorted_by(local.column));
+        number_seen(&mut domains, keys, (&source, &blocks), (rows, sorted))?;
+        let numbering = |set: &GroupSet| {
+            let numbering = Numbering::new(&domains, &set.locals, (rows, sorted));
+            Found::new(numbering)
+        };
         let mut sets: Vec<Found> = self.plan.sets.iter().map(numbering).collect();
         let Some(mut totals) = Totals::new(&source, &self.plan, rows)? else {
             return match source {
@@ -224,7 +235,20 @@ impl Aggregation {
             }
         }
         source.forget_codes();
-        let (source, number) = self.register(source)?;
+        let registered = self.register(source)?;
+        if let Some(first) = self.first
+            && let Some(found) = sets.pop()
+        {
+            let groups = found_groups(&found.numbering, &totals);
+            worker.kept.push(Kept::new(
+                registered,
+                (domains, found.numbering),
+                (totals, groups),
+                (&self.plan, first.target),
+            ));
+            return Ok(());
+        }
+        let (source, number) = registered;
         for (at, (set, found)) in self.plan.sets.iter().zip(&sets).enumerate() {
             let totals = (at == 0).then_some(&totals);
             let partial = Partial {
@@ -237,15 +261,11 @@ impl Aggregation {
                 totals,
             };
             let groups = match totals {
-                Some(totals) => {
-                    let groups = 0..found.numbering.groups();
-                    let groups = groups.filter(|group| totals.rows(*group) > 0);
-                    groups.map(|group| group as u32).collect()
-                }
+                Some(totals) => found_groups(&found.numbering, totals),
                 None => found.groups(),
             };
             if let Some(records) = worker.records.get_mut(at) {
-                partial.emit(&groups, records)?;
+                partial.emit(&groups, Chosen::Numbered, records)?;
             }
         }
         Ok(())
@@ -265,114 +285,16 @@ impl Aggregation {
     }
 
     /// Goes on to merging, once no worker has anything left to do.
-    pub fn merging(self: Arc<Self>, workers: Vec<Worker>) -> Merging {
-        let mut lists: Vec<Vec<Records>> = Vec::new();
-        lists.resize_with(self.plan.sets.len(), Vec::new);
-        for worker in workers {
-            for (list, records) in lists.iter_mut().zip(worker.records) {
-                list.push(records);
-            }
-        }
-        let queue = |list: &Vec<Records>| Mutex::new(parts_with_records(list));
-        Merging {
-            queues: lists.iter().map(queue).collect(),
-            lists: lists.into_iter().map(Mutex::new).collect(),
-            merged: Mutex::default(),
-            aggregation: self,
-        }
+    pub fn merging(self: Arc<Self>, workers: Vec<Worker>) -> Result<Merging, AggregateError> {
+        Merging::new(self, workers)
     }
 }
 
-/// The second half of an aggregation. Its stages come one after the other; the work of one stage may be
-/// done by any number of threads.
-#[derive(Debug)]
-pub struct Merging {
-    aggregation: Arc<Aggregation>,
-    /// Per set, the records of all workers.
-    lists: Vec<Mutex<Vec<Records>>>,
-    /// Per set, parts to be merged.
-    queues: Vec<Mutex<Vec<usize>>>,
-    merged: Mutex<Vec<Vec<u64>>>,
-}
-
-impl Merging {
-    pub fn stages(&self) -> usize {
-        self.lists.len()
-    }
-
-    /// Merges a part; `false` when the stage has none left.
-    pub fn work(&self, stage: usize) -> Result<bool, AggregateError> {
-        // The query's own groups come last: the others become counts of theirs.
-        let number = (stage + 1) % self.stages();
-        let (Some(queue), Some(lists)) = (self.queues.get(number), self.lists.get(number)) else {
-            return Ok(false);
-        };
-        if number == 0 && self.stages() > 1 {
-            self.queue_again(queue, lists);
-        }
-        let Some(part) = queue.lock().pop() else {
-            return Ok(false);
-        };
-        let taken: Vec<Vec<u64>> = {
-            let mut lists = lists.lock();
-            let parts = lists.iter_mut().filter_map(|l| l.parts.get_mut(part));
-            parts.map(std::mem::take).collect()
-        };
-        let records: Vec<&[u64]> = taken.iter().map(Vec::as_slice).collect();
-        let plan = &self.aggregation.plan;
-        let Some(set) = plan.sets.get(number) else {
-            return Ok(false);
-        };
-        if number == 0 {
-            let merged = merge_part(set, plan, &records);
-            let request = &self.aggregation.request;
-            let merged = Merged::wanted(plan, set, merged, request);
-            self.merged.lock().push(merged);
-        } else {
-            self.count(number, set, &records);
-        }
-        Ok(true)
-    }
-
-    /// Counts have come in parts that had no records before.
-    fn queue_again(&self, queue: &Mutex<Vec<usize>>, lists: &Mutex<Vec<Records>>) {
-        let mut queue = queue.lock();
-        if queue.is_empty() {
-            *queue = parts_with_records(&lists.lock());
-        }
-    }
-
-    /// Hands the different values of a COUNT(DISTINCT) to the query's own groups.
-    fn count(&self, number: usize, set: &GroupSet, records: &[&[u64]]) {
-        let plan = &self.aggregation.plan;
-        let distinct = |t: &&super::plan::Target| matches!(t.measure, Measure::Distinct { .. });
-        let target = plan.targets.iter().filter(distinct).nth(number - 1);
-        if let (Some(target), Some(own), Some(lists)) =
-            (target, plan.sets.first(), self.lists.first())
-        {
-            let to = (own, target.offset);
-            let counts = match set.width() {
-                2 if plan.keys == 0 => counted(count_values(records), to),
-                _ => count_distinct((set, &merge_part(set, plan, records)), to),
-            };
-            lists.lock().push(counts);
-        }
-    }
-
-    /// The result, after all stages.
-    pub fn finish(&self) -> Result<Groups, AggregateError> {
-        let plan = &self.aggregation.plan;
-        let set = plan.sets.first();
-        let set = set.ok_or_else(|| Error::Invalid("nothing to compute".into()))?;
-        let sources = self.aggregation.sources.lock();
-        let merged = Merged {
-            plan,
-            set,
-            parts: std::mem::take(&mut *self.merged.lock()),
-            sources: &sources,
-        };
-        Ok(merged.groups(&self.aggregation.request)?)
-    }
+/// The groups that have rows.
+fn found_groups(numbering: &Numbering, totals: &Totals) -> Vec<u32> {
+    let groups = 0..numbering.groups();
+    let groups = groups.filter(|group| totals.rows(*group) > 0);
+    groups.map(|group| group as u32).collect()
 }
 
 /// The groups of one set in one source.

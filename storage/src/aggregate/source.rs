@@ -50,6 +50,30 @@ impl Source {
         }
     }
 
+    /// Whether rows come in the order of a column's codes.
+    pub(super) fn is_sorted_by(&self, column: usize) -> bool {
+        match self {
+            Self::Segment(segment, _) => segment.is_sorted_by(column),
+            Self::Batch(_) => false,
+        }
+    }
+
+    /// The codes of a block run by run, with the row each run ends before; `false` when there are more than
+    /// `most`, or that is not known.
+    pub(super) fn runs(
+        &self,
+        (column, at): (usize, &BlockRows),
+        most: usize,
+        (codes, ends): (&mut Vec<u64>, &mut Vec<u32>),
+    ) -> Result<bool> {
+        match self {
+            Self::Segment(segment, _) => {
+                Ok(segment.runs(column, at, (codes, ends))? && ends.len() <= most)
+            }
+            Self::Batch(_) => Ok(false),
+        }
+    }
+
     pub(super) fn blocks(&self) -> Vec<BlockRows> {
         match self {
             Self::Segment(segment, _) => segment.blocks().collect(),
@@ -114,6 +138,14 @@ impl Source {
         match self {
             Self::Segment(segment, _) => segment.numbers(column),
             Self::Batch(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The low 64 bits of some entries of a dictionary of integers.
+    pub(super) fn number_words(&self, column: usize, entries: &[u32]) -> Result<Vec<u64>> {
+        match self {
+            Self::Segment(segment, _) => segment.number_words(column, entries),
+            Self::Batch(_) => Ok(vec![0; entries.len()]),
         }
     }
 

@@ -1,10 +1,11 @@
-//! ALTER TABLE with new unique keys: key files that have them, the proof that the rows do not repeat them, and
+//! ALTER TABLE with new keys. Of unique ones: key files that have them, the proof that the rows do not repeat them, and
 //! only then the change itself. Most of it runs on the caller's thread while others write; the writer
 //! looks at the last rows.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::first_events::FirstEvents;
 use super::proof::Proof;
 use super::{Engine, Shared, Writer};
 use crate::keys::{KeyColumns, KeyIndex, key_path};
@@ -26,8 +27,17 @@ pub(super) fn columns_before(columns: &[usize], origins: &[ColumnOrigin]) -> Opt
     columns.iter().map(origin).collect()
 }
 
-/// What the writer is asked for: the proof is given back if it has to go on.
-pub(crate) type Request = Box<dyn FnOnce(&mut Writer) -> Result<Option<Proof>> + Send>;
+/// What was made of a table's rows before it is altered.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Of new unique keys.
+    pub(super) proof: Option<Proof>,
+    /// Of a new event key.
+    pub(super) events: Option<FirstEvents>,
+}
+
+/// What the writer is asked for: what was prepared is given back if it has to go on.
+pub(crate) type Request = Box<dyn FnOnce(&mut Writer) -> Result<Option<Prepared>> + Send>;
 
 /// The unique keys that a table is to get, of columns that it has, by the positions these have now.
 fn new_keys(table: &TableVersion, alteration: &Alteration) -> Vec<KeySpec> {
@@ -56,7 +66,7 @@ impl Engine {
         &self,
         (schema, table): (&str, &str),
         alteration: Alteration,
-        ask: impl Fn(Request) -> Result<Option<Proof>>,
+        ask: impl Fn(Request) -> Result<Option<Prepared>>,
     ) -> Result<()> {
         // One after the other: a proof is about the maps of the memtables, too.
         let _alone = self.altering.lock();
@@ -68,6 +78,10 @@ impl Engine {
         let now = find()?;
         let keys = new_keys(&now, &alteration);
         let mut proof = (!keys.is_empty()).then(|| Proof::new(&now, keys, memory));
+        let mut events = FirstEvents::new(&self.shared, &now, &alteration)?;
+        if let Some(events) = &mut events {
+            events.go_on(&self.shared, &now, self.shared.arrival())?;
+        }
         drop(now);
         for round in 1.. {
             if let Some(proof) = &mut proof {
@@ -87,12 +101,16 @@ impl Engine {
                 u64::MAX
             };
             let (schema, table) = (schema.to_owned(), table.to_owned());
-            let (alteration, taken) = (alteration.clone(), proof.take());
-            proof = ask(Box::new(move |writer| {
-                writer.alter_table((&schema, &table), alteration, taken, backlog_max)
-            }))?;
-            if proof.is_none() {
-                break;
+            let alteration = alteration.clone();
+            let prepared = Prepared {
+                proof: proof.take(),
+                events: events.take(),
+            };
+            match ask(Box::new(move |writer| {
+                writer.alter_table((&schema, &table), alteration, prepared, backlog_max)
+            }))? {
+                Some(more) => (proof, events) = (more.proof, more.events),
+                None => break,
             }
         }
         Ok(())

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 
-use super::add_key::columns_before;
+use super::add_key::{Prepared, columns_before};
 use super::events::abandon_runs;
+use super::first_events::FirstEvents;
 use super::proof::Proof;
 use super::writer::Writer;
 use crate::history::{ColumnId, History, Shape, widens};
@@ -31,9 +32,10 @@ impl Writer {
         &mut self,
         (schema, table): (&str, &str),
         alteration: Alteration,
-        proof: Option<Proof>,
+        prepared: Prepared,
         backlog_max: u64,
-    ) -> Result<Option<Proof>> {
+    ) -> Result<Option<Prepared>> {
+        let Prepared { proof, mut events } = prepared;
         let found = self.version.find(schema, table);
         let found = found.ok_or_else(|| Error::UnknownTable(schema.into(), table.into()))?;
         let old = Arc::clone(found);
@@ -63,16 +65,24 @@ impl Writer {
             spec,
         };
         let new_events = meta.spec.event_key.is_some() && !same_events(&old, &meta, &history);
-        if new_events && rows > 0 {
-            let what = "an event key for rows that have come before it";
-            return Err(Error::NotSupported(what.into()));
+        if new_events && rows > 0 && events.is_none() {
+            // It was empty, or had another key, when this began.
+            let (schema, table) = (schema.to_owned(), table.to_owned());
+            let table = TableName { schema, table };
+            return Err(Error::TableChanged { table });
         }
         if let Some(mut proof) = proof
             && !self.finish_proof(&old, &mut proof, backlog_max)?
         {
-            return Ok(Some(proof));
+            return Ok(Some(Prepared {
+                proof: Some(proof),
+                events,
+            }));
         }
-        self.define(&old, meta, &history)?;
+        if let Some(events) = &mut events {
+            events.go_on(&self.shared, &old, self.shared.arrival())?;
+        }
+        self.define(&old, meta, (&history, events.filter(|_| new_events)))?;
         self.queue_flushes();
         self.queue_merge();
         Ok(None)
@@ -121,7 +131,7 @@ impl Writer {
             spec,
         };
         let history = Arc::clone(&old.history);
-        self.define(&old, meta, &history)?;
+        self.define(&old, meta, (&history, None))?;
         self.queue_flushes();
         self.queue_merge();
         Ok(())
@@ -132,7 +142,7 @@ impl Writer {
         &mut self,
         old: &TableVersion,
         meta: TableMeta,
-        history: &Arc<History>,
+        (history, events): (&Arc<History>, Option<FirstEvents>),
     ) -> Result<()> {
         let id = meta.id;
         let mut next = self.version.clone();
@@ -148,12 +158,26 @@ impl Writer {
             let sequence = self.version.sequence;
             edits.push(Edit::EventsSince { id, sequence });
         }
+        if let Some(events) = &events {
+            let (removed, added) = (Vec::new(), events.records());
+            edits.push(Edit::Runs { id, removed, added });
+        }
         let mut altered = old.altered(meta, history)?;
         if other_events {
             altered.forget_events();
         }
+        for run in events.iter().flat_map(FirstEvents::runs) {
+            Arc::make_mut(&mut altered.events).add(Arc::clone(run));
+        }
         next.change(id, |table| *table = altered);
-        self.log_edits(&edits)?;
+        let logged = self.log_edits(&edits);
+        if let Some(events) = events
+            && logged.as_ref().err().is_none_or(|e| !e.is_no_space())
+        {
+            // After an error the record may be on the disk all the same: the files must stay.
+            events.named();
+        }
+        logged?;
         if other_events {
             abandon_runs(old.events.iter());
         }

@@ -18,6 +18,7 @@ use super::segments::{RowSource, Written};
 use super::writer::Writer;
 use super::{Engine, Shared};
 use crate::commit::{Commit, PreparedCommit, REPEATED_MAX, Repeated, WriteBatch};
+use crate::events::{EventRun, Prefix, RunKey, prefix_of};
 use crate::home::Place;
 use crate::manifest::Edit;
 use crate::options::Schedule;
@@ -37,6 +38,18 @@ const THREADS_MAX: usize = 8;
 pub(crate) struct Bulk {
     tables: BTreeMap<TableId, Vec<Written>>,
     unnamed: Unnamed,
+    events: UnnamedEvents,
+}
+
+/// Runs of the event keys of a large commit, one for each table with an event key: like the segments, they go
+/// with this unless they are named.
+#[derive(Debug, Default)]
+struct UnnamedEvents(Vec<(TableId, Arc<EventRun>)>);
+
+impl Drop for UnnamedEvents {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(_, run)| run.make_obsolete());
+    }
 }
 
 impl Bulk {
@@ -138,7 +151,43 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Writes a run of the event keys that a large commit brings, also of rows that turn out to be known.
+    fn write_bulk_events(&self, commit: &PreparedCommit) -> Result<UnnamedEvents> {
+        let mut keys: BTreeMap<TableId, (RunKey, Vec<Prefix>)> = BTreeMap::new();
+        for insert in &commit.inserts {
+            let Some(events) = &insert.events else {
+                continue;
+            };
+            let Some(key) = self.run_key(&insert.meta, &insert.history) else {
+                continue;
+            };
+            let (_, keys) = keys
+                .entry(insert.meta.id)
+                .or_insert_with(|| (key, Vec::new()));
+            keys.extend(events.hashes.iter().flatten().copied().map(prefix_of));
+        }
+        let mut unnamed = UnnamedEvents::default();
+        for (id, (key, keys)) in keys {
+            if !keys.is_empty() {
+                let run = self.write_sorted_run(&key, keys, self.arrival())?;
+                unnamed.0.push((id, run));
+            }
+        }
+        Ok(unnamed)
+    }
+}
+
 impl Engine {
+    /// Writes the event keys of a large commit whose rows are all in segments.
+    pub(crate) fn write_bulk_events(&self, commit: &mut PreparedCommit) -> Result<()> {
+        let events = self.shared.write_bulk_events(commit)?;
+        if let Some(bulk) = &mut commit.bulk {
+            bulk.events = events;
+        }
+        Ok(())
+    }
+
     /// Writes the rows of a commit into segments. An input/output error stops writing: what it has to do
     /// with other files is not known.
     pub(crate) fn write_bulk(&self, commit: &mut PreparedCommit) -> Result<()> {
@@ -158,10 +207,24 @@ impl Engine {
     }
 }
 
+/// Rows of a large commit that are left out.
+struct Skipped {
+    /// Per table their numbers, over all its inserts.
+    rows: BTreeMap<TableId, RoaringBitmap>,
+    /// Those that a unique key keeps out, as the commit lists them.
+    repeated: Vec<Repeated>,
+    /// Per insert those whose event is known.
+    resent: Vec<Vec<u32>>,
+}
+
 impl Writer {
     /// Commits the segments of a large commit, and its deletes, by one record of the manifest.
     pub(super) fn commit_bulk(&mut self, commit: &PreparedCommit, bulk: Bulk) -> Result<Commit> {
-        let Bulk { tables, unnamed } = bulk;
+        let Bulk {
+            tables,
+            unnamed,
+            events,
+        } = bulk;
         let mut stage = Stage::default();
         let mut changes = Changes::default();
         self.find_deletes(&stage, commit, &mut changes)?;
@@ -174,7 +237,11 @@ impl Writer {
         {
             return Err(Error::Invalid("rows that are not in segments".into()));
         }
-        let (skipped, repeated) = self.skipped(&mut stage, commit, &mut changes)?;
+        let Skipped {
+            rows: skipped,
+            repeated,
+            mut resent,
+        } = self.skipped(&mut stage, commit, &mut changes)?;
         let given: u64 = commit.inserts.iter().map(|i| i.count as u64).sum();
         let rows_skipped = skipped.values().map(RoaringBitmap::len).sum();
         let parts = changes.deletes.iter().flat_map(|(_, parts)| parts);
@@ -183,11 +250,11 @@ impl Writer {
             rows_inserted: given - rows_skipped,
             rows_skipped,
             rows_deleted: parts.map(|(_, rows)| rows.len()).sum(),
-            resent: Vec::new(),
+            resent: resent.split_off(commit.inserts.len() - commit.arrivals),
             repeated,
         };
         if done.rows_inserted + done.rows_deleted > 0 {
-            self.name(&tables, &skipped, changes, unnamed)?;
+            self.name((&tables, &skipped), changes, (unnamed, events))?;
             done.sequence = self.version.sequence;
             for insert in &commit.inserts {
                 // Also of rows that were skipped: no harm in passing them.
@@ -201,14 +268,13 @@ impl Writer {
         Ok(done)
     }
 
-    /// Per table the numbers of the rows, over all its inserts, that a unique key keeps out; and these rows
-    /// as the commit lists them.
     fn skipped(
         &self,
         stage: &mut Stage,
         commit: &PreparedCommit,
         changes: &mut Changes,
-    ) -> Result<(BTreeMap<TableId, RoaringBitmap>, Vec<Repeated>)> {
+    ) -> Result<Skipped> {
+        let mut resent = Vec::with_capacity(commit.inserts.len());
         let mut firsts: BTreeMap<TableId, u32> = BTreeMap::new();
         let mut skipped: BTreeMap<TableId, RoaringBitmap> = BTreeMap::new();
         let mut repeated = Vec::new();
@@ -222,17 +288,24 @@ impl Writer {
             let rows = rows.map(|(row, _)| row);
             skipped.entry(insert.meta.id).or_default().extend(rows);
             *first += keep.len() as u32;
+            resent.push(sifted.resent);
         }
-        Ok((skipped, repeated))
+        Ok(Skipped {
+            rows: skipped,
+            repeated,
+            resent,
+        })
     }
 
     /// Has the manifest name the segments, and makes them visible.
     fn name(
         &mut self,
-        tables: &BTreeMap<TableId, Vec<Written>>,
-        skipped: &BTreeMap<TableId, RoaringBitmap>,
+        (tables, skipped): (
+            &BTreeMap<TableId, Vec<Written>>,
+            &BTreeMap<TableId, RoaringBitmap>,
+        ),
         changes: Changes,
-        mut unnamed: Unnamed,
+        (mut unnamed, mut events): (Unnamed, UnnamedEvents),
     ) -> Result<()> {
         let mut next = self.version.clone();
         next.sequence += 1;
@@ -268,6 +341,16 @@ impl Writer {
             let next = next.table(id)?.counter.next();
             edits.push(Edit::Counter { id, next });
         }
+        for (id, run) in &events.0 {
+            next.change(*id, |table| {
+                Arc::make_mut(&mut table.events).add(Arc::clone(run));
+            });
+            edits.push(Edit::Runs {
+                id: *id,
+                removed: Vec::new(),
+                added: vec![run.record],
+            });
+        }
         edits.extend(Self::unsaved_deletes(&next));
         Self::note_saved(&mut next);
         let wal = self.unneeded_wal(&next);
@@ -277,6 +360,7 @@ impl Writer {
         if named.as_ref().is_ok() || named.as_ref().is_err_and(|e| !e.is_no_space()) {
             // After an error the record may be on the disk all the same: the files must stay.
             unnamed.0.clear();
+            events.0.clear();
         }
         named?;
         self.note_arrival();

@@ -225,6 +225,7 @@ mod tests {
             attributes: String::new(),
             event_key: None,
             retention: crate::schema::Retention::default(),
+            division: crate::schema::Division::default(),
         };
         let meta = TableMeta {
             id: TableId(1),

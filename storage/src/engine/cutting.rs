@@ -14,8 +14,10 @@ use crate::{Error, Options, Result, TableMeta};
 /// Decoded bytes of a full segment. Bounds blocks, and the memory of a later merge.
 pub(super) const SEGMENT_RAW_BYTES_MAX: u64 = 1 << 30;
 
-/// Rows are parted into shards once they come to this part of a full segment for each.
-const SHARD_FRACTION: usize = 16;
+/// Rows are parted into shards once they come to this part of a full segment for each,
+const SHARD_FRACTION: u64 = 16;
+/// or to this part of one: what a merge gathers is as much, however many shards there are.
+const LOT_FRACTION: u64 = 2;
 
 /// Periods end at midnight, so that retention by day drops whole segments.
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -39,16 +41,17 @@ pub(super) fn cut(
     order: Vec<u32>,
 ) -> Result<Vec<Output>> {
     let sizes = row_bytes(meta, source)?;
+    let rows_full = options.segment_rows_of(&meta.spec);
     let mut outputs = Vec::new();
     for (placement, rows) in parted(options, meta, source, order)? {
-        let parts = sizes.parts(&rows, options);
+        let parts = sizes.parts(&rows, rows_full);
         let periods = match period_column(&meta.spec) {
             Some(column) if parts > 1 => by_period(source, column, (&rows, parts))?,
             _ => None,
         };
         for rows in periods.unwrap_or_else(|| vec![rows]) {
             let rows = UInt32Array::from(rows);
-            let cuts = sizes.cuts(rows.values(), options).into_iter();
+            let cuts = sizes.cuts(rows.values(), rows_full).into_iter();
             outputs.extend(cuts.map(|cut| (placement, rows.slice(cut.start, cut.len()))));
         }
     }
@@ -62,8 +65,12 @@ fn parted(
     source: &dyn RowSource,
     order: Vec<u32>,
 ) -> Result<Vec<(Placement, Vec<u32>)>> {
-    let shards = options.shards;
-    let rows_min = (options.segment_rows / SHARD_FRACTION).max(1) * shards as usize;
+    let (shards, full) = (
+        options.shards_of(&meta.spec),
+        options.segment_rows_of(&meta.spec),
+    );
+    let rows_min = (full / SHARD_FRACTION).max(1) * u64::from(shards);
+    let rows_min = rows_min.min((full / LOT_FRACTION).max(1)) as usize;
     let leading = meta.spec.shard_key.first();
     let leading = leading.filter(|_| shards > 1 && order.len() >= rows_min);
     let (Placement::Mixed, Some(&leading)) = (source.placement(), leading) else {
@@ -168,15 +175,15 @@ impl Sizes {
         }
     }
 
-    fn parts(&self, rows: &[u32], options: &Options) -> u64 {
+    fn parts(&self, rows: &[u32], rows_full: u64) -> u64 {
         let bytes = rows.iter().map(|&row| self.of(row)).sum();
-        fills_segments(rows.len() as u64, bytes, options.segment_rows as u64)
+        fills_segments(rows.len() as u64, bytes, rows_full)
     }
 
     /// Where to cut sorted rows so that no segment has too many rows or bytes, and all of them about as
     /// many rows.
-    fn cuts(&self, rows: &[u32], options: &Options) -> Vec<Range<usize>> {
-        let parts = self.parts(rows, options) as usize;
+    fn cuts(&self, rows: &[u32], rows_full: u64) -> Vec<Range<usize>> {
+        let parts = self.parts(rows, rows_full) as usize;
         let rows_max = rows.len().div_ceil(parts);
         let bytes_max = SEGMENT_RAW_BYTES_MAX + SEGMENT_RAW_BYTES_MAX / 4;
         let (mut cuts, mut start, mut bytes) = (Vec::new(), 0, 0);

@@ -101,9 +101,7 @@ impl Shared {
 impl Writer {
     /// The time that commits arrive at, in seconds since 1970.
     pub(super) fn arrival(&self) -> u32 {
-        let seconds = self.shared.environment.clock.wall().as_secs();
-        // 0 stands for rows without an arrival.
-        u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
+        self.shared.arrival()
     }
 
     /// Per row of an insert whether its event is known; `None` when the rows stay all the same.

@@ -266,13 +266,15 @@ impl Writer {
 
     /// What to merge next of a table.
     fn inputs(&self, table: &TableVersion) -> Option<Vec<LiveSegment>> {
-        let segment_rows = self.shared.options.segment_rows as u64;
-        let period = period_column(&table.meta.spec);
+        let (options, spec) = (&self.shared.options, &table.meta.spec);
+        let segment_rows = options.segment_rows_of(spec);
+        let period = period_column(spec);
         let good =
             |s: &&LiveSegment| s.reader().is_ok() && !self.unmergeable.contains(&s.record.file);
         let mut groups: BTreeMap<Placement, Vec<Size>> = BTreeMap::new();
         for segment in table.segments.iter().filter(good) {
-            let group = groups.entry(placement_of(segment)).or_default();
+            let group = groups.entry(placement_of(segment, options.shards_of(spec)));
+            let group = group.or_default();
             group.push(size_of(segment, period));
         }
         let erase = |s: &&Size| s.live < s.rows && self.erasing.contains(&s.file);

@@ -23,14 +23,16 @@ pub(crate) struct MergeJob {
 
 struct Inputs<'a> {
     segments: &'a [LiveSegment],
+    /// Of the table as it is now.
+    shards: u32,
     /// Its own, so that a merge does not push the dictionaries of queries out of theirs.
     cache: ChunkCache,
 }
 
-/// Where the rows of a segment belong; anywhere, when it is damaged.
-pub(super) fn placement_of(segment: &LiveSegment) -> Placement {
+/// Where the rows of a segment of a table with so many shards belong; anywhere, when it is damaged.
+pub(super) fn placement_of(segment: &LiveSegment, shards: u32) -> Placement {
     let reader = segment.reader();
-    reader.map_or(Placement::Mixed, |reader| reader.placement())
+    reader.map_or(Placement::Mixed, |reader| reader.placement().among(shards))
 }
 
 impl RowSource for Inputs<'_> {
@@ -63,7 +65,8 @@ impl RowSource for Inputs<'_> {
     }
 
     fn placement(&self) -> Placement {
-        let mut placements = self.segments.iter().map(placement_of);
+        let place = |segment| placement_of(segment, self.shards);
+        let mut placements = self.segments.iter().map(place);
         let first = placements.next().unwrap_or(Placement::Mixed);
         if placements.all(|placement| placement == first) {
             first
@@ -127,6 +130,7 @@ impl MergeJob {
     pub(super) fn run(&self, shared: &Shared) -> Result<Written> {
         let inputs = Inputs {
             segments: &self.inputs,
+            shards: shared.options.shards_of(&self.meta.spec),
             cache: ChunkCache::new(16 << 20),
         };
         shared.write_segments((&self.meta, &self.history), &inputs, 1)

@@ -20,6 +20,7 @@ mod cutting;
 mod delete;
 mod directory;
 mod events;
+mod first_events;
 mod flush;
 mod group;
 mod idle;

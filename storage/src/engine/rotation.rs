@@ -22,11 +22,12 @@ impl Writer {
     /// Seals the memtables that are full, and those that keep the WAL from being dropped.
     pub(super) fn seal_full(&mut self) {
         let options = &self.shared.options;
-        let (bytes_max, rows_max) = (options.memtable_bytes as u64, options.segment_rows as u64);
+        let bytes_max = options.memtable_bytes as u64;
         let mut full: Vec<TableId> = Vec::new();
         let mut total = 0;
         for (id, table) in &self.version.tables {
             total += table.active.bytes();
+            let rows_max = options.segment_rows_of(&table.meta.spec);
             if table.active.bytes() >= bytes_max || table.active.rows() >= rows_max {
                 full.push(*id);
             }

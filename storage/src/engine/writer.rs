@@ -21,6 +21,8 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Small segments of a table beyond which commits wait for merges.
 const SMALL_SEGMENTS_MAX: usize = 1000;
+/// And those of each of its shards, if that is more.
+const SHARD_SMALL_MAX: usize = 16;
 
 /// A caller of `Store::flush`, waiting until none of the memtables is left.
 #[derive(Debug)]
@@ -192,10 +194,14 @@ impl Writer {
 
     /// Whether merging has fallen far behind, and goes on by itself.
     fn merging_lags(&self) -> bool {
-        let small = self.shared.options.segment_rows as u64 / 8;
+        let options = &self.shared.options;
         let lags = |table: &TableVersion| {
+            let spec = &table.meta.spec;
+            let small = options.segment_rows_of(spec) / 8;
+            let shards = options.shards_of(spec) as usize;
+            let small_max = SMALL_SEGMENTS_MAX.max(SHARD_SMALL_MAX * shards);
             let small = table.segments.iter().filter(|s| s.record.rows < small);
-            small.count() > SMALL_SEGMENTS_MAX
+            small.count() > small_max
         };
         self.merging && self.version.tables.values().any(|t| lags(t))
     }

@@ -8,12 +8,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::format::{ByteReader, ByteWriter, FileId, Malformed};
+use crate::hash_file::{DESCRIPTOR_BYTES, Descriptor, Part, check_filter};
 use crate::history::ColumnId;
 use crate::keys::KeyHash;
 
-pub(super) const TRAILER_BYTES: usize = 32;
 pub(super) const TRAILER_MAGIC: [u8; 8] = *b"STORNOVE";
-pub(super) const DESCRIPTOR_BYTES: usize = 20;
 /// A start and a checksum.
 pub(super) const PAGE_ENTRY_BYTES: usize = 12;
 
@@ -132,7 +131,7 @@ pub(super) struct Partition {
     /// 0 without a filter.
     pub(super) filter_length: u64,
     pub(super) filter_checksum: u64,
-    pub(super) descriptor: [u8; DESCRIPTOR_BYTES],
+    pub(super) descriptor: Descriptor,
 }
 
 const PARTITION_BYTES: usize = 7 * 8 + DESCRIPTOR_BYTES;
@@ -204,6 +203,16 @@ impl Directory {
 }
 
 impl Partition {
+    /// The fingerprints of the filter of partition `number`.
+    pub(super) fn filter(&self, number: usize) -> Part {
+        Part {
+            number: (number, 0),
+            offset: self.filter_offset,
+            length: self.filter_length,
+            checksum: self.filter_checksum,
+        }
+    }
+
     fn decode(reader: &mut ByteReader<'_>) -> Result<Self, Malformed> {
         let partition = Self {
             keys: reader.u64()?,
@@ -220,18 +229,6 @@ impl Partition {
         }
         Ok(partition)
     }
-}
-
-/// Whether a filter with this descriptor stays within its fingerprints.
-fn check_filter(descriptor: &[u8; DESCRIPTOR_BYTES], bytes: u64) -> Result<(), Malformed> {
-    let mut reader = ByteReader::new(descriptor);
-    let _seed = reader.u64()?;
-    let (length, mask, span) = (reader.u32()?, reader.u32()?, reader.u32()?);
-    let needed = u64::from(span) + 2 * u64::from(length);
-    if !length.is_power_of_two() || mask != length - 1 || needed > bytes {
-        return Err(Malformed("a filter is out of range"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

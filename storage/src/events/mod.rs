@@ -20,7 +20,7 @@ mod tiers;
 
 pub(crate) use arriving::Arriving;
 pub(crate) use build::{RunKey, RunSummary, RunWriter};
-pub(crate) use layout::{Prefix, run_path};
+pub(crate) use layout::{Prefix, prefix_of, run_path};
 pub(crate) use merge::merge_runs;
 pub(crate) use published::{EventRun, EventRuns, Opened};
 pub(crate) use recent::RecentEvents;

@@ -2,21 +2,21 @@
 //! are not there; behind it the upper bits of the hash lead to a page of some two hundred entries. Filters,
 //! page tables and pages are checked before their first use.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use xorf::{BinaryFuse8Ref, Filter, FilterRef};
+use xorf::Filter;
 
 use super::build::RunKey;
 use super::layout::{
-    Directory, PAGE_ENTRY_BYTES, Partition, Prefix, TRAILER_BYTES, TRAILER_MAGIC, entry_value,
-    filter_hash, prefix_of,
+    Directory, PAGE_ENTRY_BYTES, Partition, Prefix, TRAILER_MAGIC, entry_value, filter_hash,
+    prefix_of,
 };
-use crate::format::{ByteReader, FILE_HEADER_BYTES, FileHeader, FileKind, Malformed, Seal};
-use crate::fs::{FileSystem, Mapping};
+use crate::Result;
+use crate::format::{ByteReader, FileKind, Malformed, Seal};
+use crate::fs::FileSystem;
+use crate::hash_file::{HashFile, Part};
 use crate::keys::KeyHash;
 use crate::manifest::RunRecord;
-use crate::segment::Verified;
-use crate::{Error, Result};
 
 /// Keys to look for, in ascending order of their hashes, each with its row.
 pub(crate) type Probe = Vec<(Prefix, u32)>;
@@ -31,15 +31,11 @@ pub(crate) fn sorted_probe(hashes: &[Option<KeyHash>]) -> Probe {
     probe
 }
 
-/// An open run.
+/// An open run. Its groups of parts are the partitions: the filter, the page table, then the pages.
 #[derive(Debug)]
 pub(crate) struct RunReader {
-    path: PathBuf,
-    map: Mapping,
-    seal: Seal,
+    file: HashFile,
     directory: Directory,
-    /// Per partition: its filter, its page table, then its pages.
-    verified: Vec<Verified>,
 }
 
 impl RunReader {
@@ -50,70 +46,33 @@ impl RunReader {
         seal: Seal,
         (record, key): (&RunRecord, &RunKey),
     ) -> Result<Self> {
-        let map = fs.map(path).map_err(|e| Error::io("map", path, &e))?;
-        let corrupt = |offset: usize, what: &str| Error::corruption(path, offset as u64, what);
-        let header = FileHeader::decode(FileKind::Events, path, &map)?;
-        if header.seal != seal {
-            return Err(corrupt(0, "the file belongs elsewhere"));
+        let mut file = HashFile::open(fs, path, FileKind::Events, seal)?;
+        if file.bytes() != record.bytes {
+            return Err(file.corruption(file.bytes(), "another length than the manifest has"));
         }
-        if map.len() as u64 != record.bytes {
-            return Err(corrupt(map.len(), "another length than the manifest has"));
+        let (checksum, bytes) = file.directory(TRAILER_MAGIC)?;
+        if checksum != record.checksum {
+            return Err(file.malformed(Malformed("not the run that the manifest names")));
         }
-        let end = map.len().saturating_sub(TRAILER_BYTES);
-        let at = end.max(FILE_HEADER_BYTES);
-        let directory = read_directory(&map, at, seal, record);
-        let directory = directory.map_err(|e| corrupt(at, e.0))?;
+        let directory = Directory::decode(bytes).map_err(|e| file.malformed(e))?;
         let table = directory.table == key.table.0 && directory.columns == key.columns;
         if !table || directory.secret != key.secret || directory.keys != record.keys {
-            return Err(corrupt(at, "the keys of another table"));
+            return Err(file.malformed(Malformed("the keys of another table")));
         }
         // Bounds the memory that a damaged directory can ask for.
         let tables = directory.grid.partitions() * directory.grid.pages() * PAGE_ENTRY_BYTES;
-        if tables > map.len() {
-            return Err(corrupt(at, "page tables beyond the end"));
+        if tables as u64 > file.bytes() {
+            return Err(file.malformed(Malformed("page tables beyond the end")));
         }
         let parts = 2 + directory.grid.pages();
-        let verified = directory.partitions.iter();
-        let verified = verified.map(|_| Verified::none_of(parts)).collect();
-        let reader = Self {
-            path: path.to_path_buf(),
-            map,
-            seal,
-            directory,
-            verified,
-        };
-        reader.intact(())?;
-        Ok(reader)
+        file.set_parts(directory.partitions.iter().map(|_| parts));
+        file.intact(())?;
+        Ok(Self { file, directory })
     }
 
     /// Nothing counts as checked any more.
     pub(crate) fn forget_checked(&self) {
-        self.verified.iter().for_each(Verified::clear);
-    }
-
-    fn intact<T>(&self, read: T) -> Result<T> {
-        match self.map.is_intact() {
-            true => Ok(read),
-            false => Err(Error::corruption(&self.path, 0, "a page cannot be read")),
-        }
-    }
-
-    /// Bytes of the file that have been checked once.
-    fn checked(&self, part: (usize, usize), offset: u64, length: usize, sum: u64) -> Result<&[u8]> {
-        let corrupt = |what: &str| Error::corruption(&self.path, offset, what);
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let bytes = self.map.get(start..start.saturating_add(length));
-        let bytes = bytes.ok_or_else(|| corrupt("beyond the end"))?;
-        let seen = self.verified.get(part.0);
-        if !seen.is_some_and(|v| v.contains(part.1)) {
-            if self.seal.checksum(offset, bytes) != sum {
-                return Err(corrupt("a checksum differs"));
-            }
-            if let Some(seen) = seen {
-                seen.insert(part.1);
-            }
-        }
-        Ok(bytes)
+        self.file.forget_checked();
     }
 
     /// Notes which of some keys the run has. `seen` is per row.
@@ -133,7 +92,7 @@ impl RunReader {
                 }
             }
         }
-        self.intact(())
+        self.file.intact(())
     }
 
     fn filter(
@@ -143,16 +102,14 @@ impl RunReader {
         keys: &[(Prefix, u32)],
         found: &mut Vec<(Prefix, u32)>,
     ) -> Result<()> {
-        let length = usize::try_from(partition.filter_length).unwrap_or(usize::MAX);
-        if length == 0 {
+        if partition.filter_length == 0 {
             if partition.keys > 0 {
                 found.extend(keys);
             }
             return Ok(());
         }
-        let (offset, sum) = (partition.filter_offset, partition.filter_checksum);
-        let bytes = self.checked((number, 0), offset, length, sum)?;
-        let filter = BinaryFuse8Ref::from_dma(&partition.descriptor, bytes);
+        let part = partition.filter(number);
+        let filter = self.file.filter(&partition.descriptor, part)?;
         let passes = |key: &&(Prefix, u32)| filter.contains(&filter_hash(key.0));
         found.extend(keys.iter().filter(passes));
         Ok(())
@@ -179,16 +136,19 @@ impl RunReader {
     /// The entries of a page.
     fn page(&self, number: usize, partition: &Partition, page: usize) -> Result<&[u8]> {
         let grid = self.directory.grid;
-        let (offset, sum) = (partition.pages_offset, partition.pages_checksum);
-        let length = grid.pages() * PAGE_ENTRY_BYTES;
-        let table = self.checked((number, 1), offset, length, sum)?;
+        let table = self.file.part(Part {
+            number: (number, 1),
+            offset: partition.pages_offset,
+            length: (grid.pages() * PAGE_ENTRY_BYTES) as u64,
+            checksum: partition.pages_checksum,
+        })?;
         let (table, _) = table.as_chunks::<PAGE_ENTRY_BYTES>();
-        let malformed = |e: Malformed| Error::corruption(&self.path, offset, e.0);
+        let malformed = |e: Malformed| self.file.corruption(partition.pages_offset, e.0);
         let entry = |page: usize| {
             let mut reader = ByteReader::new(table.get(page).map_or(&[], |e| e.as_slice()));
             Ok((u64::from(reader.u32()?), reader.u64()?))
         };
-        let (start, sum) = entry(page).map_err(malformed)?;
+        let (start, checksum) = entry(page).map_err(malformed)?;
         let end = match page + 1 < grid.pages() {
             true => entry(page + 1).map_err(malformed)?.0,
             false => partition.keys,
@@ -197,9 +157,12 @@ impl RunReader {
             return Err(malformed(Malformed("a page is out of range")));
         }
         let width = grid.entry_bytes() as u64;
-        let from = partition.entries_offset.saturating_add(start * width);
-        let length = usize::try_from((end - start) * width).unwrap_or(usize::MAX);
-        self.checked((number, 2 + page), from, length, sum)
+        self.file.part(Part {
+            number: (number, 2 + page),
+            offset: partition.entries_offset.saturating_add(start * width),
+            length: (end - start) * width,
+            checksum,
+        })
     }
 
     /// All keys in ascending order.
@@ -218,7 +181,7 @@ impl RunReader {
         let mut probe = Probe::new();
         while let Some(prefix) = keys.next_key()? {
             if last.is_some_and(|last| last >= prefix) {
-                return Err(Error::corruption(&self.path, 0, "keys are not in order"));
+                return Err(self.file.corruption(0, "keys are not in order"));
             }
             (last, count) = (Some(prefix), count + 1);
             probe.push((prefix, probe.len() as u32));
@@ -229,8 +192,8 @@ impl RunReader {
         }
         self.check_found(&probe)?;
         match count == self.directory.keys {
-            true => self.intact(()),
-            false => Err(Error::corruption(&self.path, 0, "another number of keys")),
+            true => self.file.intact(()),
+            false => Err(self.file.corruption(0, "another number of keys")),
         }
     }
 
@@ -238,7 +201,7 @@ impl RunReader {
         let mut seen = vec![false; probe.len()];
         self.find(probe, &mut seen)?;
         match seen.contains(&false) {
-            true => Err(Error::corruption(&self.path, 0, "a key is not found")),
+            true => Err(self.file.corruption(0, "a key is not found")),
             false => Ok(()),
         }
     }
@@ -261,7 +224,7 @@ impl RunKeys<'_> {
             }
             let directory = &self.run.directory;
             let Some(partition) = directory.partitions.get(self.partition) else {
-                return self.run.intact(None);
+                return self.run.file.intact(None);
             };
             let (grid, place) = (directory.grid, (self.partition, self.page));
             let entries = self.run.page(self.partition, partition, self.page)?;
@@ -269,7 +232,7 @@ impl RunKeys<'_> {
             let keys: Vec<_> = entries
                 .map(|e| grid.prefix(place, entry_value(e)))
                 .collect();
-            self.run.intact(())?;
+            self.run.file.intact(())?;
             self.keys = keys.into_iter();
             self.page += 1;
             if self.page == grid.pages() {
@@ -277,29 +240,4 @@ impl RunKeys<'_> {
             }
         }
     }
-}
-
-fn read_directory(
-    file: &[u8],
-    at: usize,
-    seal: Seal,
-    record: &RunRecord,
-) -> std::result::Result<Directory, Malformed> {
-    let mut reader = ByteReader::new(file.get(at..).unwrap_or_default());
-    let (offset, length) = (reader.u64()?, reader.length()?);
-    let (reserved, checksum) = (reader.u32()?, reader.u64()?);
-    if reserved != 0 || reader.array()? != TRAILER_MAGIC {
-        return Err(Malformed("not the end of a run"));
-    }
-    reader.finish()?;
-    let start = usize::try_from(offset).unwrap_or(usize::MAX);
-    let bytes = file.get(start..start.saturating_add(length));
-    let bytes = bytes.ok_or(Malformed("the directory lies beyond the end"))?;
-    if checksum != record.checksum {
-        return Err(Malformed("not the run that the manifest names"));
-    }
-    if seal.checksum(offset, bytes) != checksum {
-        return Err(Malformed("the checksum of the directory differs"));
-    }
-    Directory::decode(bytes)
 }

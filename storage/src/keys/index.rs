@@ -4,24 +4,18 @@
 
 use std::path::{Path, PathBuf};
 
-use xorf::{BinaryFuse8Ref, Filter, FilterRef};
+use xorf::Filter;
 
 use super::hash::KeyHash;
-use crate::format::{
-    ByteReader, ByteWriter, FILE_HEADER_BYTES, FileHeader, FileId, FileKind, Malformed, Seal,
-};
-use crate::fs::{FileSystem, Mapping};
+use crate::format::{ByteReader, ByteWriter, FileId, FileKind, Malformed, Seal};
+use crate::fs::FileSystem;
+use crate::hash_file::{Descriptor, HashFile, Part, check_filter};
 use crate::history::ColumnId;
-use crate::segment::Verified;
 use crate::{Error, Result};
 
 /// Entries of a page.
 pub(super) const PAGE_ENTRIES: usize = 8192;
-const PAGE_BYTES: usize = 8 * PAGE_ENTRIES;
-const TRAILER_BYTES: usize = 32;
 pub(super) const TRAILER_MAGIC: [u8; 8] = *b"STORNOKE";
-/// Bytes of what a filter needs beyond its fingerprints.
-const DESCRIPTOR_BYTES: usize = 20;
 
 /// Name of the key file of a segment directly below the data directory.
 pub(crate) fn key_path(dir: &Path, segment: FileId) -> PathBuf {
@@ -55,7 +49,7 @@ pub(super) struct KeyEntry {
     /// 0 without a filter.
     pub(super) filter_length: u64,
     pub(super) filter_checksum: u64,
-    pub(super) descriptor: [u8; DESCRIPTOR_BYTES],
+    pub(super) descriptor: Descriptor,
     pub(super) pages: Vec<PageEntry>,
 }
 
@@ -124,93 +118,74 @@ impl Directory {
 }
 
 impl KeyEntry {
-    /// Whether a filter with this descriptor stays within its fingerprints, and the pages fit the count.
+    /// Whether the filter stays within its fingerprints, and the pages fit the count.
     fn check(&self) -> std::result::Result<(), Malformed> {
         if self.count.div_ceil(PAGE_ENTRIES as u64) != self.pages.len() as u64 {
             return Err(Malformed("another number of pages"));
         }
-        if self.filter_length == 0 {
-            return Ok(());
+        match self.filter_length {
+            0 => Ok(()),
+            length => check_filter(&self.descriptor, length),
         }
-        let mut reader = ByteReader::new(&self.descriptor);
-        let _seed = reader.u64()?;
-        let (length, mask, span) = (reader.u32()?, reader.u32()?, reader.u32()?);
-        let needed = u64::from(span) + 2 * u64::from(length);
-        if !length.is_power_of_two() || mask != length - 1 || needed > self.filter_length {
-            return Err(Malformed("a filter is out of range"));
+    }
+
+    /// The fingerprints of the filter of key number `slot`.
+    fn filter(&self, slot: usize) -> Part {
+        Part {
+            number: (slot, 0),
+            offset: self.filter_offset,
+            length: self.filter_length,
+            checksum: self.filter_checksum,
         }
-        Ok(())
+    }
+
+    /// One of the pages.
+    fn page(&self, slot: usize, number: usize) -> Part {
+        let before = (number * PAGE_ENTRIES) as u64;
+        let rest = self.count.saturating_sub(before);
+        Part {
+            number: (slot, 1 + number),
+            offset: self.entries_offset.saturating_add(8 * before),
+            length: 8 * rest.min(PAGE_ENTRIES as u64),
+            checksum: self.pages.get(number).map_or(0, |page| page.checksum),
+        }
     }
 }
 
-/// An open key file.
+/// An open key file. Its groups of parts are the keys: the filter, then the pages.
 #[derive(Debug)]
 pub(crate) struct KeyIndex {
-    path: PathBuf,
-    map: Mapping,
-    seal: Seal,
+    file: HashFile,
     directory: Directory,
-    /// Per key: its filter, then its pages.
-    verified: Vec<Verified>,
 }
 
 impl KeyIndex {
     /// Opens the file; reads and checks header, trailer and directory.
     pub(crate) fn open(fs: &dyn FileSystem, path: &Path, seal: Seal) -> Result<Self> {
-        let map = fs.map(path).map_err(|e| Error::io("map", path, &e))?;
-        let corrupt = |offset: usize, what: &str| Error::corruption(path, offset as u64, what);
-        let header = FileHeader::decode(FileKind::Keys, path, &map)?;
-        if header.seal != seal {
-            return Err(corrupt(0, "the file belongs elsewhere"));
-        }
-        let at = map
-            .len()
-            .saturating_sub(TRAILER_BYTES)
-            .max(FILE_HEADER_BYTES);
-        let directory = read_directory(&map, at, seal).map_err(|e| corrupt(at, e.0))?;
-        let verified = directory
-            .keys
-            .iter()
-            .map(|k| Verified::none_of(1 + k.pages.len()));
-        let index = Self {
-            path: path.to_path_buf(),
-            verified: verified.collect(),
-            seal,
-            directory,
-            map,
-        };
-        index.intact(())?;
-        Ok(index)
+        let mut file = HashFile::open(fs, path, FileKind::Keys, seal)?;
+        let (_, bytes) = file.directory(TRAILER_MAGIC)?;
+        let directory = Directory::decode(bytes).map_err(|e| file.malformed(e))?;
+        file.set_parts(directory.keys.iter().map(|k| 1 + k.pages.len()));
+        file.intact(())?;
+        Ok(Self { file, directory })
     }
 
     /// The file opened once more: nothing of it counts as checked.
     pub(crate) fn open_again(&self, fs: &dyn FileSystem) -> Result<Self> {
-        Self::open(fs, &self.path, self.seal)
+        Self::open(fs, self.file.path(), self.file.seal())
     }
 
     /// Compares everything with its checksum.
     pub(crate) fn check(&self) -> Result<()> {
         for (slot, key) in self.directory.keys.iter().enumerate() {
-            let length = usize::try_from(key.filter_length).unwrap_or(usize::MAX);
-            if length > 0 {
-                let (offset, sum) = (key.filter_offset, key.filter_checksum);
-                self.checked((slot, 0), offset, length, sum)?;
+            if key.filter_length > 0 {
+                self.file.part(key.filter(slot))?;
             }
             for number in 0..key.pages.len() {
-                self.page(slot, key, number)?;
+                self.file.part(key.page(slot, number))?;
             }
         }
-        self.intact(())
-    }
-
-    fn page(&self, slot: usize, key: &KeyEntry, number: usize) -> Result<&[u8]> {
-        let count = usize::try_from(key.count).unwrap_or(usize::MAX);
-        let rest = count - (number * PAGE_ENTRIES).min(count);
-        let length = 8 * PAGE_ENTRIES.min(rest);
-        let start = (number * PAGE_BYTES) as u64;
-        let offset = key.entries_offset.saturating_add(start);
-        let sum = key.pages.get(number).map_or(0, |page| page.checksum);
-        self.checked((slot, 1 + number), offset, length, sum)
+        self.file.intact(())
     }
 
     /// Fingerprint of the secret that the hashes were made with.
@@ -228,35 +203,7 @@ impl KeyIndex {
 
     /// Bytes of the file.
     pub(crate) fn bytes(&self) -> u64 {
-        self.map.len() as u64
-    }
-
-    fn intact<T>(&self, read: T) -> Result<T> {
-        match self.map.is_intact() {
-            true => Ok(read),
-            false => Err(Error::corruption(&self.path, 0, "a page cannot be read")),
-        }
-    }
-
-    /// Bytes of the file that have been checked once.
-    fn checked(&self, part: (usize, usize), offset: u64, length: usize, sum: u64) -> Result<&[u8]> {
-        let corrupt = |what: &str| Error::corruption(&self.path, offset, what);
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let end = start.saturating_add(length);
-        let bytes = self
-            .map
-            .get(start..end)
-            .ok_or_else(|| corrupt("beyond the end"))?;
-        let seen = self.verified.get(part.0);
-        if !seen.is_some_and(|v| v.contains(part.1)) {
-            if self.seal.checksum(offset, bytes) != sum {
-                return Err(corrupt("a checksum differs"));
-            }
-            if let Some(seen) = seen {
-                seen.insert(part.1);
-            }
-        }
-        Ok(bytes)
+        self.file.bytes()
     }
 
     /// Rows that may have one of some key values of key `slot`: pairs of the value's position and the
@@ -271,12 +218,7 @@ impl KeyIndex {
         };
         let filter = match key.filter_length {
             0 => None,
-            length => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                let (offset, sum) = (key.filter_offset, key.filter_checksum);
-                let bytes = self.checked((slot, 0), offset, length, sum)?;
-                Some(BinaryFuse8Ref::from_dma(&key.descriptor, bytes))
-            }
+            _ => Some(self.file.filter(&key.descriptor, key.filter(slot))?),
         };
         let mut found = Vec::new();
         for (position, hash) in hashes.iter().enumerate() {
@@ -287,7 +229,7 @@ impl KeyIndex {
                 self.look_up(slot, key, (position, hash), &mut found)?;
             }
         }
-        self.intact(found)
+        self.file.intact(found)
     }
 
     fn look_up(
@@ -307,7 +249,7 @@ impl KeyIndex {
             if page.first > wanted {
                 break;
             }
-            let bytes = self.page(slot, key, number)?;
+            let bytes = self.file.part(key.page(slot, number))?;
             let (entries, _) = bytes.as_chunks::<8>();
             let hash_of = |e: &[u8; 8]| (u64::from_le_bytes(*e) >> 32) as u32;
             let start = entries.partition_point(|e| hash_of(e) < wanted);
@@ -317,23 +259,6 @@ impl KeyIndex {
         }
         Ok(())
     }
-}
-
-fn read_directory(file: &[u8], at: usize, seal: Seal) -> std::result::Result<Directory, Malformed> {
-    let mut reader = ByteReader::new(file.get(at..).unwrap_or_default());
-    let (offset, length) = (reader.u64()?, reader.length()?);
-    let (reserved, checksum) = (reader.u32()?, reader.u64()?);
-    if reserved != 0 || reader.array()? != TRAILER_MAGIC {
-        return Err(Malformed("not the end of a key file"));
-    }
-    reader.finish()?;
-    let start = usize::try_from(offset).unwrap_or(usize::MAX);
-    let bytes = file.get(start..start.saturating_add(length));
-    let bytes = bytes.ok_or(Malformed("the directory lies beyond the end"))?;
-    if seal.checksum(offset, bytes) != checksum {
-        return Err(Malformed("the checksum of the directory differs"));
-    }
-    Directory::decode(bytes)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::spec::{has_care, put_spec, read_spec};
+use super::spec::{Extent, put_spec, read_spec};
 use crate::format::{ByteReader, ByteWriter, FileId, Malformed, put_bitmap, read_bitmap};
 use crate::history::History;
 use crate::{TableId, TableSpec};
@@ -150,7 +150,6 @@ pub(crate) enum Edit {
 
 const CREATE_SCHEMA: u32 = 1;
 const DROP_SCHEMA: u32 = 2;
-const CREATE_TABLE: u32 = 3;
 const DROP_TABLE: u32 = 4;
 const TRUNCATE: u32 = 5;
 const SET_PROPERTY: u32 = 6;
@@ -163,13 +162,22 @@ const WAL_KEPT: u32 = 12;
 const NEXT: u32 = 13;
 const DELETED: u32 = 14;
 const ARRIVED: u32 = 15;
-const DEFINE: u32 = 16;
 const SECRET: u32 = 17;
-const CREATE_TABLE_WITH_CARE: u32 = 32;
-const DEFINE_WITH_CARE: u32 = 33;
 const RUNS: u32 = 34;
 const EVENTS_SINCE: u32 = 35;
 const SWEPT: u32 = 36;
+
+/// By how much of the specification follows.
+const CREATE_TABLE: [(u32, Extent); 3] = [
+    (3, Extent::Plain),
+    (32, Extent::Care),
+    (37, Extent::Division),
+];
+const DEFINE: [(u32, Extent); 3] = [
+    (16, Extent::Plain),
+    (33, Extent::Care),
+    (38, Extent::Division),
+];
 
 /// Stands for "no value" where a length may be absent.
 const ABSENT_U64: u64 = u64::MAX;
@@ -204,12 +212,7 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
             out.put_str(name);
         }
         Edit::CreateTable { id, schema, spec } => {
-            out.put_u32(if has_care(spec) {
-                CREATE_TABLE_WITH_CARE
-            } else {
-                CREATE_TABLE
-            });
-            out.put_u64(id.0);
+            put_numbers(out, tag_of(&CREATE_TABLE, spec), &[id.0]);
             out.put_str(schema);
             put_spec(out, spec);
         }
@@ -221,7 +224,10 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
             out.put_u8(u8::from(value.is_some()));
             out.put_str(value.as_deref().unwrap_or_default());
         }
-        Edit::Segments { id, removed, added } => put_segments(out, *id, removed, added),
+        Edit::Segments { id, removed, added } => {
+            put_numbers(out, SEGMENTS, &[id.0]);
+            put_files(out, removed, added, SegmentRecord::put);
+        }
         Edit::Flushed { id, sequence } => put_numbers(out, FLUSHED, &[id.0, *sequence]),
         Edit::Deleted { id, file, rows } => {
             put_numbers(out, DELETED, &[id.0, file.0]);
@@ -233,12 +239,7 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
             spec,
             history,
         } => {
-            let tag = if has_care(spec) {
-                DEFINE_WITH_CARE
-            } else {
-                DEFINE
-            };
-            put_numbers(out, tag, &[id.0]);
+            put_numbers(out, tag_of(&DEFINE, spec), &[id.0]);
             out.put_str(schema);
             put_spec(out, spec);
             history.encode(out);
@@ -261,7 +262,10 @@ fn encode_edit(out: &mut Vec<u8>, edit: &Edit) {
                 &[record.file.0, record.first_sequence, length],
             );
         }
-        Edit::Runs { id, removed, added } => put_runs(out, *id, removed, added),
+        Edit::Runs { id, removed, added } => {
+            put_numbers(out, RUNS, &[id.0]);
+            put_files(out, removed, added, RunRecord::put);
+        }
         Edit::EventsSince { id, sequence } => put_numbers(out, EVENTS_SINCE, &[id.0, *sequence]),
         Edit::Swept { id, seconds } => put_numbers(out, SWEPT, &[id.0, *seconds]),
         Edit::Secret { words } => put_numbers(out, SECRET, words),
@@ -276,34 +280,73 @@ fn put_numbers(out: &mut Vec<u8>, tag: u32, numbers: &[u64]) {
     }
 }
 
-fn put_segments(out: &mut Vec<u8>, id: TableId, removed: &[FileId], added: &[SegmentRecord]) {
-    out.put_u32(SEGMENTS);
-    out.put_u64(id.0);
-    out.put_length(removed.len());
-    for file in removed {
-        out.put_u64(file.0);
-    }
-    out.put_length(added.len());
-    for s in added {
-        for number in [s.file.0, s.rows, s.bytes, s.raw_bytes, s.footer_checksum] {
-            out.put_u64(number);
-        }
-    }
-}
-
-fn put_runs(out: &mut Vec<u8>, id: TableId, removed: &[FileId], added: &[RunRecord]) {
-    out.put_u32(RUNS);
-    out.put_u64(id.0);
+/// Files that go, and what is known of those that come in their place.
+fn put_files<R>(out: &mut Vec<u8>, removed: &[FileId], added: &[R], put: fn(&R, &mut Vec<u8>)) {
     out.put_length(removed.len());
     removed.iter().for_each(|file| out.put_u64(file.0));
     out.put_length(added.len());
-    for run in added {
-        for number in [run.file.0, run.keys, run.bytes, run.checksum] {
-            out.put_u64(number);
-        }
-        out.put_u32(run.first_arrival);
-        out.put_u32(run.last_arrival);
+    added.iter().for_each(|record| put(record, out));
+}
+
+fn read_files<R>(
+    reader: &mut ByteReader<'_>,
+    read: fn(&mut ByteReader<'_>) -> Result<R, Malformed>,
+) -> Result<(Vec<FileId>, Vec<R>), Malformed> {
+    let removed = 0..reader.count(8)?;
+    let removed = removed.map(|_| file(reader)).collect::<Result<_, _>>()?;
+    let added = 0..reader.count(RECORD_BYTES)?;
+    let added = added.map(|_| read(reader)).collect::<Result<_, _>>()?;
+    Ok((removed, added))
+}
+
+/// Of a segment's record as of a run's.
+const RECORD_BYTES: usize = 40;
+
+impl SegmentRecord {
+    fn put(&self, out: &mut Vec<u8>) {
+        let numbers = [self.file.0, self.rows, self.bytes];
+        numbers.iter().for_each(|&number| out.put_u64(number));
+        out.put_u64(self.raw_bytes);
+        out.put_u64(self.footer_checksum);
     }
+
+    fn read(reader: &mut ByteReader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            file: file(reader)?,
+            rows: reader.u64()?,
+            bytes: reader.u64()?,
+            raw_bytes: reader.u64()?,
+            footer_checksum: reader.u64()?,
+        })
+    }
+}
+
+impl RunRecord {
+    fn put(&self, out: &mut Vec<u8>) {
+        let numbers = [self.file.0, self.keys, self.bytes, self.checksum];
+        numbers.iter().for_each(|&number| out.put_u64(number));
+        out.put_u32(self.first_arrival);
+        out.put_u32(self.last_arrival);
+    }
+
+    fn read(reader: &mut ByteReader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            file: file(reader)?,
+            keys: reader.u64()?,
+            bytes: reader.u64()?,
+            checksum: reader.u64()?,
+            first_arrival: reader.u32()?,
+            last_arrival: reader.u32()?,
+        })
+    }
+}
+
+fn table(reader: &mut ByteReader<'_>) -> Result<TableId, Malformed> {
+    reader.u64().map(TableId)
+}
+
+fn file(reader: &mut ByteReader<'_>) -> Result<FileId, Malformed> {
+    reader.u64().map(FileId)
 }
 
 fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
@@ -316,16 +359,9 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
         DROP_SCHEMA => Edit::DropSchema {
             name: reader.str()?.into(),
         },
-        CREATE_TABLE | CREATE_TABLE_WITH_CARE => Edit::CreateTable {
-            id: TableId(reader.u64()?),
-            schema: reader.str()?.into(),
-            spec: read_spec(reader, tag == CREATE_TABLE_WITH_CARE)?,
-        },
-        DROP_TABLE => Edit::DropTable {
-            id: TableId(reader.u64()?),
-        },
+        DROP_TABLE => Edit::DropTable { id: table(reader)? },
         TRUNCATE => Edit::Truncate {
-            id: TableId(reader.u64()?),
+            id: table(reader)?,
             sequence: reader.u64()?,
         },
         SET_PROPERTY => {
@@ -337,109 +373,94 @@ fn decode_edit(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
                 value: present.then(|| value.into()),
             }
         }
-        SEGMENTS => read_segments(reader)?,
+        SEGMENTS => {
+            let id = table(reader)?;
+            let (removed, added) = read_files(reader, SegmentRecord::read)?;
+            Edit::Segments { id, removed, added }
+        }
         FLUSHED => Edit::Flushed {
-            id: TableId(reader.u64()?),
+            id: table(reader)?,
             sequence: reader.u64()?,
         },
         DELETED => Edit::Deleted {
-            id: TableId(reader.u64()?),
-            file: FileId(reader.u64()?),
+            id: table(reader)?,
+            file: file(reader)?,
             rows: Arc::new(read_bitmap(reader)?),
         },
-        DEFINE | DEFINE_WITH_CARE => {
-            let (id, schema) = (TableId(reader.u64()?), reader.str()?.into());
-            let spec = read_spec(reader, tag == DEFINE_WITH_CARE)?;
-            let history = Arc::new(History::decode(reader, &spec)?);
-            Edit::Define {
-                id,
-                schema,
-                spec,
-                history,
-            }
-        }
         ARRIVED => Edit::Arrived {
-            id: TableId(reader.u64()?),
+            id: table(reader)?,
             rows: reader.u64()?,
         },
         COUNTER => Edit::Counter {
-            id: TableId(reader.u64()?),
+            id: table(reader)?,
             next: reader.u64()?,
         },
         WAL_ADDED => Edit::WalAdded {
-            file: FileId(reader.u64()?),
+            file: file(reader)?,
             first_sequence: reader.u64()?,
             previous_length: reader.u64()?,
         },
         WAL_REMOVED => Edit::WalRemoved {
-            file: FileId(reader.u64()?),
+            file: file(reader)?,
         },
-        WAL_KEPT => {
-            let (file, first_sequence) = (FileId(reader.u64()?), reader.u64()?);
-            let length = Some(reader.u64()?).filter(|&l| l != ABSENT_U64);
-            Edit::WalKept {
-                record: WalRecord {
-                    file,
-                    first_sequence,
-                    length,
-                },
-            }
+        WAL_KEPT => Edit::WalKept {
+            record: WalRecord {
+                file: file(reader)?,
+                first_sequence: reader.u64()?,
+                length: Some(reader.u64()?).filter(|&l| l != ABSENT_U64),
+            },
+        },
+        RUNS => {
+            let id = table(reader)?;
+            let (removed, added) = read_files(reader, RunRecord::read)?;
+            Edit::Runs { id, removed, added }
         }
-        RUNS => read_runs(reader)?,
         EVENTS_SINCE => Edit::EventsSince {
-            id: TableId(reader.u64()?),
+            id: table(reader)?,
             sequence: reader.u64()?,
         },
         SWEPT => Edit::Swept {
-            id: TableId(reader.u64()?),
+            id: table(reader)?,
             seconds: reader.u64()?,
         },
         SECRET => Edit::Secret {
             words: [reader.u64()?, reader.u64()?],
         },
         NEXT => Edit::Next {
-            table: TableId(reader.u64()?),
-            file: FileId(reader.u64()?),
+            table: table(reader)?,
+            file: file(reader)?,
         },
-        _ => return Err(Malformed("an unknown edit")),
+        tag => return decode_table(reader, tag),
     })
 }
 
-fn read_segments(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
-    let id = TableId(reader.u64()?);
-    let removed = (0..reader.count(8)?)
-        .map(|_| reader.u64().map(FileId))
-        .collect::<Result<_, _>>()?;
-    let mut added = Vec::new();
-    for _ in 0..reader.count(40)? {
-        added.push(SegmentRecord {
-            file: FileId(reader.u64()?),
-            rows: reader.u64()?,
-            bytes: reader.u64()?,
-            raw_bytes: reader.u64()?,
-            footer_checksum: reader.u64()?,
-        });
+/// The edits with a specification.
+fn decode_table(reader: &mut ByteReader<'_>, tag: u32) -> Result<Edit, Malformed> {
+    let extent = |tags: &[(u32, Extent)]| tags.iter().find(|(t, _)| *t == tag).map(|(_, e)| *e);
+    let (created, defined) = (extent(&CREATE_TABLE), extent(&DEFINE));
+    let Some(extent) = created.or(defined) else {
+        return Err(Malformed("an unknown edit"));
+    };
+    let (id, schema) = (table(reader)?, reader.str()?.into());
+    let spec = read_spec(reader, extent)?;
+    if created.is_some() {
+        return Ok(Edit::CreateTable { id, schema, spec });
     }
-    Ok(Edit::Segments { id, removed, added })
+    let history = Arc::new(History::decode(reader, &spec)?);
+    Ok(Edit::Define {
+        id,
+        schema,
+        spec,
+        history,
+    })
 }
 
-fn read_runs(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
-    let id = TableId(reader.u64()?);
-    let removed = (0..reader.count(8)?)
-        .map(|_| reader.u64().map(FileId))
-        .collect::<Result<_, _>>()?;
-    let mut added = Vec::new();
-    for _ in 0..reader.count(40)? {
-        added.push(RunRecord {
-            file: FileId(reader.u64()?),
-            keys: reader.u64()?,
-            bytes: reader.u64()?,
-            checksum: reader.u64()?,
-            first_arrival: reader.u32()?,
-            last_arrival: reader.u32()?,
-        });
-    }
-    Ok(Edit::Runs { id, removed, added })
+/// The tag for a specification, among those by extent.
+fn tag_of(tags: &[(u32, Extent)], spec: &TableSpec) -> u32 {
+    let extent = Extent::of(spec);
+    let found = tags.iter().find(|(_, e)| *e == extent);
+    // INVARIANT: each list has every extent.
+    found.map_or(0, |(tag, _)| *tag)
 }
 
 #[cfg(test)]
@@ -447,7 +468,7 @@ fn read_runs(reader: &mut ByteReader<'_>) -> Result<Edit, Malformed> {
 mod tests {
     use super::*;
     use crate::testing::all_types;
-    use crate::{ColumnSpec, EventKeySpec, Keep, KeySpec, Retention};
+    use crate::{ColumnSpec, Division, EventKeySpec, Keep, KeySpec, Retention};
     use arrow::datatypes::DataType;
     use proptest::collection::vec;
     use proptest::option;
@@ -460,6 +481,7 @@ mod tests {
             any::<bool>(),
             option::of(1u32..100),
             option::of(any::<u32>()),
+            (option::of(1u32..257), option::of(1u32..1 << 26)),
         );
         (".{0,8}", columns, ".{0,8}", care).prop_map(|(name, columns, attributes, care)| {
             let last = columns.len() - 1;
@@ -474,7 +496,7 @@ mod tests {
                 })
                 .collect::<Vec<_>>();
             let integer = columns[0].data_type.is_integer();
-            let (keep, retain_days, erase_after) = care;
+            let (keep, retain_days, erase_after, (shards, segment_rows)) = care;
             let is_time =
                 |c: &ColumnSpec| matches!(c.data_type, DataType::Date32 | DataType::Timestamp(..));
             let keep = columns.iter().position(is_time).filter(|_| keep);
@@ -497,6 +519,10 @@ mod tests {
                         seconds: 60,
                     }),
                     erase_after: erase_after.map(u64::from),
+                },
+                division: Division {
+                    shards,
+                    segment_rows,
                 },
                 auto_increment: integer.then_some(0),
                 attributes,

@@ -3,15 +3,47 @@
 
 use crate::column_type::{type_of_tag, type_tag};
 use crate::format::{ByteReader, ByteWriter, Malformed};
-use crate::{ColumnSpec, EventKeySpec, Keep, KeySpec, Retention, TableSpec};
+use crate::{ColumnSpec, Division, EventKeySpec, Keep, KeySpec, Retention, TableSpec};
 
 /// Stands for "no value" where a position or a number may be absent.
 const ABSENT_U32: u32 = u32::MAX;
 const ABSENT_U64: u64 = u64::MAX;
 
-/// Whether a specification has what the first tags of its edits leave out.
-pub(super) fn has_care(spec: &TableSpec) -> bool {
-    spec.event_key.is_some() || spec.retention != Retention::default()
+/// How much of a specification is written; each has what the one before has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Extent {
+    Plain,
+    /// With event key and retention.
+    Care,
+    /// With the division, too.
+    Division,
+}
+
+impl Extent {
+    /// The least that leaves nothing out.
+    pub(super) fn of(spec: &TableSpec) -> Self {
+        if spec.division != Division::default() {
+            Self::Division
+        } else if spec.event_key.is_some() || spec.retention != Retention::default() {
+            Self::Care
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// 0 stands for what the store's options say.
+fn put_division(out: &mut Vec<u8>, division: Division) {
+    out.put_u32(division.shards.unwrap_or(0));
+    out.put_u32(division.segment_rows.unwrap_or(0));
+}
+
+fn read_division(reader: &mut ByteReader<'_>) -> Result<Division, Malformed> {
+    let mut number = || reader.u32().map(|n| Some(n).filter(|&n| n > 0));
+    Ok(Division {
+        shards: number()?,
+        segment_rows: number()?,
+    })
 }
 
 fn put_care(out: &mut Vec<u8>, spec: &TableSpec) {
@@ -59,8 +91,12 @@ pub(super) fn put_spec(out: &mut Vec<u8>, spec: &TableSpec) {
     }
     out.put_u32(spec.auto_increment.map_or(ABSENT_U32, |c| c as u32));
     out.put_str(&spec.attributes);
-    if has_care(spec) {
+    let extent = Extent::of(spec);
+    if extent >= Extent::Care {
         put_care(out, spec);
+    }
+    if extent >= Extent::Division {
+        put_division(out, spec.division);
     }
 }
 
@@ -71,7 +107,10 @@ fn put_positions(out: &mut Vec<u8>, positions: &[usize]) {
     }
 }
 
-pub(super) fn read_spec(reader: &mut ByteReader<'_>, care: bool) -> Result<TableSpec, Malformed> {
+pub(super) fn read_spec(
+    reader: &mut ByteReader<'_>,
+    extent: Extent,
+) -> Result<TableSpec, Malformed> {
     let name = reader.str()?.into();
     let mut columns = Vec::new();
     for _ in 0..reader.count(13)? {
@@ -103,11 +142,15 @@ pub(super) fn read_spec(reader: &mut ByteReader<'_>, care: bool) -> Result<Table
         unique_keys,
         event_key: None,
         retention: Retention::default(),
+        division: Division::default(),
         auto_increment,
         attributes,
     };
-    if care {
+    if extent >= Extent::Care {
         read_care(reader, &mut spec)?;
+    }
+    if extent >= Extent::Division {
+        spec.division = read_division(reader)?;
     }
     spec.check()
         .map_err(|_| Malformed("a table specification contradicts itself"))?;

@@ -5,9 +5,12 @@ use std::cmp::Ordering;
 
 use arrow::datatypes::DataType;
 
-use super::prune::{compare_bytes, compare_int};
-use crate::segment::{ChunkCache, ColumnKind, SegmentReader};
+use super::compare::{compare_bytes, compare_int};
+use crate::segment::{Bounds, ChunkCache, ColumnKind, SegmentReader};
 use crate::{CompareOp, Predicate, Result, Value};
+
+/// So many ranges are faster tested one after the other, many rows at a time.
+pub(crate) const RANGES_MAX: usize = 8;
 
 /// A set of codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,23 @@ impl CodeSet {
         };
         let bits = (0..words as u64).map(|number| word(number, &mut test));
         Self::Bits(bits.collect())
+    }
+
+    /// These codes, which ascend: as ranges where there are few.
+    pub(crate) fn of_ascending(high: u64, codes: &[u64]) -> Self {
+        let mut runs = codes.chunk_by(|a, b| a + 1 == *b);
+        let ends = |run: &[u64]| Some((*run.first()?, *run.last()?));
+        let ranges: Option<Vec<_>> = runs.by_ref().take(RANGES_MAX).map(ends).collect();
+        if let (Some(ranges), None) = (ranges, runs.next()) {
+            return Self::Ranges(ranges);
+        }
+        let mut bits = vec![0; (high / 64 + 1) as usize];
+        for code in codes {
+            if let Some(word) = bits.get_mut((code / 64) as usize) {
+                *word |= 1 << (code % 64);
+            }
+        }
+        Self::Bits(bits)
     }
 
     /// Whether it has no code.
@@ -150,15 +170,19 @@ pub(super) fn test_of(
                     |code: u64, value: &Value| compare_int(frame.value(code), data_type, value);
                 ranges_of(predicate, (null, info.high), compare)
             }
-            ColumnKind::Numbers => {
-                let numbers = reader.number_values(column)?;
-                let passes = |code: u64| {
-                    let value = code.checked_sub(null).and_then(|e| numbers.get(e as usize));
-                    value.is_some_and(|&v| {
-                        may_satisfy(predicate, |literal| compare_int(v, data_type, literal))
-                    })
+            ColumnKind::Numbers { base } => {
+                // Found among all numbers there may be, so that entries are compared as they are stored.
+                let compare = |distance: u64, value: &Value| {
+                    compare_int(base.saturating_add(distance.into()), data_type, value)
                 };
-                return Ok(ColumnTest::Codes(CodeSet::collect(info.high, passes)));
+                let farthest = match reader.zone(column).map(|zone| zone.bounds) {
+                    Some(Bounds::Int(_, max)) => u64::try_from(max.saturating_sub(base)),
+                    _ => Ok(u64::MAX),
+                };
+                let farthest = farthest.unwrap_or(u64::MAX);
+                let distances = ranges_of(predicate, (0, farthest), compare);
+                let set = reader.number_set(column, &distances)?;
+                return Ok(ColumnTest::Codes(set));
             }
             ColumnKind::Dictionary => {
                 let set = strings_set(reader, cache, column, predicate)?;
@@ -172,15 +196,7 @@ pub(super) fn test_of(
 /// Whether a value may satisfy a predicate, given how it compares with a literal; what cannot be told
 /// may.
 fn may_satisfy(predicate: &Predicate, compare: impl Fn(&Value) -> Option<Ordering>) -> bool {
-    let holds = |op: &CompareOp, value: &Value| match (op, compare(value)) {
-        (_, None) => true,
-        (CompareOp::Eq, Some(ordering)) => ordering.is_eq(),
-        (CompareOp::NotEq, Some(ordering)) => ordering.is_ne(),
-        (CompareOp::Lt, Some(ordering)) => ordering.is_lt(),
-        (CompareOp::LtEq, Some(ordering)) => ordering.is_le(),
-        (CompareOp::Gt, Some(ordering)) => ordering.is_gt(),
-        (CompareOp::GtEq, Some(ordering)) => ordering.is_ge(),
-    };
+    let holds = |op: &CompareOp, value: &Value| compare(value).is_none_or(|o| op.holds(o));
     match predicate {
         Predicate::Compare { op, value, .. } => holds(op, value),
         Predicate::In { values, .. } => values.iter().any(|value| holds(&CompareOp::Eq, value)),
@@ -309,15 +325,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const OPS: [CompareOp; 6] = [
-        CompareOp::Eq,
-        CompareOp::NotEq,
-        CompareOp::Lt,
-        CompareOp::LtEq,
-        CompareOp::Gt,
-        CompareOp::GtEq,
-    ];
-
     proptest! {
         #[test]
         fn ranges_are_exactly_the_codes_that_satisfy_an_integer_comparison(
@@ -327,7 +334,7 @@ mod tests {
             let compare = |code: u64, value: &Value| {
                 compare_int(base + step * i128::from(code), &DataType::Int64, value)
             };
-            for op in OPS {
+            for op in CompareOp::ALL {
                 let predicate = Predicate::Compare { column: 0, op, value: value.clone() };
                 let set = CodeSet::Ranges(ranges_of(&predicate, (0, high), compare));
                 for code in 0..=high {

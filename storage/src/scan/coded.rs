@@ -161,7 +161,7 @@ impl SegmentScan {
                     origin: frame.value(0),
                     step: frame.step(),
                 },
-                ColumnKind::Numbers => Meaning::Number,
+                ColumnKind::Numbers { .. } => Meaning::Number,
                 ColumnKind::Dictionary => Meaning::String,
             },
             null_code: info.null_code,
@@ -205,13 +205,22 @@ impl SegmentScan {
         }
     }
 
+    /// Whether rows are sorted by a column before all others, and so are its codes.
+    pub(crate) fn is_sorted_by(&self, column: usize) -> bool {
+        let Ok(reader) = self.reader() else {
+            return false;
+        };
+        let stored = self.planned.segment.stored(column);
+        stored.is_some() && reader.sort_key().first().copied() == stored
+    }
+
     /// The codes of a block run by run, with the position each run ends before. `false` when the block
-    /// is not stored in runs.
-    pub fn runs<T: Lane>(
+    /// is not stored in runs that are worth to be looked at one by one.
+    pub(crate) fn runs(
         &self,
         column: usize,
         at: &BlockRows,
-        (codes, ends): (&mut Vec<T>, &mut Vec<u32>),
+        (codes, ends): (&mut Vec<u64>, &mut Vec<u32>),
     ) -> Result<bool> {
         match self.varying(column)? {
             Some(column) => self.reader()?.code_runs((column, at.block), codes, ends),
@@ -241,6 +250,11 @@ impl SegmentScan {
     /// Entries of a dictionary of integers as values, by position.
     pub fn numbers(&self, column: usize) -> Result<Vec<i128>> {
         self.reader()?.number_values(self.stored(column)?)
+    }
+
+    /// The low 64 bits of the values of some entries of a dictionary of integers.
+    pub(crate) fn number_words(&self, column: usize, entries: &[u32]) -> Result<Vec<u64>> {
+        self.reader()?.number_words(self.stored(column)?, entries)
     }
 
     /// The hashes of some entries (positions in the dictionary) of a dictionary of strings, in place of what `out`
@@ -287,20 +301,6 @@ impl SegmentScan {
     /// The hash that `hashes_of` has for a string.
     pub fn string_hash(&self, string: &[u8]) -> Result<u64> {
         Ok(self.reader()?.string_hash(string))
-    }
-
-    /// Calls `use_string` with the string of an entry (a position in the dictionary).
-    pub fn string<R>(
-        &self,
-        column: usize,
-        entry: usize,
-        use_string: impl FnOnce(&[u8]) -> R,
-    ) -> Result<R> {
-        let column = self.stored(column)?;
-        let found = self
-            .reader()?
-            .with_string(column, entry, &self.cache, use_string)?;
-        found.ok_or_else(|| Error::Invalid("an entry that is not there".into()))
     }
 
     /// The codes of a dictionary of strings whose entries pass `test`, each asked once; NULL does not.

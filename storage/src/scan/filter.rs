@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::code_set::CodeSet;
+use super::code_set::{CodeSet, RANGES_MAX};
 use super::lanes::{Codes, LaneBuffer, Lanes};
 use crate::Result;
 use crate::segment::{Lane, SegmentReader, Selection};
@@ -86,9 +86,6 @@ fn has_none(
     let values = lanes.read(&RunValues(codes), high)?;
     Ok(!values.is_empty() && !values.any_within(range))
 }
-
-/// So many ranges are faster tested one after the other, many rows at a time.
-const RANGES_MAX: usize = 8;
 
 fn keep(selection: Selection, lanes: Lanes<'_>, set: &CodeSet, passing: &mut Vec<u8>) -> Selection {
     let (ranges, range) = match (set, &selection) {

@@ -5,6 +5,7 @@
 
 mod code_set;
 mod coded;
+mod compare;
 mod filter;
 mod lanes;
 mod morsel;

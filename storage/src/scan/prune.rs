@@ -9,13 +9,11 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 
 use super::code_set::{CodeSet, ColumnTest, test_of};
+use super::compare::{compare_float, compare_int, compare_prefix};
 use crate::placement::Placement;
-use crate::segment::{BLOCK_ROWS, Bounds, ChunkCache, Prefix, SegmentReader, Zone};
+use crate::segment::{BLOCK_ROWS, Bounds, ChunkCache, SegmentReader, Zone};
 use crate::view::SegmentView;
 use crate::{CompareOp, Error, Predicate, Result, TableMeta, Value};
-
-/// Integers up to this size are exact as f64.
-const EXACT_INTEGER_MAX: u128 = 1 << 53;
 
 /// The predicates of one scan with the types of their columns.
 #[derive(Debug)]
@@ -248,99 +246,11 @@ fn compare_max(bounds: &Bounds, data_type: &DataType, value: &Value) -> Option<O
     }
 }
 
-/// A bound of an integer-like column (unscaled, for decimals) against a literal; `None` when storage
-/// cannot tell.
-pub(super) fn compare_int(bound: i128, data_type: &DataType, value: &Value) -> Option<Ordering> {
-    let scale = match data_type {
-        DataType::Decimal128(_, scale) => *scale,
-        _ => 0,
-    };
-    match value {
-        Value::Bool(value) => compare_decimals((bound, scale), (i128::from(*value), 0)),
-        Value::Int(value) => compare_decimals((bound, scale), (*value, 0)),
-        Value::Decimal(value, value_scale) => {
-            compare_decimals((bound, scale), (*value, *value_scale))
-        }
-        Value::Float(value) => compare_decimal_float((bound, scale), *value),
-        Value::Str(_) | Value::Bytes(_) => None,
-    }
-}
-
-fn compare_float(bound: f64, value: &Value) -> Option<Ordering> {
-    match value {
-        Value::Float(value) => bound.partial_cmp(value),
-        Value::Int(value) => compare_decimal_float((*value, 0), bound).map(Ordering::reverse),
-        Value::Decimal(value, scale) => {
-            compare_decimal_float((*value, *scale), bound).map(Ordering::reverse)
-        }
-        Value::Bool(value) => bound.partial_cmp(&f64::from(u8::from(*value))),
-        Value::Str(_) | Value::Bytes(_) => None,
-    }
-}
-
-fn compare_decimals((a, a_scale): (i128, i8), (b, b_scale): (i128, i8)) -> Option<Ordering> {
-    let scale = a_scale.max(b_scale);
-    let scaled = |value: i128, from: i8| {
-        let power = u32::try_from(i16::from(scale) - i16::from(from)).ok()?;
-        value.checked_mul(10i128.checked_pow(power)?)
-    };
-    Some(scaled(a, a_scale)?.cmp(&scaled(b, b_scale)?))
-}
-
-/// Rounding to f64 is monotone: where the rounded number differs from `b`, so does the exact one, in
-/// the same direction; where they are equal, only an exact conversion decides.
-fn compare_decimal_float((a, scale): (i128, i8), b: f64) -> Option<Ordering> {
-    let exact = a.unsigned_abs() <= EXACT_INTEGER_MAX;
-    if scale == 0 {
-        return match (a as f64).partial_cmp(&b)? {
-            Ordering::Equal if !exact => None,
-            ordering => Some(ordering),
-        };
-    }
-    // Numerator and power of ten are exact, so the quotient is rounded once.
-    if !exact || !(1..=22).contains(&scale) {
-        return None;
-    }
-    let quotient = a as f64 / 10f64.powi(scale.into());
-    quotient
-        .partial_cmp(&b)
-        .filter(|&ordering| ordering != Ordering::Equal)
-}
-
-/// A string against a literal; `None` when that is not one.
-pub(super) fn compare_bytes(bytes: &[u8], value: &Value) -> Option<Ordering> {
-    match value {
-        Value::Str(value) => Some(bytes.cmp(value.as_bytes())),
-        Value::Bytes(value) => Some(bytes.cmp(value)),
-        _ => None,
-    }
-}
-
-fn compare_prefix(prefix: &Prefix, value: &Value) -> Option<Ordering> {
-    let value = match value {
-        Value::Str(value) => value.as_bytes(),
-        Value::Bytes(value) => value.as_slice(),
-        _ => return None,
-    };
-    let known = prefix.bytes();
-    if !prefix.truncated {
-        return Some(known.cmp(value));
-    }
-    if known.starts_with(value) {
-        return Some(Ordering::Greater);
-    }
-    // The literal goes on where the prefix ends: the rest of the bound would decide.
-    if value.starts_with(known) {
-        None
-    } else {
-        Some(known.cmp(value))
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::segment::Prefix;
     use proptest::prelude::*;
 
     fn zone(bounds: Bounds, rows: u32, nulls: u32) -> Zone {
@@ -351,26 +261,6 @@ mod tests {
         }
     }
 
-    fn holds(op: CompareOp, ordering: Ordering) -> bool {
-        match op {
-            CompareOp::Eq => ordering.is_eq(),
-            CompareOp::NotEq => ordering.is_ne(),
-            CompareOp::Lt => ordering.is_lt(),
-            CompareOp::LtEq => ordering.is_le(),
-            CompareOp::Gt => ordering.is_gt(),
-            CompareOp::GtEq => ordering.is_ge(),
-        }
-    }
-
-    const OPS: [CompareOp; 6] = [
-        CompareOp::Eq,
-        CompareOp::NotEq,
-        CompareOp::Lt,
-        CompareOp::LtEq,
-        CompareOp::Gt,
-        CompareOp::GtEq,
-    ];
-
     proptest! {
         #[test]
         fn no_matching_integer_is_pruned_and_small_ranges_are_pruned_exactly(
@@ -378,7 +268,7 @@ mod tests {
         ) {
             let (min, max) = (values.iter().min().unwrap(), values.iter().max().unwrap());
             let zone = zone(Bounds::Int((*min).into(), (*max).into()), values.len() as u32, 0);
-            for op in OPS {
+            for op in CompareOp::ALL {
                 let forms = [
                     Value::Int(literal.into()),
                     Value::Float(literal as f64),
@@ -387,9 +277,9 @@ mod tests {
                 for value in forms {
                     let predicate = Predicate::Compare { column: 0, op, value };
                     let may = may_match(&zone, &DataType::Int64, &predicate);
-                    let any = values.iter().any(|v| holds(op, v.cmp(&literal)));
+                    let any = values.iter().any(|v| op.holds(v.cmp(&literal)));
                     prop_assert!(may || !any, "{:?} over {:?}", predicate, values);
-                    let between = (*min..=*max).any(|v| holds(op, v.cmp(&literal)));
+                    let between = (*min..=*max).any(|v| op.holds(v.cmp(&literal)));
                     prop_assert_eq!(may, between, "{:?} over {:?}", predicate, values);
                 }
             }
@@ -402,10 +292,10 @@ mod tests {
             let (min, max) = (values.iter().min().unwrap(), values.iter().max().unwrap());
             let bounds = Bounds::Bytes(Prefix::of(min.as_bytes()), Prefix::of(max.as_bytes()));
             let zone = zone(bounds, values.len() as u32, 0);
-            for op in OPS {
+            for op in CompareOp::ALL {
                 let value = Value::Str(literal.clone());
                 let predicate = Predicate::Compare { column: 0, op, value };
-                let any = values.iter().any(|v| holds(op, v.cmp(&literal)));
+                let any = values.iter().any(|v| op.holds(v.cmp(&literal)));
                 prop_assert!(may_match(&zone, &DataType::Utf8View, &predicate) || !any);
             }
         }
@@ -414,10 +304,10 @@ mod tests {
         fn large_integers_against_floats_are_safe(value in any::<i64>(), step in -3i64..3) {
             let literal = value.saturating_add(step) as f64;
             let zone = zone(Bounds::Int(value.into(), value.into()), 1, 0);
-            for op in OPS {
+            for op in CompareOp::ALL {
                 let predicate = Predicate::Compare { column: 0, op, value: Value::Float(literal) };
-                let rounded = holds(op, (value as f64).partial_cmp(&literal).unwrap());
-                let exact = holds(op, i128::from(value).cmp(&(literal as i128)));
+                let rounded = op.holds((value as f64).partial_cmp(&literal).unwrap());
+                let exact = op.holds(i128::from(value).cmp(&(literal as i128)));
                 let may = may_match(&zone, &DataType::Int64, &predicate);
                 prop_assert!(may || !(rounded || exact), "{} {:?} {}", value, op, literal);
             }

@@ -55,6 +55,10 @@ impl<'a> Numbers<'a> {
         Some(u64::from_le_bytes(*bytes))
     }
 
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &'a [[u8; 8]]> {
+        self.0.iter().copied()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
         let entries = self.0.iter().flat_map(|chunk| chunk.iter());
         entries.map(|&bytes| u64::from_le_bytes(bytes))

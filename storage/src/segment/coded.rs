@@ -24,8 +24,8 @@ use crate::{Error, Result};
 pub(crate) enum ColumnKind {
     /// Numbers in steps; the order of codes is that of values.
     Frame(Frame),
-    /// Entries of a dictionary of integers.
-    Numbers,
+    /// Entries of a dictionary of integers: the distances of values from the least.
+    Numbers { base: i128 },
     /// Entries of a dictionary of strings.
     Dictionary,
 }
@@ -50,7 +50,7 @@ impl SegmentReader {
             Encoding::Frame { base, scale } => {
                 ColumnKind::Frame(Frame::new(base, scale, entry.null_code))
             }
-            Encoding::Numbers { .. } => ColumnKind::Numbers,
+            Encoding::Numbers { base } => ColumnKind::Numbers { base },
             Encoding::Dictionary => ColumnKind::Dictionary,
             _ => return Ok(None),
         };
@@ -205,6 +205,23 @@ impl SegmentReader {
         self.intact(values)
     }
 
+    /// The low 64 bits of the values of some entries of a dictionary of integers.
+    pub(crate) fn number_words(&self, column: usize, entries: &[u32]) -> Result<Vec<u64>> {
+        let entry = self.column(column)?;
+        let Encoding::Numbers { base } = entry.encoding else {
+            return Err(Error::Invalid(
+                "the column has no dictionary of integers".into(),
+            ));
+        };
+        let corrupt = |e| self.corrupt(entry.index_offset, e);
+        let mut words = self.numbers(column)?.gather(entries).map_err(corrupt)?;
+        let base = base as u64;
+        words
+            .iter_mut()
+            .for_each(|word| *word = word.wrapping_add(base));
+        self.intact(words)
+    }
+
     /// The stored hashes of a dictionary of strings, entry by entry, in place of what `out` holds. Equal
     /// strings have equal hashes in all segments of a database.
     pub(crate) fn hashes(&self, column: usize, out: &mut Vec<u64>) -> Result<()> {
@@ -326,25 +343,6 @@ impl SegmentReader {
         cache.get(key, || self.read_chunk(column, chunk))
     }
 
-    /// Hands a string of a dictionary to `use_string`; `None` when there is no such entry.
-    pub(crate) fn with_string<R>(
-        &self,
-        column: usize,
-        entry: usize,
-        cache: &ChunkCache,
-        use_string: impl FnOnce(&[u8]) -> R,
-    ) -> Result<Option<R>> {
-        let info = self.column(column)?;
-        if info.encoding != Encoding::Dictionary {
-            return Err(no_strings());
-        }
-        if entry >= info.dictionary_entries as usize {
-            return Ok(None);
-        }
-        let strings = self.strings_chunk(column, entry / CHUNK_ENTRIES, cache)?;
-        Ok(strings.get(entry % CHUNK_ENTRIES).map(use_string))
-    }
-
     /// The codes of those of some strings that are there, ascending. Reads the stored hashes where they are,
     /// and of the strings only those whose hashes agree.
     pub(crate) fn find_strings(
@@ -382,6 +380,19 @@ impl SegmentReader {
         self.intact(codes)
     }
 
+    /// The codes of the entries of a dictionary of integers that lie in one of some ranges, which are apart and
+    /// ascend. They are compared where they are.
+    pub(crate) fn number_set(&self, column: usize, distances: &[(u64, u64)]) -> Result<CodeSet> {
+        let entry = self.column(column)?;
+        let (mut first, mut codes) = (u64::from(entry.null_code), Vec::new());
+        for chunk in self.numbers(column)?.chunks() {
+            let found = positions_within(chunk, distances);
+            codes.extend(found.into_iter().map(|at| first + at as u64));
+            first += chunk.len() as u64;
+        }
+        self.intact(CodeSet::of_ascending(entry.high, &codes))
+    }
+
     /// The codes of the strings that pass `test`; NULL does not.
     pub(crate) fn string_set(
         &self,
@@ -413,8 +424,8 @@ type Sought<'a> = [(u64, &'a [u8])];
 /// Up to so many strings are looked for one after the other, which takes hashes several at a time.
 const ONE_BY_ONE_MAX: usize = 8;
 
-/// Hashes that are compared at a time.
-const HASHES_AT_ONCE: usize = 16;
+/// Hashes or numbers that are compared at a time.
+const AT_ONCE: usize = 16;
 
 /// Which of a chunk's hashes are those of strings that are looked for, and of which.
 fn candidates<'s, 'a>(hashes: &[[u8; 8]], sought: &'s Sought<'a>) -> Vec<(usize, &'s Sought<'a>)> {
@@ -434,15 +445,41 @@ fn candidates<'s, 'a>(hashes: &[[u8; 8]], sought: &'s Sought<'a>) -> Vec<(usize,
         let Some(wanted) = strings.first().map(|(hash, _)| hash.to_le_bytes()) else {
             continue;
         };
-        for (number, group) in hashes.chunks(HASHES_AT_ONCE).enumerate() {
+        for (number, group) in hashes.chunks(AT_ONCE).enumerate() {
             // Without an early end, so that it is done in wide registers.
             if group
                 .iter()
                 .fold(false, |any, hash| any | (*hash == wanted))
             {
                 let here = group.iter().enumerate().filter(|(_, h)| **h == wanted);
-                found.extend(here.map(|(at, _)| (number * HASHES_AT_ONCE + at, strings)));
+                found.extend(here.map(|(at, _)| (number * AT_ONCE + at, strings)));
             }
+        }
+    }
+    found
+}
+
+/// Which numbers lie in one of some ranges, which are apart and ascend.
+fn positions_within(numbers: &[[u8; 8]], ranges: &[(u64, u64)]) -> Vec<usize> {
+    let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let [(from, to)] = ranges else {
+        let within = |bytes: &[u8; 8]| {
+            let at = ranges.partition_point(|(_, to)| *to < number(bytes));
+            ranges
+                .get(at)
+                .is_some_and(|(from, _)| *from <= number(bytes))
+        };
+        let all = numbers.iter().enumerate();
+        return all.filter(|(_, n)| within(n)).map(|(at, _)| at).collect();
+    };
+    let length = to.wrapping_sub(*from);
+    let within = |bytes: &[u8; 8]| number(bytes).wrapping_sub(*from) <= length;
+    let mut found = Vec::new();
+    for (group, start) in numbers.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
+        // Without an early end, so that it is done in wide registers.
+        if group.iter().fold(false, |any, n| any | within(n)) {
+            let here = group.iter().enumerate().filter(|(_, n)| within(n));
+            found.extend(here.map(|(at, _)| start + at));
         }
     }
     found

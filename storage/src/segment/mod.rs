@@ -35,7 +35,7 @@ pub(crate) use dictionary::ChunkCache;
 pub(crate) use encode::EncodedColumn;
 pub(crate) use integers::distances;
 pub(crate) use layout::BLOCK_ROWS;
-pub use packing::Lane;
+pub(crate) use packing::Lane;
 pub(crate) use published::PublishedSegment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::segment_summary;

@@ -210,3 +210,43 @@ fn a_damaged_column_does_not_hinder_reading_another() {
         written.batch.column(1)
     );
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn numbers_of_a_dictionary_are_found_by_their_distances(
+        pool in prop::collection::btree_set(any::<u64>(), 2..40), nulls: bool,
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 3000),
+        ends in prop::collection::btree_set(any::<prop::sample::Index>(), 0..30), step in 0u64..2,
+    ) {
+        let pool: Vec<u64> = pool.into_iter().collect();
+        let value = |pick: &prop::sample::Index| {
+            let at = pick.index(pool.len() + usize::from(nulls));
+            pool.get(at).copied()
+        };
+        let column: ArrayRef = Arc::new(picks.iter().map(value).collect::<UInt64Array>());
+        let schema = Schema::new(vec![Field::new("n", DataType::UInt64, nulls)]);
+        let written = write(RecordBatch::try_new(Arc::new(schema), vec![column]).unwrap());
+        let reader = written.open().unwrap();
+        let info = reader.codes_info(0).unwrap().unwrap();
+        let ColumnKind::Numbers { base } = info.kind else {
+            return Err(TestCaseError::reject("another encoding"));
+        };
+        let distances: Vec<u64> = reader.number_values(0).unwrap().iter()
+            .map(|value| (value - base) as u64).collect();
+        // Ranges apart, whose ends are values or their neighbours.
+        let mut ends: Vec<u64> = ends.iter().map(|end| distances[end.index(distances.len())]).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let ranges: Vec<(u64, u64)> = ends.as_chunks::<2>().0.iter()
+            .map(|[from, to]| (from.saturating_add(step), *to)).filter(|(from, to)| from <= to).collect();
+        let set = reader.number_set(0, &ranges).unwrap();
+        let null = u64::from(info.null_code);
+        for (code, distance) in (null..).zip(&distances) {
+            let expected = ranges.iter().any(|(from, to)| (from..=to).contains(&distance));
+            prop_assert_eq!(set.contains(code), expected, "{} {:?}", distance, ranges);
+        }
+        prop_assert!(!(info.null_code && set.contains(0)));
+    }
+}

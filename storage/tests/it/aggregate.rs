@@ -3,6 +3,7 @@
 
 mod conditions;
 mod data;
+mod firsts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -134,7 +135,7 @@ fn run(table: &TableSnapshot, request: AggregateRequest, threads: usize) -> Grou
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     });
-    let merging = run.merging(workers);
+    let merging = run.merging(workers).unwrap();
     for stage in 0..merging.stages() {
         while merging.work(stage).unwrap() {}
     }

@@ -80,6 +80,7 @@ pub(crate) fn spec() -> TableSpec {
             retain_days: 1,
         }),
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: None,
         attributes: String::new(),
     }

@@ -75,6 +75,7 @@ pub(crate) fn spec(name: &str) -> TableSpec {
         ],
         event_key: None,
         retention: Default::default(),
+        division: Default::default(),
         auto_increment: Some(0),
         attributes: "attributes of the table".into(),
     }

@@ -1,15 +1,16 @@
 //! Where a table comes to rest: few, full segments, each row written a few times, and periods that do not
 //! overlap more than they must.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use storno_storage::{
-    CompareOp, Environment, ManualClock, OnDuplicate, Options, Predicate, ScanRequest, Schedule,
-    Store, SyncMode, TableSnapshot, Value, WriteBatch,
+    Alteration, ColumnOrigin, CompareOp, Division, Environment, ManualClock, OnDuplicate, Options,
+    Predicate, ScanRequest, Schedule, Store, SyncMode, TableSnapshot, Value, WriteBatch,
 };
 
-use crate::fixture::{Row, SCHEMA, batch, read, row, spec};
+use crate::fixture::{Row, SCHEMA, batch, read, row, scan, spec};
 
 const FULL: u64 = 4096;
 const MEMTABLE: usize = 4 << 20;
@@ -23,6 +24,11 @@ struct World {
 
 impl World {
     fn new(shards: u32) -> Self {
+        Self::divided(shards, Division::default())
+    }
+
+    /// A table that may say otherwise than the store, which has so many shards.
+    fn divided(shards: u32, division: Division) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut options = Options::new(dir.path().join("data"));
         options.segment_rows = FULL as usize;
@@ -39,6 +45,7 @@ impl World {
         store.create_schema(SCHEMA, "").unwrap();
         let mut spec = spec("t");
         spec.unique_keys.clear();
+        spec.division = division;
         store.create_table(SCHEMA, spec).unwrap();
         Self {
             store,
@@ -69,6 +76,16 @@ impl World {
         while self.store.run_job() {
             self.store.run_writer();
         }
+    }
+
+    fn divide(&self, division: Division) {
+        let mut spec = self.table().meta().spec.clone();
+        spec.division = division;
+        let columns = (0..spec.columns.len()).map(ColumnOrigin::Existing);
+        let columns = columns.collect();
+        let alteration = Alteration { spec, columns };
+        self.store.alter_table(SCHEMA, "t", alteration).unwrap();
+        assert_eq!(self.table().meta().spec.division, division);
     }
 
     fn rest(&self) {
@@ -117,6 +134,134 @@ fn a_small_table_rests_in_one_segment() {
     assert_eq!(world.table().segments(), 5);
     world.rest();
     assert_eq!(world.table().segments(), 1);
+}
+
+/// Segments that a scan of one site opens.
+fn segments_of_site(table: &TableSnapshot, site: u32) -> u64 {
+    let request = ScanRequest {
+        columns: vec![0],
+        predicates: vec![Predicate::Compare {
+            column: 1,
+            op: CompareOp::Eq,
+            value: Value::Int(site.into()),
+        }],
+    };
+    table.scan(request).unwrap().stats().segments_kept
+}
+
+#[test]
+fn what_a_table_says_of_its_division_comes_before_the_store() {
+    let small = Division {
+        shards: Some(1),
+        segment_rows: Some(512),
+    };
+    for (division, least, most) in [(Division::default(), 1, 8), (small, 16, 24)] {
+        let world = World::divided(3, division);
+        for flush in 0..10 {
+            world.insert(&rows(flush * 1000..(flush + 1) * 1000, 0));
+            world.store.flush().unwrap();
+            world.work();
+        }
+        world.rest();
+        let segments = world.table().segments();
+        assert!(
+            (least..=most).contains(&segments),
+            "{division:?}: {segments}"
+        );
+        assert_eq!(read(&world.table()).unwrap().len(), 10_000);
+    }
+}
+
+#[test]
+fn many_shards_are_parted_from_what_a_merge_gathers() {
+    let many = Division {
+        shards: Some(64),
+        segment_rows: None,
+    };
+    let world = World::divided(1, many);
+    for flush in 0..40 {
+        world.insert(&rows(flush * 500..(flush + 1) * 500, 0));
+        world.store.flush().unwrap();
+        world.work();
+    }
+    world.rest();
+    let table = world.table();
+    // All sites lie in shards of their own, but for rows too few to be parted.
+    let sites: BTreeSet<u32> = (0..20_000).map(|id| row(id).site).collect();
+    let opened: u64 = sites
+        .iter()
+        .map(|&site| segments_of_site(&table, site))
+        .sum();
+    let segments = table.segments() as u64;
+    assert!(segments >= 5, "{segments}");
+    assert!(
+        opened < sites.len() as u64 * segments,
+        "{opened} of {segments}"
+    );
+    assert!(world.store.activity().merge.rows <= 4 * 20_000);
+}
+
+#[test]
+fn another_number_of_shards_takes_hold_of_small_segments_and_leaves_full_ones() {
+    let shards = |number| Division {
+        shards: Some(number),
+        segment_rows: None,
+    };
+    let world = World::divided(1, shards(4));
+    world.insert(&rows(0..20_000, 0));
+    let before = world.table().segments();
+    for few in 0..4 {
+        world.insert(&rows(500_000 + few * 600..500_600 + few * 600, 0));
+        world.store.flush().unwrap();
+        world.rest();
+    }
+    world.divide(shards(2));
+    world.insert(&rows(600_000..602_500, 0));
+    world.store.flush().unwrap();
+    world.rest();
+    let mut all: Vec<u64> = read(&world.table()).unwrap().iter().map(|r| r.id).collect();
+    all.sort_unstable();
+    let expected = (0..20_000).chain(500_000..502_400).chain(600_000..602_500);
+    assert_eq!(all, expected.collect::<Vec<_>>());
+    assert!(
+        world.table().segments() <= before + 3,
+        "{}",
+        world.table().segments()
+    );
+    let sites: BTreeSet<u32> = (0..20_000).map(|id| row(id).site).collect();
+    for site in sites {
+        let request = ScanRequest {
+            columns: vec![0],
+            predicates: vec![Predicate::Compare {
+                column: 1,
+                op: CompareOp::Eq,
+                value: Value::Int(site.into()),
+            }],
+        };
+        let batches = scan(&world.table(), request).unwrap();
+        let found: usize = batches.iter().map(|b| b.num_rows()).sum();
+        let expected = all.iter().filter(|&&id| row(id).site == site).count();
+        assert_eq!(found, expected, "site {site}");
+    }
+    // They are kept over a restart, where the numbers of the store are others.
+    let World { store, clock, _dir } = world;
+    drop(store);
+    let environment = Environment {
+        clock: clock.clone(),
+        schedule: Schedule::Manual,
+        ..Environment::default()
+    };
+    let store = Store::open_in(Options::new(_dir.path().join("data")), environment).unwrap();
+    let world = World { store, clock, _dir };
+    assert_eq!(world.table().meta().spec.division, shards(2));
+    assert_eq!(read(&world.table()).unwrap().len(), all.len());
+    let excessive = Division {
+        shards: Some(257),
+        segment_rows: None,
+    };
+    let mut spec = spec("u");
+    spec.division = excessive;
+    assert!(world.store.create_table(SCHEMA, spec).is_err());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![allow(unreachable_pub)]
 
+mod compressed;
+mod cursors;
 mod driver;
 mod files;
 mod lifecycle;

@@ -9,11 +9,11 @@ use datafusion::common::Result;
 use crate::error::SqlError;
 use crate::functions::argument::Call;
 use crate::functions::failure::raise;
-use crate::functions::warnings::{Notice, warn};
+use crate::functions::warnings::{Notice, current_account, warn};
 
 /// MySQL's default `max_allowed_packet`, in bytes.
 pub(crate) const VALUE_MAX: usize = 64 << 20;
-/// Most bytes that one call returns for one batch.
+/// Most bytes that one call returns for one batch, however much memory the statement may take.
 const BATCH_MAX: usize = 1 << 30;
 
 /// Whether `function` may make a value of that many bytes.
@@ -24,9 +24,46 @@ pub(crate) fn fits(function: &'static str, bytes: usize) -> bool {
     bytes <= VALUE_MAX
 }
 
-fn too_much(function: &str) -> datafusion::common::DataFusionError {
-    let message = format!("Out of memory; {function} made more than {BATCH_MAX} bytes of text");
-    raise(SqlError::new(1038, "HY001", message))
+/// The text of one call for one batch, as far as it is bounded.
+struct Bound {
+    function: &'static str,
+    total: usize,
+    /// At which total to look next whether the statement is to go on.
+    look_at: usize,
+}
+
+/// Bytes between two looks.
+const LOOK_EVERY: usize = 1 << 20;
+
+impl Bound {
+    fn new(function: &'static str) -> Self {
+        Self {
+            function,
+            total: 0,
+            look_at: LOOK_EVERY,
+        }
+    }
+
+    /// Counts a value. 1038 beyond the budget, 1041 if the statement was ended for its memory: a batch
+    /// may take longer than it takes to fill the machine.
+    fn add(&mut self, bytes: usize) -> Result<()> {
+        self.total += bytes;
+        if self.total < self.look_at {
+            return Ok(());
+        }
+        self.look_at = self.total + LOOK_EVERY;
+        let account = current_account();
+        if account.as_ref().is_some_and(|account| account.is_stopped()) {
+            return Err(raise(SqlError::out_of_memory()));
+        }
+        let max = account.map_or(BATCH_MAX, |account| BATCH_MAX.min(account.limit()));
+        if self.total > max {
+            let (function, text) = (self.function, "bytes of text");
+            let message = format!("Out of memory; {function} made more than {max} {text}");
+            return Err(raise(SqlError::new(1038, "HY001", message)));
+        }
+        Ok(())
+    }
 }
 
 impl Call<'_> {
@@ -37,14 +74,11 @@ impl Call<'_> {
     ) -> Result<StringViewArray> {
         let mut builder = StringViewBuilder::with_capacity(self.rows);
         let mut text = String::new();
-        let mut total = 0_usize;
+        let mut bound = Bound::new(self.name);
         for row in 0..self.rows {
             text.clear();
             if push(row, &mut text) && fits(self.name, text.len()) {
-                total += text.len();
-                if total > BATCH_MAX {
-                    return Err(too_much(self.name));
-                }
+                bound.add(text.len())?;
                 builder.append_value(&text);
             } else {
                 builder.append_null();
@@ -60,14 +94,11 @@ impl Call<'_> {
     ) -> Result<BinaryViewArray> {
         let mut builder = BinaryViewBuilder::with_capacity(self.rows);
         let mut bytes = Vec::new();
-        let mut total = 0_usize;
+        let mut bound = Bound::new(self.name);
         for row in 0..self.rows {
             bytes.clear();
             if push(row, &mut bytes) && fits(self.name, bytes.len()) {
-                total += bytes.len();
-                if total > BATCH_MAX {
-                    return Err(too_much(self.name));
-                }
+                bound.add(bytes.len())?;
                 builder.append_value(&bytes);
             } else {
                 builder.append_null();

@@ -204,13 +204,13 @@ async fn run(aggregation: Arc<Aggregation>, threads: usize, memory: Memory) -> R
     while let Some(done) = tasks.join_next().await {
         workers.push(done.map_err(|e| internal(e.to_string()))??);
     }
-    let merging = Arc::new(aggregation.merging(workers));
+    let merging = Arc::new(aggregation.merging(workers).map_err(error_of)?);
     for stage in 0..merging.stages() {
         let mut tasks = JoinSet::new();
         for _ in 1..threads {
-            tasks.spawn(merge(Arc::clone(&merging), stage));
+            tasks.spawn(merge(Arc::clone(&merging), stage, Arc::clone(&memory)));
         }
-        merge(Arc::clone(&merging), stage).await?;
+        merge(Arc::clone(&merging), stage, Arc::clone(&memory)).await?;
         while let Some(done) = tasks.join_next().await {
             done.map_err(|e| internal(e.to_string()))??;
         }
@@ -234,8 +234,13 @@ async fn worker(aggregation: Arc<Aggregation>, memory: Memory) -> Result<Worker>
     Ok(worker)
 }
 
-async fn merge(merging: Arc<Merging>, stage: usize) -> Result<()> {
+async fn merge(merging: Arc<Merging>, stage: usize, memory: Memory) -> Result<()> {
     while merging.work(stage).map_err(error_of)? {
+        let more = merging.more_memory();
+        if more > 0 {
+            let memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            memory.try_grow(more)?;
+        }
         tokio::task::yield_now().await;
     }
     Ok(())

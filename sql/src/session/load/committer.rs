@@ -1,20 +1,27 @@
 //! The thread that hands a load's rows to storage while the next ones are read. Of a table without an
 //! event key all of them become visible in one commit, or none.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
-use storno_storage::{Error as StorageError, Load, OnDuplicate};
+use storno_storage::{Error as StorageError, Load, OnDuplicate, TableId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::loader::Built;
 use super::parts::Parts;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
 use crate::insert::{duplicate_entry, warn_repeated};
+use crate::known::KnownTable;
 use crate::types::{TableDefinition, TimeZone};
 
 /// Batches between the two threads.
 const QUEUE: usize = 2;
+
+/// Bytes of invalid rows that one load may have: they are committed with the others at its end.
+const INVALID_BYTES_MAX: usize = 256 << 20;
 
 /// Rows kept to name a repeated key by its values; later ones are named without.
 const KEPT_BYTES: usize = 32 << 20;
@@ -23,7 +30,7 @@ const KEPT_BYTES: usize = 32 << 20;
 /// committed.
 pub(super) struct Committer {
     /// `None`: commit.
-    batches: mpsc::Sender<Option<RecordBatch>>,
+    batches: mpsc::Sender<Option<Built>>,
     task: JoinHandle<Result<Total>>,
     engine: Engine,
 }
@@ -37,7 +44,9 @@ pub(super) struct Total {
 
 /// What a load goes into.
 pub(super) struct Target {
-    pub(super) table: TableDefinition,
+    pub(super) table: Arc<KnownTable>,
+    /// The table for rows that cannot be stored.
+    pub(super) aside: Option<TableId>,
     pub(super) on_duplicate: OnDuplicate,
     pub(super) time_zone: TimeZone,
     /// Where rows that are left out are listed.
@@ -61,7 +70,7 @@ impl Committer {
     }
 
     /// Waits until there is room.
-    pub(super) fn push(self, batch: RecordBatch) -> Result<Self> {
+    pub(super) fn push(self, batch: Built) -> Result<Self> {
         match self.batches.blocking_send(Some(batch)) {
             Ok(()) => Ok(self),
             // It has ended and says why.
@@ -101,6 +110,7 @@ impl Way {
     fn new(engine: &Engine, target: Target) -> Result<Self> {
         let Target {
             table,
+            aside,
             on_duplicate,
             time_zone,
             sink,
@@ -115,23 +125,28 @@ impl Way {
                 sink,
                 kept: Vec::new(),
                 kept_bytes: 0,
+                aside,
+                invalid: Vec::new(),
+                invalid_bytes: 0,
             })));
         }
         Ok(Self::Parts(Box::new(Parts {
             engine: engine.clone(),
             table,
             time_zone,
+            aside,
             on_duplicate,
             sync: engine.sync_mode(),
             sink,
             notes,
             gathered: Vec::new(),
+            invalid: Vec::new(),
             bytes: 0,
             total: Total::default(),
         })))
     }
 
-    fn run(mut self, mut batches: mpsc::Receiver<Option<RecordBatch>>) -> Result<Total> {
+    fn run(mut self, mut batches: mpsc::Receiver<Option<Built>>) -> Result<Total> {
         loop {
             match (batches.blocking_recv(), &mut self) {
                 (Some(Some(batch)), Self::Whole(whole)) => whole.push(batch)?,
@@ -150,15 +165,29 @@ impl Way {
 /// One commit whose errors name values of the first rows.
 struct Whole {
     load: Load,
-    table: TableDefinition,
+    table: Arc<KnownTable>,
     time_zone: TimeZone,
     sink: Sink,
     kept: Vec<RecordBatch>,
     kept_bytes: usize,
+    aside: Option<TableId>,
+    /// Rows that cannot be stored: few, or the file is another table's.
+    invalid: Vec<RecordBatch>,
+    invalid_bytes: usize,
 }
 
 impl Whole {
-    fn push(&mut self, batch: RecordBatch) -> Result<()> {
+    fn push(&mut self, batch: Built) -> Result<()> {
+        if let Some(invalid) = batch.aside {
+            self.invalid_bytes += invalid.get_array_memory_size();
+            self.invalid.push(invalid);
+            if self.invalid_bytes > INVALID_BYTES_MAX {
+                let text = "Out of memory; the file has more than 256 MiB of invalid rows, \
+                            load it in smaller parts";
+                return Err(SqlError::new(1041, "HY000", text));
+            }
+        }
+        let batch = batch.rows;
         if self.kept_bytes < KEPT_BYTES {
             self.kept_bytes += batch.get_array_memory_size();
             self.kept.push(batch.clone());
@@ -168,7 +197,10 @@ impl Whole {
     }
 
     fn commit(self) -> Result<Total> {
-        let commit = self.load.commit();
+        let invalid: u64 = self.invalid.iter().map(|b| b.num_rows() as u64).sum();
+        let others = self.invalid.into_iter();
+        let others = others.filter_map(|rows| Some((self.aside?, rows)));
+        let commit = self.load.commit_with(others.collect());
         let commit =
             commit.map_err(|error| named(error, &self.table, &self.kept, self.time_zone))?;
         let repeated = (self.kept.as_slice(), commit.repeated.as_slice());
@@ -178,7 +210,7 @@ impl Whole {
         let listed = self.sink.total() - before;
         self.sink.count_more(commit.rows_skipped - listed);
         Ok(Total {
-            inserted: commit.rows_inserted,
+            inserted: commit.rows_inserted - invalid,
             skipped: commit.rows_skipped,
         })
     }

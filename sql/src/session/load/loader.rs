@@ -12,21 +12,23 @@ use datafusion::common::TableReference;
 use datafusion::execution::session_state::SessionState;
 use futures::TryStreamExt;
 use sqlparser::ast::Query;
-use storno_storage::OnDuplicate;
+use storno_storage::{OnDuplicate, TableSnapshot};
 
+use super::super::aside::AsideTable;
 use super::super::query::SessionEnvironment;
 use super::super::upsert::Counts;
 use super::committer::{Committer, Target};
 use super::input::{Input, Source, Wanted, check};
+use crate::door::Door;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError, Warning};
 use crate::functions::warnings::Sink;
 use crate::insert::Settings;
+use crate::known::KnownTable;
 use crate::load::{LoadWriter, Progress};
 use crate::select::compile_over;
 use crate::select::planner::View;
 use crate::select::run;
-use crate::types::TableDefinition;
 
 /// Bytes of rows that may wait in memory for the file's end, as in any transaction.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
@@ -74,6 +76,9 @@ pub(super) struct Loaded {
     pub(super) counts: Counts,
     /// What was not.
     pub(super) batches: Vec<RecordBatch>,
+    /// Rows that cannot be stored, and those of them that were not committed, with their table.
+    pub(super) invalid: u64,
+    pub(super) aside: Option<(TableSnapshot, RecordBatch)>,
     /// The warnings kept, and how many there were.
     pub(super) warnings: (Vec<Warning>, u64),
     /// User variables as the last line left them.
@@ -83,7 +88,10 @@ pub(super) struct Loaded {
 
 pub(super) struct Loader {
     pub(super) engine: Engine,
-    pub(super) table: TableDefinition,
+    pub(super) table: Arc<KnownTable>,
+    pub(super) door: Door,
+    /// Where rows go that cannot be stored.
+    pub(super) aside: Option<AsideTable>,
     pub(super) settings: Settings,
     pub(super) destination: Destination,
     pub(super) wanted: Wanted,
@@ -92,14 +100,21 @@ pub(super) struct Loader {
     pub(super) notes: bool,
 }
 
-/// Rows, and the first number that was generated for them.
-type Built = (RecordBatch, Option<u64>);
+/// A batch of the file.
+pub(super) struct Built {
+    pub(super) rows: RecordBatch,
+    /// The first number that was generated for them.
+    first: Option<u64>,
+    /// Those that cannot be stored, as rows of the table for them.
+    pub(super) aside: Option<RecordBatch>,
+}
 
 /// Where rows are gathered.
 enum Gathered {
     Committer(Committer),
     Memory {
         batches: Vec<RecordBatch>,
+        aside: Vec<RecordBatch>,
         bytes: usize,
     },
 }
@@ -113,7 +128,7 @@ impl Loader {
         cancelled: &AtomicBool,
     ) -> Result<Loaded> {
         let mut input = Input::new(source, self.wanted.clone());
-        let (mut gathered, mut first_insert_id) = (self.gather()?, None);
+        let (mut gathered, mut first_insert_id, mut invalid) = (self.gather()?, None, 0);
         loop {
             let (progress, batch) = match self.next(&mut writer, &mut input, cancelled) {
                 Ok(next) => next,
@@ -122,19 +137,30 @@ impl Loader {
                     return Err(error);
                 }
             };
-            if let Some((batch, first)) = batch {
-                first_insert_id = first_insert_id.or(first);
+            if let Some(batch) = batch {
+                first_insert_id = first_insert_id.or(batch.first);
+                invalid += batch.aside.as_ref().map_or(0, RecordBatch::num_rows) as u64;
                 gathered = gathered.take(batch)?;
             }
             if progress == Progress::Ended {
                 break;
             }
         }
-        let (counts, batches) = gathered.end()?;
+        let (counts, batches, aside) = gathered.end()?;
+        let aside = match (self.aside, aside.first()) {
+            (Some(table), Some(first)) => {
+                let rows = concat_batches(&first.schema(), &aside);
+                let rows = rows.map_err(|e| SqlError::internal(e.to_string()))?;
+                Some((table.table, rows))
+            }
+            _ => None,
+        };
         Ok(Loaded {
             records: writer.records(),
             counts,
             batches,
+            invalid,
+            aside,
             variables: writer.variables(),
             warnings: writer.warnings(),
             first_insert_id,
@@ -160,6 +186,7 @@ impl Loader {
             Destination::Memory => {
                 return Ok(Gathered::Memory {
                     batches: Vec::new(),
+                    aside: Vec::new(),
                     bytes: 0,
                 });
             }
@@ -167,7 +194,8 @@ impl Loader {
             Destination::Store { skip: false } => OnDuplicate::Fail,
         };
         let target = Target {
-            table: self.table.clone(),
+            table: Arc::clone(&self.table),
+            aside: self.aside.as_ref().map(|aside| aside.table.meta().id),
             on_duplicate,
             time_zone: self.settings.time_zone,
             sink: self.evaluation.sink.clone(),
@@ -181,7 +209,17 @@ impl Loader {
         let id = self.table.meta.id;
         let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
         let mut evaluate = |query: &Query, rows| self.evaluate(query, rows);
-        writer.take_batch(&mut evaluate, &mut reserve)
+        let (batch, first) = writer.take_batch(&mut evaluate, &mut reserve)?;
+        let (mut invalid, texts) = writer.take_invalid();
+        let sink = &self.evaluation.sink;
+        let admitted = sink.within(|| self.door.admit_rows(batch, &mut invalid, texts));
+        let (rows, warnings) = admitted?;
+        warnings.into_iter().for_each(|warning| sink.push(warning));
+        let aside = match &self.aside {
+            Some(aside) if !invalid.is_empty() => Some(aside.rows(&self.table, &invalid)?),
+            _ => None,
+        };
+        Ok(Built { rows, first, aside })
     }
 
     /// Runs the query of SET over gathered lines.
@@ -213,21 +251,32 @@ impl Loader {
 }
 
 impl Gathered {
-    fn take(self, batch: RecordBatch) -> Result<Self> {
+    fn take(self, batch: Built) -> Result<Self> {
         match self {
             Self::Committer(committer) => committer.push(batch).map(Self::Committer),
             Self::Memory {
                 mut batches,
+                mut aside,
                 mut bytes,
             } => {
-                bytes += batch.get_array_memory_size();
-                batches.push(batch);
+                bytes += batch.rows.get_array_memory_size();
+                bytes += batch
+                    .aside
+                    .iter()
+                    .map(RecordBatch::get_array_memory_size)
+                    .sum::<usize>();
+                batches.push(batch.rows);
+                aside.extend(batch.aside);
                 if bytes > MEMORY_BYTES_MAX {
                     let text = "Multi-statement transaction required more than 1 GiB of memory; \
                                 load the file in smaller parts";
                     return Err(SqlError::new(1197, "HY000", text));
                 }
-                Ok(Self::Memory { batches, bytes })
+                Ok(Self::Memory {
+                    batches,
+                    aside,
+                    bytes,
+                })
             }
         }
     }
@@ -239,15 +288,15 @@ impl Gathered {
         }
     }
 
-    /// What was committed, and what was not.
-    fn end(self) -> Result<(Counts, Vec<RecordBatch>)> {
+    /// What was committed, and what was not: rows of the table, and of that for invalid ones.
+    fn end(self) -> Result<(Counts, Vec<RecordBatch>, Vec<RecordBatch>)> {
         match self {
-            Self::Memory { batches, .. } => Ok((Counts::default(), batches)),
+            Self::Memory { batches, aside, .. } => Ok((Counts::default(), batches, aside)),
             Self::Committer(committer) => {
                 let total = committer.commit()?;
                 let mut counts = Counts::inserted(total.inserted);
                 counts.duplicates = total.skipped;
-                Ok((counts, Vec::new()))
+                Ok((counts, Vec::new(), Vec::new()))
             }
         }
     }

@@ -21,15 +21,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Session;
+use super::aside::Aside;
 use super::process::Running;
 use super::upsert::{Counts, Upsert};
 use crate::change::OnConflict;
 use crate::dialect::Lexed;
+use crate::door::Door;
 use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::load::{LoadStatement, LoadWriter, OnRepeatedKey};
 use crate::result::{Done, Outcome};
-use crate::types::TableDefinition;
 use input::{Source, StoredFiles};
 use loader::{Destination, Evaluation, Loaded, Loader};
 use source::{Arrived, Cancel};
@@ -108,6 +109,17 @@ impl Session {
         let parse = move || LoadStatement::parse(&lexed);
         let mut load = self.engine.planning().run(parse).await?;
         let stored = self.locate(&mut load).await?;
+        let mut prepared = self.plan_load(load, stored).await?;
+        let table = Arc::clone(&prepared.loader.table);
+        prepared.loader.aside = self.aside_table(&table).await?;
+        Ok(prepared)
+    }
+
+    async fn plan_load(
+        &mut self,
+        load: LoadStatement,
+        stored: Option<StoredFiles>,
+    ) -> Result<Prepared> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (engine, sink, settings) = (self.engine.clone(), self.sink.clone(), self.settings());
         let may_be_local = self.context.local_files && self.variables.is_on("local_infile");
@@ -126,7 +138,8 @@ impl Session {
                 ..settings
             };
             let table = view.table(load.schema.as_deref(), &load.table)?;
-            let definition = TableDefinition::read(Arc::clone(table.meta()))?;
+            let definition = engine.tables().get(table.meta())?;
+            let door = Door::new(&definition, &view, settings.now_utc, ignore)?;
             let writer = LoadWriter::new(&load, &definition, settings)?;
             let destination = match on_conflict(&load, &table) {
                 _ if in_transaction => Destination::Memory,
@@ -139,6 +152,8 @@ impl Session {
             let loader = Loader {
                 engine,
                 table: definition,
+                door,
+                aside: None,
                 settings,
                 destination,
                 wanted,
@@ -208,6 +223,8 @@ impl Session {
             records,
             mut counts,
             batches,
+            invalid,
+            aside,
             warnings: (warnings, warning_count),
             variables,
             first_insert_id,
@@ -220,8 +237,9 @@ impl Session {
         let unkept = warning_count.saturating_sub(warnings.len() as u64);
         self.warn(warnings);
         self.sink.count_more(unkept);
+        let aside = aside.map(|(table, rows)| Aside { table, rows });
         match started.on_conflict {
-            _ if batches.is_empty() => {}
+            _ if batches.is_empty() && aside.is_none() => {}
             Some(on_conflict) => {
                 let schema = &started.table.meta().arrow;
                 let rows = concat_batches(schema, &batches);
@@ -231,11 +249,15 @@ impl Session {
                     on_conflict,
                     assignments: None,
                     from_query: false,
+                    aside,
                 };
                 counts = self.upsert(upsert).await?;
             }
             None => {
-                let table = TableDefinition::read(Arc::clone(started.table.meta()))?;
+                let table = self.engine.tables().get(started.table.meta())?;
+                if let (Some(aside), Some(transaction)) = (aside, self.open_transaction()) {
+                    transaction.insert(&aside.table, &aside.rows)?;
+                }
                 for batch in &batches {
                     let resent = match self.open_transaction() {
                         Some(transaction) => transaction.insert(&started.table, batch)?,
@@ -254,17 +276,21 @@ impl Session {
         Ok(Outcome::Done(Done {
             affected_rows: counts.affected,
             last_insert_id: 0,
-            info: self.load_info(records, counts),
+            info: self.load_info(records, counts, invalid),
         }))
     }
 
-    fn load_info(&self, records: u64, counts: Counts) -> String {
-        format!(
+    fn load_info(&self, records: u64, counts: Counts, invalid: u64) -> String {
+        let mut info = format!(
             "Records: {records}  Deleted: {}  Skipped: {}  Warnings: {}",
             counts.affected - counts.inserted,
             records.saturating_sub(counts.inserted),
             self.sink.total(),
-        )
+        );
+        if invalid > 0 {
+            info.push_str(&format!("  Invalid: {invalid}"));
+        }
+        info
     }
 
     /// The file on the server's side, if it may be read: 1290.

@@ -3,23 +3,29 @@
 //! It is no single commit, and needs none: what of it was committed before an error is left out when the
 //! file is loaded again.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
-use storno_storage::{OnDuplicate, SyncMode, WriteBatch};
+use storno_storage::{OnDuplicate, SyncMode, TableId, WriteBatch};
 
 use super::committer::{Total, named};
+use super::loader::Built;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::functions::warnings::Sink;
 use crate::insert::{note_resent, warn_repeated};
-use crate::types::{TableDefinition, TimeZone};
+use crate::known::KnownTable;
+use crate::types::TimeZone;
 
 /// Bytes of rows that are committed together.
 const PART_BYTES: usize = 64 << 20;
 
 pub(super) struct Parts {
     pub(super) engine: Engine,
-    pub(super) table: TableDefinition,
+    pub(super) table: Arc<KnownTable>,
     pub(super) time_zone: TimeZone,
+    /// The table for rows that cannot be stored.
+    pub(super) aside: Option<TableId>,
     pub(super) on_duplicate: OnDuplicate,
     pub(super) sync: SyncMode,
     /// Where rows that are left out are listed.
@@ -27,14 +33,20 @@ pub(super) struct Parts {
     /// Whether those that had come before are (`sql_notes`).
     pub(super) notes: bool,
     pub(super) gathered: Vec<RecordBatch>,
+    /// Rows that cannot be stored.
+    pub(super) invalid: Vec<RecordBatch>,
     pub(super) bytes: usize,
     pub(super) total: Total,
 }
 
 impl Parts {
-    pub(super) fn push(&mut self, batch: RecordBatch) -> Result<()> {
-        self.bytes += batch.get_array_memory_size();
-        self.gathered.push(batch);
+    pub(super) fn push(&mut self, batch: Built) -> Result<()> {
+        self.bytes += batch.rows.get_array_memory_size();
+        self.gathered.push(batch.rows);
+        if let Some(invalid) = batch.aside {
+            self.bytes += invalid.get_array_memory_size();
+            self.invalid.push(invalid);
+        }
         match self.bytes >= PART_BYTES {
             true => self.commit_part(),
             false => Ok(()),
@@ -53,9 +65,15 @@ impl Parts {
             return Ok(());
         }
         let id = self.table.meta.id;
+        let invalid = std::mem::take(&mut self.invalid);
+        let mut arrivals: Vec<_> = batches.iter().map(|rows| (id, rows.clone())).collect();
+        let rows_aside: u64 = invalid.iter().map(|b| b.num_rows() as u64).sum();
+        // Behind the others, whose numbers results and errors give.
+        let others = invalid.into_iter();
+        arrivals.extend(others.filter_map(|rows| Some((self.aside?, rows))));
         let committed = self.engine.store().commit(WriteBatch {
             inserts: Vec::new(),
-            arrivals: batches.iter().map(|rows| (id, rows.clone())).collect(),
+            arrivals,
             deletes: Vec::new(),
             on_duplicate: self.on_duplicate,
             sync: self.sync,
@@ -63,7 +81,7 @@ impl Parts {
         let commit =
             committed.map_err(|error| named(error, &self.table, &batches, self.time_zone))?;
         self.engine.count_resent(commit.rows_resent());
-        self.total.inserted += commit.rows_inserted;
+        self.total.inserted += commit.rows_inserted - rows_aside;
         self.total.skipped += commit.rows_skipped;
         let (sink, table, zone) = (&self.sink, &self.table, self.time_zone);
         warn_repeated(sink, table, (&batches, &commit.repeated), zone);

@@ -184,8 +184,12 @@ fn tables(view: &View, schema: Option<&String>, full: bool) -> Result<Shown> {
             ("SYSTEM VIEW", tables.map(|t| t.name.to_string()).collect())
         }
         false => {
+            let rights = view.rights();
             let tables = view.snapshot.tables(&schema).unwrap_or_default();
-            let names = tables.iter().map(|t| t.spec.name.clone());
+            let seen = tables
+                .iter()
+                .filter(|t| rights.see_table(&schema, &t.spec.name));
+            let names = seen.map(|t| t.spec.name.clone());
             ("BASE TABLE", names.collect())
         }
     };

@@ -6,6 +6,7 @@ use crate::ddl::SchemaAttributes;
 use crate::error::{Result, SqlError};
 use crate::information_schema::{mediumtext, name, row, varchar};
 use crate::select::planner::{Relation, View};
+use crate::session::account;
 use crate::show::create_table_text;
 use crate::types::QuotedName;
 use crate::types::charset::{BINARY, stored_charset};
@@ -19,7 +20,7 @@ pub(super) fn show(form: &Form, view: &View) -> Result<Option<Shown>> {
             name,
             if_not_exists,
         } => create_database(name, *if_not_exists, view),
-        Form::CreateUser(user, host) => create_user(user, host),
+        Form::CreateUser(user, host) => create_user(user, host, view),
         Form::CreateObject { kind, name } => Err(unknown_object(kind, name)),
         _ => return Ok(None),
     }
@@ -71,15 +72,9 @@ fn create_database(database: &str, if_not_exists: bool, view: &View) -> Result<S
     Ok(Shown::new("SCHEMATA", &columns, rows))
 }
 
-fn create_user(user: &str, host: &str) -> Result<Shown> {
-    if user != "root" {
-        let text = format!("Authorization ID '{user}'@'{host}' does not exist");
-        return Err(SqlError::new(3162, "HY000", text));
-    }
-    let text = "CREATE USER `root`@`%` IDENTIFIED WITH 'caching_sha2_password' REQUIRE NONE \
-                PASSWORD EXPIRE DEFAULT ACCOUNT UNLOCK";
-    let columns = [varchar("CREATE USER for root@%", 1024)];
-    Ok(Shown::new("", &columns, vec![row![text]]))
+fn create_user(user: &str, host: &str, view: &View) -> Result<Shown> {
+    let (heading, text) = account::create_user(user, host, view)?;
+    Ok(Shown::under("", heading, vec![row![text]]))
 }
 
 fn unknown_object(kind: &str, name: &str) -> SqlError {

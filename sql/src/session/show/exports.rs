@@ -1,6 +1,7 @@
 //! SHOW EXPORTS and SHOW LINKS.
 
 use super::Shown;
+use crate::accounts::Privileges;
 use crate::error::Result;
 use crate::export::{Job, Links};
 use crate::information_schema::{Column, Row, name, row, text, ubigint, varchar};
@@ -30,10 +31,14 @@ static LINKS: [Column; 5] = [
     varchar("Description", 2048),
 ];
 
-/// Those under way and those that ended lately.
+/// Those under way and those that ended lately; without PROCESS those of the same user.
 pub(super) fn exports(session: &Session) -> Shown {
     let jobs = session.engine.jobs().all();
-    let rows: Vec<Row> = jobs.iter().map(|job| export(job)).collect();
+    let sees_all = session.rights().grants().global.has(Privileges::PROCESS);
+    let seen = jobs
+        .iter()
+        .filter(|job| sees_all || job.user == session.context.user);
+    let rows: Vec<Row> = seen.map(|job| export(job)).collect();
     Shown {
         like: 9,
         ..Shown::new("", &EXPORTS, rows)

@@ -16,14 +16,15 @@ use std::sync::Arc;
 use super::Session;
 use crate::dialect::{Lexed, lex};
 use crate::error::{Result, SqlError};
-use crate::information_schema::{Column, Heading, Listing, Row, Scope, VirtualTable};
+use crate::information_schema::{self, Column, Heading, Listing, Row, Scope, VirtualTable};
 use crate::insert::Scalar;
 use crate::result::{Outcome, ResultColumn};
 use crate::select::planner::View;
 use crate::select::{QueryText, compile};
-use form::{Filter, Form, Show};
 
-pub(super) use parse::is_diagnostic;
+pub(super) use form::{Filter, Form, Show, Target};
+pub(super) use like::like;
+pub(super) use parse::{is_diagnostic, parse, parse_describe};
 
 /// Columns and rows of a SHOW statement before they are filtered.
 struct Shown {
@@ -43,6 +44,15 @@ impl Shown {
             rows,
             like: 0,
         }
+    }
+
+    /// One column of texts whose heading is known only now.
+    fn under(table: &'static str, heading: String, rows: Vec<Row>) -> Self {
+        let mut shown = Self::new(table, &[information_schema::varchar("", 1024)], rows);
+        if let Some(first) = shown.headings.first_mut() {
+            first.name = heading;
+        }
+        shown
     }
 
     fn keep(&mut self, pattern: &str) {

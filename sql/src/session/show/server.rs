@@ -8,7 +8,7 @@ use crate::information_schema::{
     varchar,
 };
 use crate::select::planner::View;
-use crate::session::Session;
+use crate::session::{Session, account};
 use crate::show::ENGINE;
 
 static ENGINES: Projection = Projection {
@@ -104,7 +104,7 @@ pub(super) fn show(session: &Session, form: &Form, view: &View) -> Result<Shown>
         Form::CharacterSets => CHARACTER_SETS.show(view, &all),
         Form::Collations => COLLATIONS.show(view, &all),
         Form::Privileges => Ok(privileges()),
-        Form::Grants { account } => grants(account.as_ref()),
+        Form::Grants { account } => grants(account.as_ref(), view),
         Form::Exports => Ok(exports::exports(session)),
         Form::Links => exports::links(session),
         Form::Processes { full } => processes(view, *full),
@@ -181,16 +181,10 @@ fn privileges() -> Shown {
     Shown::new("", &columns, rows.collect())
 }
 
-/// 1141 for an account that does not exist.
-fn grants(account: Option<&(String, String)>) -> Result<Shown> {
-    let known = |(user, host): &(String, String)| user == "root" && host == "%";
-    if let Some((user, host)) = account.filter(|a| !known(a)) {
-        let text = format!("There is no such grant defined for user '{user}' on host '{host}'");
-        return Err(SqlError::new(1141, "42000", text));
-    }
-    let columns = [varchar("Grants for root@%", 1024)];
-    let all = "GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION";
-    Ok(Shown::new("", &columns, vec![row![all]]))
+fn grants(account: Option<&(String, String)>, view: &View) -> Result<Shown> {
+    let (heading, lines) = account::grants(account, view)?;
+    let rows = lines.into_iter().map(|line| row![line]).collect();
+    Ok(Shown::under("", heading, rows))
 }
 
 fn processes(view: &View, full: bool) -> Result<Shown> {

@@ -6,7 +6,7 @@ mod check;
 mod list;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use storno_storage::Store;
 
@@ -79,17 +79,23 @@ pub enum VariableValue {
     Null,
 }
 
+type Values = BTreeMap<&'static str, String>;
+
 /// Values that differ from the defaults, for the server as a whole.
 #[derive(Debug, Clone, Default)]
-pub struct GlobalVariables(Arc<RwLock<BTreeMap<&'static str, String>>>);
+pub struct GlobalVariables(Arc<Globals>);
+
+#[derive(Debug, Default)]
+struct Globals {
+    values: RwLock<Values>,
+    /// What a new session begins with, shared by all that began since the last SET GLOBAL.
+    beginning: RwLock<Option<Arc<Values>>>,
+}
 
 impl GlobalVariables {
     /// The value as text; SHOW VARIABLES prints it so.
     pub fn get(&self, variable: &'static Variable) -> String {
-        let values = self
-            .0
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let values = self.0.values.read().unwrap_or_else(PoisonError::into_inner);
         values
             .get(variable.name)
             .cloned()
@@ -100,9 +106,39 @@ impl GlobalVariables {
     pub fn set(&self, variable: &'static Variable, value: String) {
         let mut values = self
             .0
+            .values
             .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner);
         values.insert(variable.name, value);
+        drop(values);
+        let mut beginning = self
+            .0
+            .beginning
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *beginning = None;
+    }
+
+    fn beginning(&self) -> Arc<Values> {
+        let known = self
+            .0
+            .beginning
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*known {
+            return Arc::clone(known);
+        }
+        drop(known);
+        // Held while it is made: a SET GLOBAL that comes meanwhile has it made once more.
+        let mut known = self
+            .0
+            .beginning
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let both = VARIABLES.iter().filter(|v| v.has_session_value());
+        let made =
+            known.get_or_insert_with(|| Arc::new(both.map(|v| (v.name, self.get(v))).collect()));
+        Arc::clone(made)
     }
 }
 
@@ -110,15 +146,19 @@ impl GlobalVariables {
 #[derive(Debug, Clone)]
 pub struct SessionVariables {
     globals: GlobalVariables,
-    /// Shared with the statement that runs; SET makes a copy.
-    own: Arc<BTreeMap<&'static str, String>>,
+    /// The values that the session began with.
+    beginning: Arc<Values>,
+    /// What it has set. Shared with the statement that runs; SET makes a copy.
+    own: Arc<Values>,
 }
 
 impl SessionVariables {
     pub fn new(globals: GlobalVariables) -> Self {
-        let both = VARIABLES.iter().filter(|v| v.has_session_value());
-        let own = Arc::new(both.map(|v| (v.name, globals.get(v))).collect());
-        Self { globals, own }
+        Self {
+            beginning: globals.beginning(),
+            own: Arc::default(),
+            globals,
+        }
     }
 
     pub fn globals(&self) -> &GlobalVariables {
@@ -129,6 +169,7 @@ impl SessionVariables {
     pub fn get(&self, variable: &'static Variable) -> String {
         self.own
             .get(variable.name)
+            .or_else(|| self.beginning.get(variable.name))
             .cloned()
             .unwrap_or_else(|| self.globals.get(variable))
     }

@@ -1,0 +1,159 @@
+//! The tables that a syntax tree names, less the names that WITH gives to queries.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Visit, Visitor};
+
+use crate::error::{Result, SqlError};
+
+/// A table's name as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    pub schema: Option<String>,
+    pub table: String,
+}
+
+impl Relation {
+    pub fn named(name: &ObjectName) -> Result<Self> {
+        let parts: Vec<&str> = name
+            .0
+            .iter()
+            .filter_map(|part| part.as_ident())
+            .map(|ident| ident.value.as_str())
+            .collect();
+        match (parts.as_slice(), name.0.len()) {
+            ([table], 1) => Ok(Self {
+                schema: None,
+                table: (*table).into(),
+            }),
+            ([schema, table], 2) => Ok(Self {
+                schema: Some((*schema).into()),
+                table: (*table).into(),
+            }),
+            _ => Err(SqlError::syntax(&name.to_string(), 1)),
+        }
+    }
+}
+
+/// Every table in a tree, each time it is named.
+pub fn relations(tree: &impl Visit) -> Result<Vec<Relation>> {
+    let mut finder = Finder::default();
+    match tree.visit(&mut finder) {
+        ControlFlow::Continue(()) => Ok(finder.found),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// The first column that an expression names.
+pub fn first_column(tree: &impl Visit) -> Option<String> {
+    match tree.visit(&mut FirstColumn) {
+        ControlFlow::Break(column) => Some(column),
+        ControlFlow::Continue(()) => None,
+    }
+}
+
+struct FirstColumn;
+
+impl Visitor for FirstColumn {
+    type Break = String;
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
+        match expr {
+            // Variables are no columns.
+            Expr::Identifier(ident) if !ident.value.starts_with('@') => {
+                ControlFlow::Break(ident.value.clone())
+            }
+            Expr::CompoundIdentifier(parts) if !parts.iter().any(|p| p.value.starts_with('@')) => {
+                let last = parts.last().map(|part| part.value.clone());
+                ControlFlow::Break(last.unwrap_or_default())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Names of WITH by scope. A query inside WITH sees the names before it, or with RECURSIVE all of them;
+/// which query that is, is known by where it lies in the tree.
+#[derive(Default)]
+struct Finder {
+    found: Vec<Relation>,
+    scopes: Vec<HashSet<String>>,
+    inner: HashMap<*const Query, HashSet<String>>,
+}
+
+impl Finder {
+    fn add(&mut self, relation: Relation) {
+        let is_named = |scope: &HashSet<String>| scope.contains(&relation.table);
+        let is_query = relation.schema.is_none() && self.scopes.last().is_some_and(is_named);
+        let is_dual = relation.schema.is_none() && relation.table.eq_ignore_ascii_case("dual");
+        // Files were asked about before they were opened; no parser accepts their names as typed.
+        let is_file = crate::files::number_of(&relation.table).is_some();
+        if !is_query && !is_dual && !is_file {
+            self.found.push(relation);
+        }
+    }
+
+    /// `TABLE t`, which the tree holds as texts.
+    fn add_tables(&mut self, body: &SetExpr) -> ControlFlow<SqlError> {
+        let mut bodies = vec![body];
+        while let Some(body) = bodies.pop() {
+            match body {
+                SetExpr::SetOperation { left, right, .. } => bodies.extend([&**left, &**right]),
+                SetExpr::Table(table) => self.add(Relation {
+                    schema: table.schema_name.clone(),
+                    table: table.table_name.clone().unwrap_or_default(),
+                }),
+                SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => {}
+                // Changes by a WITH are not there; here they would be taken for reading.
+                _ => return ControlFlow::Break(SqlError::not_supported("WITH ... UPDATE")),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Visitor for Finder {
+    type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        let address: *const Query = query;
+        let known = self.inner.remove(&address);
+        let known = known.or_else(|| self.scopes.last().cloned());
+        let mut visible = known.unwrap_or_default();
+        if let Some(with) = &query.with {
+            let names = with
+                .cte_tables
+                .iter()
+                .map(|cte| cte.alias.name.value.clone());
+            if with.recursive {
+                visible.extend(names);
+                for cte in &with.cte_tables {
+                    self.inner.insert(&*cte.query, visible.clone());
+                }
+            } else {
+                for (cte, name) in with.cte_tables.iter().zip(names) {
+                    self.inner.insert(&*cte.query, visible.clone());
+                    visible.insert(name);
+                }
+            }
+        }
+        self.scopes.push(visible);
+        self.add_tables(&query.body)
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<SqlError> {
+        self.scopes.pop();
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<SqlError> {
+        match Relation::named(name) {
+            Ok(relation) => {
+                self.add(relation);
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
