@@ -77,6 +77,7 @@ impl Command {
                 | Self::Change
                 | Self::CreateSelect(_)
                 | Self::Load
+                | Self::Export { .. }
                 | Self::Do
         )
     }
