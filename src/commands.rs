@@ -113,6 +113,14 @@ async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<
         // The rest is for what is not ours: the stacks, the kernel, the pages of mapped files.
         process_memory_bytes: available.map(|bytes| bytes / 5 * 4),
         variables: variables(settings),
+        reach: storno_sql::transfer::Reach {
+            endpoints: settings
+                .store_endpoints
+                .iter()
+                .map(|e| e.0.clone())
+                .collect(),
+            ambient: settings.store_ambient_credentials,
+        },
     };
     let opening = tokio::task::spawn_blocking(move || Engine::open_with(dir, options));
     let opened = async {

@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod listen;
+mod stores;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use crate::cli::CommonArgs;
 use crate::error::Result;
 
 pub use listen::Listen;
+pub use stores::StoreEndpoint;
 
 /// Every setting, each with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub struct Settings {
     pub local_infile: Option<bool>,
     /// Directory of the server's files that LOAD DATA INFILE may read; empty: all. `None`: none.
     pub secure_file_priv: Option<String>,
+    /// Servers that exports and imports may reach besides the cloud providers' own.
+    pub store_endpoints: Vec<StoreEndpoint>,
+    /// Whether statements without credentials use those of the server's environment.
+    pub store_ambient_credentials: bool,
     /// Whether clients may encrypt: with the certificate of `certificate`, or one of the server's own.
     pub tls: bool,
     /// Certificate and key for TLS, given by whoever runs the server.
@@ -64,6 +70,8 @@ impl Default for Settings {
             memory_bytes: None,
             local_infile: None,
             secure_file_priv: None,
+            store_endpoints: Vec::new(),
+            store_ambient_credentials: false,
             tls: true,
             certificate: None,
             require_secure_transport: false,
@@ -86,6 +94,8 @@ struct Layer {
     memory_bytes: Option<usize>,
     local_infile: Option<bool>,
     secure_file_priv: Option<String>,
+    store_endpoints: Option<Vec<StoreEndpoint>>,
+    store_ambient_credentials: Option<bool>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls: Option<bool>,
@@ -118,6 +128,10 @@ impl Layer {
             memory_bytes: self.memory_bytes.or(below.memory_bytes),
             local_infile: self.local_infile.or(below.local_infile),
             secure_file_priv: self.secure_file_priv.or(below.secure_file_priv),
+            store_endpoints: self.store_endpoints.or(below.store_endpoints),
+            store_ambient_credentials: self
+                .store_ambient_credentials
+                .or(below.store_ambient_credentials),
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             tls: self.tls.or(below.tls),
@@ -162,6 +176,8 @@ pub fn load(
         memory_bytes: chosen.memory_bytes,
         local_infile: chosen.local_infile,
         secure_file_priv: chosen.secure_file_priv,
+        store_endpoints: chosen.store_endpoints.unwrap_or_default(),
+        store_ambient_credentials: chosen.store_ambient_credentials.unwrap_or(false),
         tls: chosen.tls.unwrap_or(default.tls),
         certificate: chosen.tls_cert.zip(chosen.tls_key),
         require_secure_transport: chosen.require_secure_transport.unwrap_or(false),

@@ -30,6 +30,8 @@ pub struct EngineOptions {
     pub process_memory_bytes: Option<usize>,
     /// MySQL system variables that differ from their defaults, by name.
     pub variables: Vec<(String, String)>,
+    /// Servers of files that exports and imports may reach.
+    pub reach: storno_sql::transfer::Reach,
 }
 
 impl Default for EngineOptions {
@@ -42,6 +44,7 @@ impl Default for EngineOptions {
             memory_bytes: None,
             process_memory_bytes: None,
             variables: Vec::new(),
+            reach: storno_sql::transfer::Reach::default(),
         }
     }
 }
@@ -77,6 +80,8 @@ impl Engine {
         let store = Store::open(storage).map_err(|error| Error::opening(dir.into(), error))?;
         let mut sql = storno_sql::EngineOptions {
             variables: options.variables,
+            reach: options.reach,
+            cells: Some(crate::adapter::cells),
             process_memory_bytes: options.process_memory_bytes,
             temporary_dir: Some(empty_dir(dir.join("tmp"))?),
             directory: Some(dir.into()),

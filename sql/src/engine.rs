@@ -11,16 +11,19 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use storno_storage::{Store, SyncMode};
+use storno_transfer::{CellText, Reach};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::accounts::{self, AccountName, Accounts, Secret};
 use crate::error::{Result, SqlError};
+use crate::export::Jobs;
 use crate::functions::warnings::follow_tasks;
 use crate::ingest::{Grant, Tokens};
 use crate::known::KnownTables;
 use crate::memory::{self, Budget};
 use crate::planning::PlanningPool;
 use crate::privacy::Keys;
+use crate::result::ResultColumn;
 use crate::select::aggregate::StornoPlanner;
 use crate::select::reuse::Plans;
 use crate::select::{coerce, sort_keys};
@@ -49,9 +52,16 @@ pub struct EngineOptions {
     pub version: String,
     /// System variables that differ from their defaults (port, max_connections ...).
     pub variables: Vec<(String, String)>,
+    /// Servers of files that exports and imports may reach.
+    pub reach: Reach,
+    /// How the values of a result are printed into files; `None`: exports are refused.
+    pub cells: Option<PrintCells>,
     /// Where the keys of pseudonyms are kept: the data directory. `None`: they end with the engine.
     pub directory: Option<PathBuf>,
 }
+
+/// Makes the printer of a result's values.
+pub type PrintCells = fn(Vec<ResultColumn>) -> Arc<dyn CellText>;
 
 impl Default for EngineOptions {
     fn default() -> Self {
@@ -62,6 +72,8 @@ impl Default for EngineOptions {
             temporary_dir: None,
             version: concat!("8.4.0-storno-", env!("CARGO_PKG_VERSION")).into(),
             variables: Vec::new(),
+            reach: Reach::default(),
+            cells: None,
             directory: None,
         }
     }
@@ -85,6 +97,10 @@ struct Inner {
     accounts: Accounts,
     processes: Processes,
     plans: Plans,
+    jobs: Jobs,
+    reach: Reach,
+    cells: Option<PrintCells>,
+    threads: usize,
     tables: KnownTables,
     pseudonym_keys: Keys,
     /// Rows left out because their event was known.
@@ -97,6 +113,8 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        // Jobs clean up while what they read from is there.
+        self.jobs.shut_down();
         // Dropping a runtime blocks, which is forbidden on the threads of another runtime.
         if let Some(pool) = self.pool.take() {
             pool.shutdown_background();
@@ -148,6 +166,10 @@ impl Engine {
             accounts,
             processes: Processes::default(),
             plans: Plans::default(),
+            jobs: Jobs::default(),
+            reach: options.reach.clone(),
+            cells: options.cells,
+            threads: options.threads.max(1),
             tables: KnownTables::default(),
             pseudonym_keys: Keys::new(options.directory),
             resent: AtomicU64::new(0),
@@ -261,6 +283,26 @@ impl Engine {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *now = Arc::new(views);
+    }
+
+    /// Exports under way.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.inner.jobs
+    }
+
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.inner.reach
+    }
+
+    /// Threads that a statement may use.
+    pub(crate) fn threads(&self) -> usize {
+        self.inner.threads
+    }
+
+    pub(crate) fn cells(&self, columns: Vec<ResultColumn>) -> Result<Arc<dyn CellText>> {
+        let print = self.inner.cells;
+        let print = print.ok_or_else(|| SqlError::not_supported("SELECT .. INTO OUTFILE"))?;
+        Ok(print(columns))
     }
 
     /// The memory that statements share.

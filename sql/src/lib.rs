@@ -14,6 +14,8 @@ mod dialect;
 mod door;
 mod engine;
 pub mod error;
+mod export;
+mod files;
 pub mod functions;
 mod information_schema;
 pub mod ingest;
@@ -30,6 +32,11 @@ mod session;
 pub mod show;
 pub mod types;
 mod views;
+
+/// What the composition root hands over for exports, and gets from them.
+pub mod transfer {
+    pub use storno_transfer::{BoxError, CellText, ColumnText, Endpoint, Reach};
+}
 
 /// What the composition root hands over for exports, and gets from them.
 pub mod transfer {

@@ -27,8 +27,8 @@ impl CellText for Cells {
             .map(|(array, place)| {
                 let column = self.0.get(*place).ok_or("a column without a definition")?;
                 let text = wire::ColumnText::bind(array.as_ref(), column)?;
-                let put = move |row, out: &mut Vec<u8>| Ok(text.put(row, out)?);
-                Ok(Box::new(put) as ColumnText<'a>)
+                let put: ColumnText<'a> = Box::new(move |row, out| Ok(text.put(row, out)?));
+                Ok(put)
             })
             .collect()
     }

@@ -37,6 +37,17 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             "MEMORY_BYTES" => layer.memory_bytes = Some(parse(&name, &value)?),
             "LOCAL_INFILE" => layer.local_infile = Some(parse(&name, &value)?),
             "SECURE_FILE_PRIV" => layer.secure_file_priv = Some(value),
+            "STORE_ENDPOINTS" => {
+                let entries = value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|entry| !entry.is_empty());
+                let entries = entries.map(|entry| parse(&name, entry));
+                layer.store_endpoints = Some(entries.collect::<Result<_>>()?);
+            }
+            "STORE_AMBIENT_CREDENTIALS" => {
+                layer.store_ambient_credentials = Some(parse(&name, &value)?);
+            }
             "TLS_CERT" => layer.tls_cert = Some(PathBuf::from(value)),
             "TLS_KEY" => layer.tls_key = Some(PathBuf::from(value)),
             "TLS" => layer.tls = Some(parse(&name, &value)?),

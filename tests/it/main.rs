@@ -17,6 +17,7 @@ mod differential;
 mod doors;
 mod errors;
 mod event_keys;
+mod export;
 mod harness;
 mod hostile;
 mod kept;
@@ -42,6 +43,7 @@ fn main() {
         metadata::trials(),
         errors::trials(),
         event_keys::trials(),
+        export::trials(),
         hostile::trials(),
         slt::trials(),
         clients::trials(),

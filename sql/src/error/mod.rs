@@ -6,6 +6,7 @@
 
 mod definition;
 mod storage;
+mod transfer;
 mod value;
 mod warning;
 
@@ -186,6 +187,10 @@ impl SqlError {
         let path = path.display();
         let text = format!("File '{path}' not found (OS errno {number} - {reason})");
         Self::new(29, "HY000", text)
+    }
+    /// 1525: an option with a value that it does not take.
+    pub fn wrong_value(what: &str, value: &str) -> Self {
+        Self::new(1525, "HY000", format!("Incorrect {what} value: '{value}'"))
     }
     /// 1041 for a statement that needs more than it may have.
     pub fn out_of_memory() -> Self {

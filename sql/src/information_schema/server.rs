@@ -157,6 +157,19 @@ fn plugins() -> Vec<Row> {
     all.into_iter().map(row).collect()
 }
 
+/// What a connection's statement is at.
+fn doing(view: &View, connection: u32) -> String {
+    match view.session.engine.jobs().of_connection(connection) {
+        None => "executing".into(),
+        Some(job) => format!(
+            "exporting: {} rows, {} files, {} bytes",
+            job.progress.rows(),
+            job.progress.files(),
+            job.progress.bytes()
+        ),
+    }
+}
+
 /// All connections, the asking one included, by id; without PROCESS those of the same user.
 pub fn processes(view: &View) -> Vec<Row> {
     let now = Instant::now();
@@ -171,7 +184,7 @@ pub fn processes(view: &View) -> Vec<Row> {
             state.database.as_ref(),
             state.command,
             seconds,
-            if running { "executing" } else { "" },
+            running.then(|| doing(view, process.id)).unwrap_or_default(),
             running.then(|| state.info.clone()),
         ]
     };

@@ -10,9 +10,15 @@ mod field;
 mod lines;
 mod rows;
 mod statement;
+mod stored;
+mod text_rows;
+mod typed;
 mod window;
 
 pub(crate) use compression::{Compression, decoded};
 pub(crate) use rows::{LoadWriter, Progress};
-pub(crate) use statement::{Assigned, Format, LoadStatement, OnRepeatedKey};
+pub(crate) use statement::{Assigned, ClauseReader, Format, LoadStatement, OnRepeatedKey, Target};
+pub(crate) use stored::FileFormat;
+pub(crate) use text_rows::TextRows;
+pub(crate) use typed::{BatchRows, JsonRows, TypedRows, json_names, places_of};
 pub(crate) use window::{Window, unreadable};

@@ -10,7 +10,7 @@ use super::field::{Field, decode, in_utf8};
 use super::lines::{Line, Lines, Span};
 use super::statement::{FileCharset, LoadStatement, Target};
 use crate::error::{Result, SqlError, Warning};
-use crate::insert::{InvalidRow, Reserve, RowWriter, Settings};
+use crate::insert::{InvalidRow, Reserve, RowWriter, Scalar, Settings};
 use crate::types::{MysqlType, TableDefinition, same_name};
 
 /// Lines of a batch, and bytes of the file.
@@ -36,6 +36,7 @@ pub(crate) struct LoadWriter {
     variables: Vec<Option<String>>,
     writer: RowWriter,
     expressions: Option<Gathered>,
+    skip_lines: u64,
     to_skip: u64,
     /// Lines read since the last batch, and bytes.
     rows: u64,
@@ -95,6 +96,7 @@ impl LoadWriter {
             slots,
             writer: RowWriter::new(table, Some(&columns), settings)?,
             expressions,
+            skip_lines: load.skip_lines,
             to_skip: load.skip_lines,
             rows: 0,
             bytes: 0,
@@ -128,6 +130,23 @@ impl LoadWriter {
             self.to_skip -= 1;
         }
         (at, true)
+    }
+
+    /// Another file: its first lines are left out, too.
+    pub(crate) fn begin_file(&mut self) {
+        self.to_skip = self.skip_lines;
+    }
+
+    /// Takes a row of values for the columns, which are not of a line.
+    pub(crate) fn typed_row(&mut self, row: &[Scalar]) -> Result<Progress> {
+        self.writer.append_row(row)?;
+        self.rows += 1;
+        self.records += 1;
+        self.bytes += row.iter().map(text_bytes).sum::<usize>();
+        Ok(match self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
+            true => Progress::Full,
+            false => Progress::Hungry,
+        })
     }
 
     /// Takes lines; how many bytes of them, and why it stopped.
@@ -276,6 +295,14 @@ pub(super) fn end_line(writer: &mut RowWriter, cut: bool) -> Result<()> {
         writer.warn_of_cut_line()?;
     }
     writer.finish_row()
+}
+
+fn text_bytes(value: &Scalar) -> usize {
+    match value {
+        Scalar::Text(text) | Scalar::Decimal(text) => text.len(),
+        Scalar::Bytes(bytes) => bytes.len(),
+        _ => 8,
+    }
 }
 
 fn keep(place: &mut Option<Vec<u8>>, value: Option<&[u8]>) {

@@ -3,6 +3,7 @@
 use sqlparser::ast::Expr;
 
 use super::compression::Compression;
+use super::stored::{FileFormat, Stored};
 use crate::dialect::{Kind, Lexed, lex, parse_expression};
 use crate::error::{Result, SqlError};
 
@@ -12,6 +13,9 @@ pub(crate) struct LoadStatement {
     pub(crate) file: String,
     /// The client sends the file.
     pub(crate) local: bool,
+    /// Instead of `file`: files elsewhere.
+    pub(crate) stored: Option<Stored>,
+    pub(crate) layout: FileFormat,
     pub(crate) on_repeated_key: OnRepeatedKey,
     pub(crate) schema: Option<String>,
     pub(crate) table: String,
@@ -61,6 +65,8 @@ pub(crate) enum FileCharset {
 pub(crate) struct Format {
     pub(crate) field_end: Vec<u8>,
     pub(crate) enclosed: Option<u8>,
+    /// OPTIONALLY, which a reader need not know.
+    pub(crate) optionally: bool,
     pub(crate) escape: Option<u8>,
     pub(crate) line_start: Vec<u8>,
     pub(crate) line_end: Vec<u8>,
@@ -71,6 +77,7 @@ impl Default for Format {
         Self {
             field_end: b"\t".to_vec(),
             enclosed: None,
+            optionally: false,
             escape: Some(b'\\'),
             line_start: Vec::new(),
             line_end: b"\n".to_vec(),
@@ -81,17 +88,18 @@ impl Default for Format {
 impl LoadStatement {
     /// Token 0 is LOAD. To be called on a planning thread: expressions are trees.
     pub(crate) fn parse(lexed: &Lexed) -> Result<Self> {
-        Reader { lexed, at: 1 }.statement()
+        ClauseReader { lexed, at: 1 }.statement()
     }
 }
 
-struct Reader<'a> {
-    lexed: &'a Lexed,
-    at: usize,
+/// A place in a statement with FIELDS and LINES.
+pub(crate) struct ClauseReader<'a> {
+    pub(crate) lexed: &'a Lexed,
+    pub(crate) at: usize,
 }
 
-impl Reader<'_> {
-    fn take(&mut self, words: &[&str]) -> bool {
+impl ClauseReader<'_> {
+    pub(crate) fn take(&mut self, words: &[&str]) -> bool {
         let there = self.lexed.are(self.at, words);
         if there {
             self.at += words.len();
@@ -99,25 +107,40 @@ impl Reader<'_> {
         there
     }
 
-    fn take_any(&mut self, words: &[&str]) -> bool {
+    pub(crate) fn take_any(&mut self, words: &[&str]) -> bool {
         words.iter().any(|word| self.take(&[word]))
     }
 
-    fn error(&self) -> SqlError {
+    pub(crate) fn error(&self) -> SqlError {
         self.lexed.error_at(self.at)
     }
 
-    fn expect(&mut self, words: &[&str]) -> Result<()> {
+    pub(crate) fn expect(&mut self, words: &[&str]) -> Result<()> {
         match self.take(words) {
             true => Ok(()),
             false => Err(self.error()),
         }
     }
 
-    fn name(&mut self) -> Result<String> {
+    pub(crate) fn name(&mut self) -> Result<String> {
         let name = self.lexed.identifier(self.at).ok_or_else(|| self.error())?;
         self.at += 1;
         Ok(name)
+    }
+
+    /// A string.
+    pub(crate) fn text(&mut self) -> Result<String> {
+        let text = self.lexed.string(self.at).ok_or_else(|| self.error())?;
+        self.at += 1;
+        Ok(text)
+    }
+
+    /// CHARACTER SET, of which a file that is written knows only one.
+    pub(crate) fn utf8(&mut self) -> Result<()> {
+        match self.charset()? {
+            FileCharset::Utf8 => Ok(()),
+            FileCharset::Latin1 => Err(SqlError::not_supported("INTO OUTFILE in latin1")),
+        }
     }
 
     fn statement(mut self) -> Result<LoadStatement> {
@@ -127,12 +150,18 @@ impl Reader<'_> {
         self.expect(&["DATA"])?;
         self.take_any(&["LOW_PRIORITY", "CONCURRENT"]);
         let local = self.take(&["LOCAL"]);
-        if self.take_any(&["FROM", "S3"]) {
-            return Err(SqlError::not_supported("LOAD DATA FROM S3"));
-        }
-        self.expect(&["INFILE"])?;
-        let file = self.lexed.string(self.at).ok_or_else(|| self.error())?;
-        self.at += 1;
+        let stored = match local {
+            true => None,
+            false => Stored::read(&mut self)?,
+        };
+        let file = match stored {
+            Some(_) => String::new(),
+            None => {
+                self.expect(&["INFILE"])?;
+                self.text()?
+            }
+        };
+        let first_layout = FileFormat::read(&mut self)?;
         let before = self.compression()?;
         let on_repeated_key = match () {
             () if self.take(&["REPLACE"]) => OnRepeatedKey::Replace,
@@ -143,9 +172,15 @@ impl Reader<'_> {
         self.expect(&["INTO", "TABLE"])?;
         let (schema, table) = self.table()?;
         let behind = self.compression()?;
+        let layout = first_layout.or(FileFormat::read(&mut self)?);
         let charset = self.charset()?;
         let compression = before.or(behind).or(self.compression()?);
-        let format = self.format()?;
+        let layout = layout.or(FileFormat::read(&mut self)?);
+        let base = match layout {
+            Some(FileFormat::Csv) => Format::csv(),
+            _ => Format::default(),
+        };
+        let format = self.format(base)?;
         let skip_lines = self.skip_lines()?;
         let targets = self.targets()?;
         let assignments = self.assignments()?;
@@ -156,6 +191,8 @@ impl Reader<'_> {
         Ok(LoadStatement {
             file,
             local,
+            stored,
+            layout: layout.unwrap_or(FileFormat::Lines),
             on_repeated_key,
             schema,
             table,
@@ -192,7 +229,7 @@ impl Reader<'_> {
         compression.ok_or_else(unknown).map(Some)
     }
 
-    fn word_or_string(&mut self) -> Result<String> {
+    pub(crate) fn word_or_string(&mut self) -> Result<String> {
         match self.lexed.string(self.at) {
             Some(text) => {
                 self.at += 1;
@@ -202,7 +239,7 @@ impl Reader<'_> {
         }
     }
 
-    fn charset(&mut self) -> Result<FileCharset> {
+    pub(crate) fn charset(&mut self) -> Result<FileCharset> {
         if !self.take(&["CHARACTER", "SET"]) && !self.take(&["CHARSET"]) {
             return Ok(FileCharset::Utf8);
         }
@@ -219,17 +256,19 @@ impl Reader<'_> {
         }
     }
 
-    fn format(&mut self) -> Result<Format> {
-        let mut format = Format::default();
+    /// `[FIELDS ..] [LINES ..]`, over what is given.
+    pub(crate) fn format(&mut self, mut format: Format) -> Result<Format> {
         if self.take_any(&["FIELDS", "COLUMNS"]) {
             let start = self.at;
             loop {
                 if self.take(&["TERMINATED", "BY"]) {
                     format.field_end = self.mark()?;
-                } else if self.take(&["OPTIONALLY", "ENCLOSED", "BY"])
-                    || self.take(&["ENCLOSED", "BY"])
-                {
+                } else if self.take(&["OPTIONALLY", "ENCLOSED", "BY"]) {
                     format.enclosed = self.character()?;
+                    format.optionally = true;
+                } else if self.take(&["ENCLOSED", "BY"]) {
+                    format.enclosed = self.character()?;
+                    format.optionally = false;
                 } else if self.take(&["ESCAPED", "BY"]) {
                     format.escape = self.character()?;
                 } else {
@@ -392,6 +431,17 @@ impl Reader<'_> {
 }
 
 impl Format {
+    /// What FORMAT CSV is written and read with, after RFC 4180.
+    pub(crate) fn csv() -> Self {
+        Self {
+            field_end: b",".to_vec(),
+            enclosed: Some(b'"'),
+            optionally: true,
+            escape: None,
+            ..Self::default()
+        }
+    }
+
     /// What MySQL makes of marks that are missing or equal.
     fn checked(mut self) -> Result<Self> {
         if self.field_end.is_empty() && self.enclosed.is_none() {
@@ -433,6 +483,7 @@ mod tests {
         let format = Format {
             field_end: b",".to_vec(),
             enclosed: Some(b'"'),
+            optionally: true,
             escape: None,
             line_start: b"x".to_vec(),
             line_end: b"\r\n".to_vec(),

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use storno_transfer::TransferError;
+
 use crate::error::{Result, SqlError};
 
 /// Bytes read at once.
@@ -69,7 +71,11 @@ impl<R: Read> Window<R> {
 
 /// What the reader of a client's file fails with when the client, or the session, is gone.
 pub(crate) fn unreadable(error: &std::io::Error) -> SqlError {
-    match error.get_ref().and_then(|e| e.downcast_ref::<SqlError>()) {
+    let inner = error.get_ref();
+    if let Some(TransferError::Cancelled) = inner.and_then(|e| e.downcast_ref()) {
+        return SqlError::interrupted();
+    }
+    match inner.and_then(|e| e.downcast_ref::<SqlError>()) {
         Some(error) => error.clone(),
         None => {
             let code = error.raw_os_error().unwrap_or(0);

@@ -221,6 +221,10 @@ impl Environment for QueryScope<'_> {
 
 impl Scope for QueryScope<'_> {
     fn columns(&self, table: &sqlparser::ast::ObjectName) -> Option<Vec<String>> {
+        let last = table.0.last().and_then(|part| part.as_ident());
+        if let Some(files) = last.and_then(|last| self.view.files(&last.value)) {
+            return Some(files.names());
+        }
         let definition = match (&self.view.listing, self.view.relation_named(table)) {
             (_, Ok(relation)) => relation.definition().ok()?,
             (Some(listing), Err(_)) => Arc::new(listing.definition().clone()),

@@ -28,6 +28,7 @@ use super::table::SnapshotTable;
 use crate::accounts::AccountName;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
+use crate::files::{self, FilesTable};
 use crate::functions::{self, failure::raise};
 use crate::information_schema::{
     self, Listing, VirtualSource, VirtualTable, is_information_schema,
@@ -67,6 +68,8 @@ pub struct View {
     /// The rows of a SHOW statement, to be filtered by its WHERE.
     pub listing: Option<Arc<Listing>>,
     pub views: Arc<Views>,
+    /// The calls of FILES in the statement.
+    pub(crate) files: Arc<[Arc<FilesTable>]>,
 }
 
 /// What a name in FROM stands for.
@@ -151,6 +154,11 @@ impl View {
         }
     }
 
+    /// The files that a name stands for.
+    pub(crate) fn files(&self, name: &str) -> Option<Arc<FilesTable>> {
+        self.files.get(files::number_of(name)?).cloned()
+    }
+
     /// The same by a parsed name.
     pub fn relation_named(&self, name: &ObjectName) -> Result<Relation> {
         let parts: Vec<&str> = name
@@ -212,6 +220,9 @@ impl<'a> Planner<'a> {
 
 impl Planner<'_> {
     fn provider(&self, name: &TableReference) -> Result<Arc<dyn TableProvider>> {
+        if let Some(files) = self.view.files(name.table()) {
+            return Ok(files);
+        }
         if let (Some(listing), Listing::NAME) = (&self.view.listing, name.table()) {
             return Ok(listing.provider()?);
         }

@@ -5,6 +5,7 @@ use super::create_select::CreateSelect;
 use crate::ddl::{ViewStatement, view_statement};
 use crate::dialect::{Kind, Lexed};
 use crate::error::{Result, SqlError};
+use crate::export::{ExportStatement, LinkStatement};
 
 /// A statement, as far as the session tells them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,12 @@ pub enum Command {
     IngestTokens,
     /// LOAD DATA
     Load,
+    /// SELECT .. INTO files; the token INTO.
+    Export {
+        at: usize,
+    },
+    /// CREATE LINK and DROP LINK.
+    Link,
     Kill,
     /// PREPARE name FROM ...
     Prepare,
@@ -73,6 +80,7 @@ impl Command {
                 | Self::Change
                 | Self::CreateSelect(_)
                 | Self::Load
+                | Self::Export { .. }
                 | Self::Do
         )
     }
@@ -97,7 +105,11 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
         _ if is_account_statement(lexed) => Command::Account,
         "CREATE" | "DROP" if lexed.are(1, &["INGEST", "TOKEN"]) => Command::IngestTokens,
         "SHOW" if lexed.are(1, &["INGEST", "TOKENS"]) => Command::IngestTokens,
-        "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => Command::Query,
+        "CREATE" | "DROP" if LinkStatement::is(lexed) => Command::Link,
+        "SELECT" | "WITH" | "(" | "VALUES" | "TABLE" => match ExportStatement::find(lexed) {
+            Some(at) => Command::Export { at },
+            None => Command::Query,
+        },
         "INSERT" | "REPLACE" => Command::Insert,
         "UPDATE" | "DELETE"
             if ["IGNORE", "LOW_PRIORITY", "QUICK"]

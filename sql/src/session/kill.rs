@@ -24,8 +24,15 @@ pub trait Interrupt: fmt::Debug + Send + Sync {
 }
 
 impl Session {
-    /// `KILL [CONNECTION | QUERY] id`
+    /// `KILL [CONNECTION | QUERY | EXPORT] id`
     pub(super) async fn kill_statement(&mut self, lexed: &Lexed) -> Result<Outcome> {
+        if lexed.is(1, "EXPORT") {
+            let id = lexed.word(2).parse().map_err(|_| lexed.error_at(2))?;
+            let job = self.engine.jobs().find(id)?;
+            self.authorize_thread(job.connection, &job.user)?;
+            job.cancel.cancel();
+            return Ok(done(0));
+        }
         let at = 1 + usize::from(lexed.is(1, "HARD") || lexed.is(1, "SOFT"));
         let (kill, at) = match () {
             () if lexed.is(at, "QUERY") => (Kill::Query, at + 1),

@@ -11,10 +11,13 @@ mod change;
 mod command;
 mod create_select;
 mod diagnostics;
+mod export;
 mod field_list;
+mod files;
 mod ingest;
 mod insert;
 mod kill;
+mod link;
 mod load;
 mod maintain;
 mod named;
@@ -23,6 +26,7 @@ mod prepared;
 pub mod process;
 mod query;
 mod schema;
+mod secrets;
 mod set;
 mod several;
 mod show;
@@ -36,6 +40,7 @@ mod view;
 mod views;
 mod written;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -44,6 +49,7 @@ use crate::accounts::AccountName;
 use crate::dialect::{Lexed, lex, readable};
 use crate::engine::Engine;
 use crate::error::{Result, SqlError};
+use crate::files::FilesTable;
 use crate::functions::warnings::Sink;
 use crate::information_schema::{INFORMATION_SCHEMA, is_information_schema};
 use crate::insert::Scalar;
@@ -124,6 +130,8 @@ pub struct Session {
     /// The load whose file the client is sending.
     upload: Option<Upload>,
     transaction: Option<Transaction>,
+    /// The calls of FILES in the statement that runs.
+    files: Arc<[Arc<FilesTable>]>,
     /// Warnings of the last statement, and of the one that runs.
     sink: Sink,
     /// Warnings and errors of the statement before the queries for their counts.
@@ -154,6 +162,7 @@ impl Session {
             told: Told::default(),
             upload: None,
             transaction: None,
+            files: Arc::default(),
             sink: Sink::default(),
             counts: None,
             last_insert_id: 0,
@@ -287,8 +296,12 @@ impl Session {
         self.row_count = -1;
     }
 
-    fn finished<T>(&mut self, result: Result<T>) -> Result<T> {
-        if let Err(error) = &result {
+    fn finished<T>(&mut self, mut result: Result<T>) -> Result<T> {
+        if let Err(error) = &mut result {
+            // A syntax error quotes the statement.
+            if let Cow::Owned(message) = secrets::hidden(&error.message) {
+                error.message = message;
+            }
             self.several.forget();
             self.row_count = -1;
             self.sink.push_error(error);
@@ -326,6 +339,7 @@ impl Session {
         if params.is_none() && command::placeholders(&lexed) > 0 {
             return Err(placeholder_error(&lexed));
         }
+        let (lexed, command) = self.bind_files(lexed, command).await?;
         self.run(lexed, command, params.unwrap_or_default()).await
     }
 
@@ -381,6 +395,8 @@ impl Session {
             Command::Maintain => self.maintain(&lexed).await,
             Command::IngestTokens => self.ingest_tokens(&lexed).await,
             Command::Load => self.load(lexed).await,
+            Command::Export { at } => Box::pin(self.export(lexed, at, params)).await,
+            Command::Link => self.link(&lexed).await,
             Command::Do => self.do_expressions(&lexed).await,
         }
     }

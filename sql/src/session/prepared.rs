@@ -98,6 +98,7 @@ impl Session {
         }
         let mut insert = None;
         let command = command::classify(&lexed)?;
+        let (lexed, command) = self.bind_files(lexed, command).await?;
         self.authorize(&command, &lexed).await?;
         let columns = match command {
             Command::Empty => return Err(SqlError::new(1065, "42000", "Query was empty")),
@@ -105,6 +106,7 @@ impl Session {
                 let nulls = vec![Scalar::Null; count];
                 self.compile(lexed, nulls, None).await?.columns
             }
+            Command::Export { at } => Self::export_columns(&lexed, at)?,
             Command::Maintain => {
                 crate::result::Rows::of_texts(&super::maintain::COLUMNS, &[])?.columns
             }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use super::account::secret;
-use super::{Interrupt, SessionContext};
+use super::{Interrupt, SessionContext, secrets};
 
 /// Bytes of a statement's text that are kept to be shown.
 const INFO_BYTES_MAX: usize = 65_536;
@@ -152,7 +152,7 @@ impl Process {
         state.command = command;
         state.since = Instant::now();
         state.info.clear();
-        state.info.push_str(&text);
+        state.info.push_str(&secrets::hidden(&text));
         state.turn += 1;
         Running {
             turn: state.turn,

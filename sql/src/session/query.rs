@@ -146,7 +146,11 @@ impl Session {
             collation: &collation,
             views,
         };
-        let statement = Statement::read(&lexed, &params, &setting);
+        let statement = match self.files.is_empty() {
+            true => Statement::read(&lexed, &params, &setting),
+            // Files may be others the next time.
+            false => None,
+        };
         if let Some(statement) = &statement {
             let (snapshot, changed) = self.read_state();
             let current = |meta: &TableMeta| {

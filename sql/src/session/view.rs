@@ -19,6 +19,7 @@ impl Session {
             session: self.session_view(),
             listing: None,
             views: self.engine.views(),
+            files: Arc::clone(&self.files),
         }
     }
 
@@ -43,6 +44,7 @@ impl Session {
             session: self.session_view(),
             listing: None,
             views: self.engine.views(),
+            files: Arc::clone(&self.files),
         }
     }
 

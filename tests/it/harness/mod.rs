@@ -9,6 +9,7 @@ pub mod compare;
 pub mod judge;
 pub mod random;
 pub mod raw;
+pub mod s3;
 pub mod server;
 pub mod session;
 

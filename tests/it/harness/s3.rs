@@ -129,15 +129,16 @@ impl S3Server {
             .enable_all()
             .build()
             .expect("a runtime");
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind(("127.0.0.1", port)))
-            .expect("a port");
+        // Tests call this from within a runtime of theirs, where nothing may be waited for.
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port");
+        listener.set_nonblocking(true).expect("an option");
         let address = listener.local_addr().expect("an address");
         let faulty = Faulty {
             service,
             faults: Arc::clone(&faults),
         };
         runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             while let Ok((socket, _)) = listener.accept().await {
                 let faulty = faulty.clone();
                 tokio::spawn(async move {

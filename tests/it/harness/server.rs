@@ -273,6 +273,10 @@ impl Server {
         self.dir.path().join("server.log")
     }
 
+    pub fn whole_log(&self) -> String {
+        read_from(&self.log_path(), 0).unwrap_or_default()
+    }
+
     pub fn log_tail(&self) -> String {
         let length = fs::metadata(self.log_path()).map_or(0, |meta| meta.len());
         let tail = if self.is_judge() {

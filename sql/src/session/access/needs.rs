@@ -12,6 +12,7 @@ use crate::accounts::{AccountName, Level, Privileges};
 use crate::ddl::{self, Ddl, DdlContext, NewTable, TableName, ViewStatement};
 use crate::dialect::{Lexed, lex, parse_expression, parse_statement};
 use crate::error::{Result, SqlError};
+use crate::export::ExportStatement;
 use crate::load::{LoadStatement, OnRepeatedKey};
 use crate::session::account::parse::{self as accounts, Named, Which};
 use crate::session::command::Command;
@@ -97,6 +98,12 @@ pub fn of(command: &Command, lexed: &Lexed, context: &Context) -> Result<Vec<Nee
         Command::Explain { from } => {
             let query = lex(lexed.text.get(*from..).unwrap_or_default())?;
             needs.read(&parse_statement(&query)?)?;
+        }
+        // FILES in the query have been asked about before they were opened.
+        Command::Export { at } => {
+            needs.any_of(Privileges::FILE);
+            let export = ExportStatement::parse(lexed, *at)?;
+            needs.read(&parse_statement(&lex(&export.query)?)?)?;
         }
         Command::Insert | Command::Change => needs.change(&parse_statement(lexed)?)?,
         Command::Define => {
@@ -479,6 +486,7 @@ impl Needs<'_> {
                 account: Some((user, host)),
             } => self.own_account(user, host),
             Form::EngineStatus { .. } => self.any_of(Privileges::PROCESS),
+            Form::Links => self.any_of(Privileges::FILE),
             Form::BinaryLogs | Form::BinaryLogStatus | Form::ReplicaStatus { .. } => {
                 self.any_of(Privileges::SUPER | Privileges::REPLICATION_CLIENT);
             }

@@ -87,7 +87,9 @@ impl Finder {
         let is_named = |scope: &HashSet<String>| scope.contains(&relation.table);
         let is_query = relation.schema.is_none() && self.scopes.last().is_some_and(is_named);
         let is_dual = relation.schema.is_none() && relation.table.eq_ignore_ascii_case("dual");
-        if !is_query && !is_dual {
+        // Files were asked about before they were opened; no parser accepts their names as typed.
+        let is_file = crate::files::number_of(&relation.table).is_some();
+        if !is_query && !is_dual && !is_file {
             self.found.push(relation);
         }
     }

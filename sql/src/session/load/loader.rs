@@ -3,9 +3,8 @@
 //! Outside transactions the batches go on to `committer`, so that a load of any size takes as much memory
 //! as one of its segments.
 
-use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -19,23 +18,21 @@ use super::super::aside::AsideTable;
 use super::super::query::SessionEnvironment;
 use super::super::upsert::Counts;
 use super::committer::{Committer, Target};
+use super::input::{Input, Source, Wanted, check};
 use super::pieces::{self, Cutter, Lines};
-use super::source::Source;
 use crate::door::Door;
 use crate::engine::Engine;
 use crate::error::{Result, SqlError, Warning};
 use crate::functions::warnings::Sink;
 use crate::insert::Settings;
 use crate::known::KnownTable;
-use crate::load::{Compression, LoadStatement, LoadWriter, Progress, Window, decoded, unreadable};
+use crate::load::{LoadStatement, LoadWriter, Progress};
 use crate::select::compile_over;
 use crate::select::planner::View;
 use crate::select::run;
 
 /// Bytes of rows that may wait in memory for the file's end, as in any transaction.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
-/// Longest line.
-const LINE_BYTES_MAX: usize = 64 << 20;
 
 /// Where rows go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +96,7 @@ pub(super) struct Loader {
     pub(super) aside: Option<AsideTable>,
     pub(super) settings: Settings,
     pub(super) destination: Destination,
-    pub(super) compression: Compression,
+    pub(super) wanted: Wanted,
     pub(super) evaluation: Evaluation,
     /// Whether notes are wanted (`sql_notes`).
     pub(super) notes: bool,
@@ -151,20 +148,20 @@ impl Loader {
         source: Source,
         cancelled: &AtomicBool,
     ) -> Result<Loaded> {
-        let file = decoded(source, self.compression).map_err(|e| unreadable(&e))?;
-        let mut window = Window::new(file, LINE_BYTES_MAX);
         let loader = Arc::new(self);
+        let mut input = Input::new(source, loader.wanted.clone());
         let mut taken = Taken {
             gathered: Some(loader.gather()?),
             first_insert_id: None,
             invalid: 0,
         };
         let cutter = Cutter::new(&loader.load.format).filter(|_| writer.is_plain());
-        let read = match cutter {
+        let read = match cutter.filter(|_| input.is_one_text()) {
             Some(cutter) => {
-                loader.read_pieces(cutter, (&mut writer, &mut window), cancelled, &mut taken)
+                let source = (&mut writer, &mut input);
+                loader.read_pieces(cutter, source, cancelled, &mut taken)
             }
-            None => loader.read_lines((&mut writer, &mut window), cancelled, &mut taken),
+            None => loader.read_lines((&mut writer, &mut input), cancelled, &mut taken),
         };
         let Lines { records, warnings } = match read {
             Ok(lines) => lines,
@@ -201,10 +198,14 @@ impl Loader {
     fn read_pieces(
         self: &Arc<Self>,
         cutter: Cutter,
-        (writer, window): (&mut LoadWriter, &mut Window<impl Read>),
+        (writer, input): (&mut LoadWriter, &mut Input),
         cancelled: &AtomicBool,
         taken: &mut Taken,
     ) -> Result<Lines> {
+        writer.begin_file();
+        let Some(mut window) = input.take_text()? else {
+            return Ok(Lines::default());
+        };
         loop {
             check(cancelled)?;
             let is_last = window.text().1;
@@ -215,20 +216,20 @@ impl Loader {
             }
             window.fill()?;
         }
-        pieces::read(self, cutter, window, cancelled, &mut |built| {
+        pieces::read(self, cutter, &mut window, cancelled, &mut |built| {
             taken.add(built)
         })
     }
 
-    /// Any file, line by line.
+    /// Any files, row by row.
     fn read_lines(
         &self,
-        (writer, window): (&mut LoadWriter, &mut Window<impl Read>),
+        (writer, input): (&mut LoadWriter, &mut Input),
         cancelled: &AtomicBool,
         taken: &mut Taken,
     ) -> Result<Lines> {
         loop {
-            let (progress, built) = self.next(writer, window, cancelled)?;
+            let (progress, built) = self.next(writer, input, cancelled)?;
             if let Some(built) = built {
                 taken.add(built)?;
             }
@@ -245,10 +246,10 @@ impl Loader {
     fn next(
         &self,
         writer: &mut LoadWriter,
-        window: &mut Window<impl Read>,
+        input: &mut Input,
         cancelled: &AtomicBool,
     ) -> Result<(Progress, Option<Built>)> {
-        let progress = read_on(writer, window, cancelled)?;
+        let progress = input.read_on(writer, cancelled)?;
         let batch = (writer.pending() > 0).then(|| self.batch(writer));
         let batch = batch.transpose()?;
         check(cancelled)?;
@@ -373,29 +374,5 @@ impl Gathered {
                 Ok((counts, Vec::new(), Vec::new()))
             }
         }
-    }
-}
-
-/// Reads until a batch is full or the file ends.
-fn read_on(
-    writer: &mut LoadWriter,
-    window: &mut Window<impl Read>,
-    cancelled: &AtomicBool,
-) -> Result<Progress> {
-    loop {
-        check(cancelled)?;
-        let (taken, progress) = writer.push(window.text())?;
-        window.take(taken);
-        match progress {
-            Progress::Hungry => window.fill()?,
-            progress => return Ok(progress),
-        }
-    }
-}
-
-pub(super) fn check(cancelled: &AtomicBool) -> Result<()> {
-    match cancelled.load(Ordering::Relaxed) {
-        true => Err(SqlError::interrupted()),
-        false => Ok(()),
     }
 }

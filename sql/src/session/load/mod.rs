@@ -6,7 +6,9 @@
 //! file.
 
 mod committer;
+mod input;
 mod loader;
+mod locate;
 mod pieces;
 mod source;
 
@@ -29,8 +31,9 @@ use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::load::{LoadStatement, LoadWriter, OnRepeatedKey};
 use crate::result::{Done, Outcome};
+use input::{Source, StoredFiles};
 use loader::{Destination, Evaluation, Loaded, Loader};
-use source::{Arrived, Cancel, Source};
+use source::{Arrived, Cancel};
 
 /// Pieces of a client's file on their way to the thread that reads them.
 const PIECES: usize = 64;
@@ -58,6 +61,8 @@ struct Prepared {
     table: TableSnapshot,
     writer: LoadWriter,
     loader: Loader,
+    /// Files that are not the client's, nor read through from the server's disk.
+    stored: Option<StoredFiles>,
 }
 
 impl Session {
@@ -67,9 +72,11 @@ impl Session {
             table,
             writer,
             loader,
+            stored,
         } = self.prepare_load(lexed).await?;
         let on_conflict = on_conflict(&load, &table);
-        let (cancel, cancelled) = Cancel::new();
+        let waits = stored.as_ref().map(|files| files.cancel.clone());
+        let (cancel, cancelled) = Cancel::new(waits);
         let pool = self.engine.pool()?.clone();
         let start = |source: Source| {
             let task = pool.spawn_blocking(move || loader.run(writer, source, &cancelled));
@@ -90,19 +97,29 @@ impl Session {
             });
             return Ok(Outcome::File(load.file.clone()));
         }
-        let path = self.readable_file(&load.file)?;
-        let started = start(Source::File(source::open(&path)?));
+        let source = match stored {
+            Some(files) => Source::Stored(files),
+            None => Source::File(source::open(&self.readable_file(&load.file)?)?),
+        };
+        let started = start(source);
         self.finish_load(started).await
     }
 
     async fn prepare_load(&mut self, lexed: Lexed) -> Result<Prepared> {
-        let mut prepared = self.plan_load(lexed).await?;
+        let parse = move || LoadStatement::parse(&lexed);
+        let mut load = self.engine.planning().run(parse).await?;
+        let stored = self.locate(&mut load).await?;
+        let mut prepared = self.plan_load(load, stored).await?;
         let table = Arc::clone(&prepared.loader.table);
         prepared.loader.aside = self.aside_table(&table).await?;
         Ok(prepared)
     }
 
-    async fn plan_load(&mut self, lexed: Lexed) -> Result<Prepared> {
+    async fn plan_load(
+        &mut self,
+        load: LoadStatement,
+        stored: Option<StoredFiles>,
+    ) -> Result<Prepared> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (engine, sink, settings) = (self.engine.clone(), self.sink.clone(), self.settings());
         let may_be_local = self.context.local_files && self.variables.is_on("local_infile");
@@ -111,8 +128,8 @@ impl Session {
         if let Some(transaction) = self.open_transaction() {
             transaction.check_writable()?;
         }
+        let load = Arc::new(load);
         let work = move || {
-            let load = Arc::new(LoadStatement::parse(&lexed)?);
             if load.local && !may_be_local {
                 return Err(SqlError::local_files_disabled());
             }
@@ -132,6 +149,7 @@ impl Session {
                 None => Destination::Store { skip: false },
             };
             let evaluation = Evaluation::new(view, env, state, sink);
+            let wanted = locate::wanted(&load, &definition);
             let loader = Loader {
                 engine,
                 load: Arc::clone(&load),
@@ -140,7 +158,7 @@ impl Session {
                 aside: None,
                 settings,
                 destination,
-                compression: load.compression,
+                wanted,
                 evaluation,
                 notes,
             };
@@ -149,6 +167,7 @@ impl Session {
                 table,
                 writer,
                 loader,
+                stored,
             })
         };
         self.engine.planning().run(work).await

@@ -11,7 +11,8 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::task::JoinHandle;
 
-use super::loader::{Built, Loader, check};
+use super::input::check;
+use super::loader::{Built, Loader};
 use crate::error::{Result, SqlError, Warning};
 use crate::load::{Format, LoadWriter, Progress, Window};
 

@@ -11,22 +11,6 @@ use tokio::sync::mpsc;
 
 use crate::error::{Result, SqlError};
 
-/// A file being read.
-#[derive(Debug)]
-pub(super) enum Source {
-    File(File),
-    Client(Arrived),
-}
-
-impl Read for Source {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(room),
-            Self::Client(arrived) => arrived.read(room),
-        }
-    }
-}
-
 /// Pieces of a client's file; `None` is its end.
 #[derive(Debug)]
 pub(super) struct Arrived {
@@ -67,18 +51,26 @@ impl Read for Arrived {
 
 /// Tells the thread of a load, when dropped, that nobody waits for it any more.
 #[derive(Debug)]
-pub(super) struct Cancel(Arc<AtomicBool>);
+pub(super) struct Cancel {
+    flag: Arc<AtomicBool>,
+    /// What waits for a store.
+    waits: Option<storno_transfer::Cancel>,
+}
 
 impl Cancel {
-    pub(super) fn new() -> (Self, Arc<AtomicBool>) {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        (Self(Arc::clone(&cancelled)), cancelled)
+    pub(super) fn new(waits: Option<storno_transfer::Cancel>) -> (Self, Arc<AtomicBool>) {
+        let flag = Arc::new(AtomicBool::new(false));
+        let cancelled = Arc::clone(&flag);
+        (Self { flag, waits }, cancelled)
     }
 }
 
 impl Drop for Cancel {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.flag.store(true, Ordering::Relaxed);
+        if let Some(waits) = &self.waits {
+            waits.cancel();
+        }
     }
 }
 

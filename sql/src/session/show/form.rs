@@ -68,6 +68,8 @@ pub enum Form {
         schema: Option<String>,
     },
     Routines,
+    Exports,
+    Links,
     Profiles,
     Profile,
     BinaryLogs,

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod create;
+mod exports;
 mod form;
 mod like;
 mod parse;

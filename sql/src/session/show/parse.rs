@@ -320,7 +320,9 @@ impl Cursor<'_> {
             self.at = self.lexed.tokens.len();
             return Ok(Form::Profile);
         }
-        static PLAIN: [(&[&str], Form); 11] = [
+        static PLAIN: [(&[&str], Form); 13] = [
+            (&["EXPORTS"], Form::Exports),
+            (&["LINKS"], Form::Links),
             (&["STORAGE", "ENGINES"], Form::Engines),
             (&["ENGINES"], Form::Engines),
             (&["PLUGINS"], Form::Plugins),
@@ -376,6 +378,8 @@ impl Cursor<'_> {
             | Form::Collations
             | Form::Triggers { .. }
             | Form::Events { .. }
+            | Form::Exports
+            | Form::Links
             | Form::Routines => (true, true),
             Form::Index { .. } => (false, true),
             _ => (false, false),

@@ -1,7 +1,7 @@
 //! SHOW of the server: variables, status, accounts, connections, warnings, logs.
 
 use super::form::Form;
-use super::{Projection, Shown};
+use super::{Projection, Shown, exports};
 use crate::error::{Level, Result, SqlError};
 use crate::information_schema::{
     self, Cell, Column, PRIVILEGES, Row, Scope, Status, bigint, name, row, text, ubigint, uint,
@@ -105,6 +105,8 @@ pub(super) fn show(session: &Session, form: &Form, view: &View) -> Result<Shown>
         Form::Collations => COLLATIONS.show(view, &all),
         Form::Privileges => Ok(privileges()),
         Form::Grants { account } => grants(account.as_ref(), view),
+        Form::Exports => Ok(exports::exports(session)),
+        Form::Links => exports::links(session),
         Form::Processes { full } => processes(view, *full),
         Form::Profiles => Ok(Shown::new("", &PROFILES, Vec::new())),
         Form::Profile => Ok(Shown::new("", &PROFILE, Vec::new())),

@@ -116,9 +116,15 @@ async fn feed(
     queue: mpsc::Sender<Option<RecordBatch>>,
     cancel: &Cancel,
 ) -> Result<()> {
-    while let Some(batch) = cancel.or(batches.next()).await? {
+    loop {
+        let next = tokio::select! {
+            biased;
+            // A thread that takes nothing more has failed, and says why.
+            () = queue.closed() => return Ok(()),
+            next = cancel.or(batches.next()) => next?,
+        };
+        let Some(batch) = next else { break };
         let batch = batch.map_err(TransferError::Source)?;
-        // A thread that takes nothing more has failed, and says why.
         if cancel.or(queue.send(Some(batch))).await?.is_err() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Names: of files, of the manifest, of directories of partitions.
 
-use object_store::path::{Path, PathPart};
+use object_store::path::Path;
 
 /// Which files there are beside each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,25 +29,21 @@ impl Layout {
             Self::Parts { extension, .. } => (extension.as_str(), !partition.is_empty()),
         };
         if !inside {
-            return Path::from(format!("{prefix}.part_{number:05}{extension}"));
+            return verbatim(format!("{prefix}.part_{number:05}{extension}"));
         }
-        let mut path = prefix.clone();
+        let mut path = prefix.to_string();
         for (name, value) in partition {
-            path = path.join(directory(name, value.as_deref()));
+            path.push('/');
+            path.push_str(&directory(name, value.as_deref()));
         }
-        path.join(PathPart::from(format!("part_{number:05}{extension}")))
+        verbatim(format!("{path}/part_{number:05}{extension}"))
     }
 
     pub(super) fn manifest(&self, prefix: &Path) -> Option<Path> {
         match self {
-            Self::Parts { manifest: true, .. } => Some(Path::from(format!("{prefix}.manifest"))),
+            Self::Parts { manifest: true, .. } => Some(verbatim(format!("{prefix}.manifest"))),
             Self::Parts { .. } | Self::Single => None,
-            Self::Delta => Some(
-                prefix
-                    .clone()
-                    .join("_delta_log")
-                    .join(format!("{:020}.json", 0)),
-            ),
+            Self::Delta => Some(verbatim(format!("{prefix}/_delta_log/{:020}.json", 0))),
         }
     }
 
@@ -76,18 +72,18 @@ fn is_part(name: &str, begin: &str) -> bool {
         .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// A path as it is written: `Path::from` would encode its percent signs.
+fn verbatim(text: String) -> Path {
+    Path::parse(&text).unwrap_or_else(|_| Path::from(text))
+}
+
 /// `column=value`, with what means something in paths percent-encoded as Hive does it.
-fn directory(name: &str, value: Option<&str>) -> PathPart<'static> {
+fn directory(name: &str, value: Option<&str>) -> String {
     let value = match value {
         None | Some("") => HIVE_NULL.to_owned(),
         Some(value) => encoded(value),
     };
-    // Parsed, not made: `From` would encode the percent signs again.
-    let text = format!("{}={value}", encoded(name));
-    match PathPart::parse(&text) {
-        Ok(part) => PathPart::from(part.as_ref().to_owned()),
-        Err(_) => PathPart::from(text),
-    }
+    format!("{}={value}", encoded(name))
 }
 
 pub(super) fn encoded(text: &str) -> String {
@@ -100,10 +96,7 @@ pub(super) fn encoded(text: &str) -> String {
             other => out.push_str(&format!("%{other:02X}")),
         }
     }
-    match out.as_str() {
-        "." | ".." => out.replace('.', "%2E"),
-        _ => out,
-    }
+    out
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod reach;
 mod store;
 mod url;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ impl Default for Patience {
 }
 
 /// A path in a store. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Place {
     store: Arc<dyn ObjectStore>,
     /// What stands before a path in a URL: `s3://bucket/`.
@@ -54,6 +55,12 @@ pub struct Place {
     path: Path,
     /// Blotted out of everything that is told.
     secrets: Arc<[String]>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Place").field(&self.url()).finish()
+    }
 }
 
 impl Place {

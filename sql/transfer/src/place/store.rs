@@ -76,7 +76,7 @@ impl Place {
         let failed = |e: Error| self.error("listing", path, &e);
         let text = path.as_ref();
         let (parent, name) = text.rsplit_once('/').unwrap_or(("", text));
-        let parent = (!parent.is_empty()).then(|| Path::from(parent));
+        let parent = Path::parse(parent).ok().filter(|_| !parent.is_empty());
         let beside = self.store.list_with_delimiter(parent.as_ref()).await;
         let beside = match beside {
             Ok(found) => found.objects,

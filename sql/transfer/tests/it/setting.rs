@@ -136,8 +136,7 @@ pub fn rows(from: i64, to: i64) -> RecordBatch {
 
 /// `count` rows in batches of `step`.
 pub fn source(count: i64, step: i64) -> BoxStream<'static, Result<RecordBatch, BoxError>> {
-    let starts: Vec<i64> = (0..count).step_by(step as usize).collect();
-    stream::iter(starts)
+    stream::iter((0..count).step_by(step as usize))
         .map(move |from| Ok(rows(from, count.min(from + step))))
         .boxed()
 }

@@ -1,0 +1,16 @@
+//! Exports, imports from stores and links as statements see them; `storno_transfer` does the work.
+//!
+//! `statement` and `import` read the clauses, `link` keeps named connections, `place` finds what a statement
+//! means by a URL, `jobs` runs exports and shows them.
+
+mod jobs;
+mod link;
+mod options;
+mod place;
+mod statement;
+
+pub(crate) use jobs::{Asked, Job, JobEnd, Jobs};
+pub(crate) use link::{LinkStatement, Links};
+pub(crate) use options::StoreOptions;
+pub(crate) use place::{Where, open_store};
+pub(crate) use statement::{Content, ExportStatement, Target};

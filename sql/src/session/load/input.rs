@@ -1,0 +1,232 @@
+//! The files of a load, one after the other, as lines or as rows with typed values.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use storno_transfer::{FileReader, Found, ParquetFile, Place};
+use tokio::runtime::Handle;
+
+use super::source::Arrived;
+use crate::error::{Result, SqlError};
+use crate::insert::Scalar;
+use crate::load::{
+    BatchRows, Compression, FileFormat, JsonRows, LoadWriter, Progress, TypedRows, Window, decoded,
+    json_names, places_of, unreadable,
+};
+
+/// Longest line.
+const LINE_BYTES_MAX: usize = 64 << 20;
+/// Rows between looks at whether the load is still wanted.
+const LOOK_ROWS: usize = 1_024;
+
+/// Where a load's bytes come from.
+pub(super) enum Source {
+    File(File),
+    Client(Arrived),
+    Stored(StoredFiles),
+}
+
+/// Files of a store, or of this machine where a format needs to look at several places of a file.
+#[derive(Debug, Clone)]
+pub(super) struct StoredFiles {
+    pub(super) place: Place,
+    pub(super) files: Vec<Found>,
+    pub(super) handle: Handle,
+    pub(super) cancel: storno_transfer::Cancel,
+}
+
+/// What of the files is wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) layout: FileFormat,
+    pub(super) compression: Compression,
+    /// The columns that values go into; of typed files.
+    pub(super) names: Vec<String>,
+}
+
+/// The files of a load.
+pub(super) struct Input {
+    waiting: VecDeque<Source>,
+    wanted: Wanted,
+    open: Option<Open>,
+}
+
+enum Open {
+    Lines(Window<Box<dyn Read + Send>>),
+    Rows(Box<dyn TypedRows>),
+}
+
+impl StoredFiles {
+    fn reader(self) -> FileReader {
+        FileReader::new(self.place, self.files, self.handle, self.cancel)
+    }
+
+    /// One file after the other.
+    fn each(self) -> impl Iterator<Item = Self> {
+        let Self {
+            place,
+            files,
+            handle,
+            cancel,
+        } = self;
+        files.into_iter().map(move |file| Self {
+            place: place.clone(),
+            files: vec![file],
+            handle: handle.clone(),
+            cancel: cancel.clone(),
+        })
+    }
+
+    fn parquet(self) -> Result<Option<ParquetFile>> {
+        let Some(file) = self.files.into_iter().next() else {
+            return Ok(None);
+        };
+        let opened = ParquetFile::open(self.place, file, self.handle, self.cancel);
+        Ok(Some(opened?))
+    }
+
+    /// Names of the first file's columns. Blocking.
+    pub(super) fn columns(&self, wanted: &Wanted) -> Result<Vec<String>> {
+        let Some(first) = self.clone().each().next() else {
+            return Ok(Vec::new());
+        };
+        match wanted.layout {
+            FileFormat::Parquet => {
+                let file = first.parquet()?;
+                let fields = file.iter().flat_map(|file| file.schema().fields().iter());
+                Ok(fields.map(|field| field.name().clone()).collect())
+            }
+            _ => {
+                let file = decoded(first.reader(), wanted.compression);
+                json_names(file.map_err(|e| unreadable(&e))?)
+            }
+        }
+    }
+}
+
+impl Input {
+    pub(super) fn new(source: Source, wanted: Wanted) -> Self {
+        let waiting = match source {
+            Source::Stored(files) => files.each().map(Source::Stored).collect(),
+            one => VecDeque::from([one]),
+        };
+        Self {
+            waiting,
+            wanted,
+            open: None,
+        }
+    }
+
+    /// Whether all there is is one file of lines.
+    pub(super) fn is_one_text(&self) -> bool {
+        let lines = matches!(self.wanted.layout, FileFormat::Lines | FileFormat::Csv);
+        lines && self.open.is_none() && self.waiting.len() == 1
+    }
+
+    /// The next file as lines, for a caller that reads it itself; `None`: there is none, or it has no lines.
+    pub(super) fn take_text(&mut self) -> Result<Option<Window<Box<dyn Read + Send>>>> {
+        let Some(source) = self.waiting.pop_front() else {
+            return Ok(None);
+        };
+        Ok(match open(source, &self.wanted)? {
+            Open::Lines(window) => Some(window),
+            Open::Rows(_) => None,
+        })
+    }
+
+    /// Reads until a batch is full or the last file ends.
+    pub(super) fn read_on(
+        &mut self,
+        writer: &mut LoadWriter,
+        cancelled: &AtomicBool,
+    ) -> Result<Progress> {
+        loop {
+            check(cancelled)?;
+            let open = match &mut self.open {
+                Some(open) => open,
+                None => {
+                    let Some(source) = self.waiting.pop_front() else {
+                        return Ok(Progress::Ended);
+                    };
+                    writer.begin_file();
+                    self.open.insert(open(source, &self.wanted)?)
+                }
+            };
+            let progress = match open {
+                Open::Lines(window) => {
+                    let (taken, progress) = writer.push(window.text())?;
+                    window.take(taken);
+                    if progress == Progress::Hungry {
+                        window.fill()?;
+                    }
+                    progress
+                }
+                Open::Rows(rows) => some_rows(rows.as_mut(), writer)?,
+            };
+            match progress {
+                Progress::Hungry => {}
+                Progress::Full => return Ok(Progress::Full),
+                Progress::Ended => self.open = None,
+            }
+        }
+    }
+}
+
+fn some_rows(rows: &mut dyn TypedRows, writer: &mut LoadWriter) -> Result<Progress> {
+    let mut row: Vec<Scalar> = Vec::new();
+    for _ in 0..LOOK_ROWS {
+        if !rows.next(&mut row)? {
+            return Ok(Progress::Ended);
+        }
+        if writer.typed_row(&row)? == Progress::Full {
+            return Ok(Progress::Full);
+        }
+    }
+    Ok(Progress::Hungry)
+}
+
+fn open(source: Source, wanted: &Wanted) -> Result<Open> {
+    let source: Box<dyn Read + Send> = match source {
+        Source::File(file) => Box::new(file),
+        Source::Client(arrived) => Box::new(arrived),
+        Source::Stored(files) if wanted.layout == FileFormat::Parquet => {
+            return parquet(files, wanted);
+        }
+        Source::Stored(files) => Box::new(files.reader()),
+    };
+    let file = decoded(source, wanted.compression).map_err(|e| unreadable(&e))?;
+    Ok(match wanted.layout {
+        FileFormat::Ndjson => Open::Rows(Box::new(JsonRows::new(file, wanted.names.clone()))),
+        _ => Open::Lines(Window::new(file, LINE_BYTES_MAX)),
+    })
+}
+
+/// Columns are found by name; by position where the file does not have all names.
+fn parquet(files: StoredFiles, wanted: &Wanted) -> Result<Open> {
+    let missing = || SqlError::internal("a file went missing");
+    let file = files.parquet()?.ok_or_else(missing)?;
+    let width = file.schema().fields().len();
+    let places = match places_of(file.schema(), &wanted.names) {
+        Ok(places) => places,
+        Err(_) if width >= wanted.names.len() => (0..wanted.names.len()).collect(),
+        Err(error) => return Err(error),
+    };
+    let mut columns = places.clone();
+    columns.sort_unstable();
+    columns.dedup();
+    // Batches have the columns that are read, in the file's order.
+    let within = |place: &usize| columns.binary_search(place).unwrap_or(0);
+    let within = places.iter().map(within).collect();
+    let batches = file.read(&columns)?;
+    let batches = batches.map(|batch| batch.map_err(SqlError::from));
+    Ok(Open::Rows(Box::new(BatchRows::new(batches, within))))
+}
+
+pub(super) fn check(cancelled: &AtomicBool) -> Result<()> {
+    match cancelled.load(Ordering::Relaxed) {
+        true => Err(SqlError::interrupted()),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,461 @@
+//! Exports to an S3 server in this process, and back: SELECT .. INTO, SHOW EXPORTS, KILL, links, LOAD
+//! DATA FROM S3, FILES.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
+
+use crate::harness::s3::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
+use crate::harness::{Outcome, Refusal, Server, Session, block_on, ensure, judge, same};
+
+pub fn trials() -> Vec<Trial> {
+    let plain = |name: &str, test: fn() -> Outcome| Trial::test(format!("export::{name}"), test);
+    vec![
+        plain("three_spellings_are_one_export", || block_on(spellings())),
+        plain("what_is_exported_comes_back", || block_on(round_trip())),
+        plain("a_killed_export_leaves_nothing", || block_on(killed())),
+        plain("an_export_outlives_its_client", || block_on(detached())),
+        plain("secrets_are_shown_nowhere", || block_on(secrets())),
+        plain("endpoints_and_files_elsewhere_are_refused", || {
+            block_on(refusals())
+        }),
+        plain("files_are_written_as_mysql_writes_them", || {
+            block_on(outfile())
+        })
+        .with_ignored_flag(!judge::is_installed()),
+    ]
+}
+
+fn start(s3: &S3Server, directory: &Path) -> Outcome<Server> {
+    Server::start_with(&[
+        ("STORNO_STORE_ENDPOINTS", &s3.endpoint()),
+        ("STORNO_SECURE_FILE_PRIV", &directory.to_string_lossy()),
+    ])
+}
+
+fn access(s3: &S3Server) -> String {
+    format!(
+        "CONFIG '{{\"endpoint_url\": \"{}\"}}' CREDENTIALS '{{\"aws_access_key_id\": \
+         \"{ACCESS_KEY}\", \"aws_secret_access_key\": \"{SECRET_KEY}\"}}'",
+        s3.endpoint()
+    )
+}
+
+async fn link(s3: &S3Server, session: &mut Session) -> Outcome {
+    session
+        .run(format!("CREATE LINK store AS S3 {}", access(s3)))
+        .await?;
+    Ok(())
+}
+
+const COLUMNS: &str = "id BIGINT UNSIGNED NOT NULL, s VARCHAR(40), d DECIMAL(12,3), f DOUBLE, \
+                       b VARBINARY(9), at DATETIME(3), day DATE, took TIME(2), y YEAR, n TINYINT";
+
+async fn fill(session: &mut Session, rows: u64) -> Outcome {
+    session.run(format!("CREATE TABLE t ({COLUMNS})")).await?;
+    let mut values = Vec::new();
+    for i in 0..rows {
+        let null = i % 11 == 0;
+        let text = match null {
+            true => "NULL".to_owned(),
+            false => format!("'line {}\\n\\t\"q\" \\\\ ,é'", i % 50),
+        };
+        values.push(format!(
+            "({i}, {text}, {}.125, {}e-3, X'00{:02X}0A', '2024-02-29 12:00:{:02}.250', \
+             '2024-01-{:02}', '-0{}:10:00.5', {}, {})",
+            i % 1000,
+            i * 7,
+            i % 256,
+            i % 60,
+            i % 28 + 1,
+            i % 9,
+            1970 + i % 100,
+            i % 100
+        ));
+    }
+    for chunk in values.chunks(5_000) {
+        session
+            .run(format!("INSERT INTO t VALUES {}", chunk.join(",")))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn spellings() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    fill(&mut session, 1_000).await?;
+    link(&s3, &mut session).await?;
+    let access = access(&s3);
+    for (name, statement) in [
+        (
+            "a",
+            format!(
+                "SELECT id, s FROM t ORDER BY id INTO OUTFILE S3 's3://{BUCKET}/a' MANIFEST ON {access}"
+            ),
+        ),
+        (
+            "b",
+            format!(
+                "SELECT id, s INTO S3 '{BUCKET}/b' {access} FIELDS TERMINATED BY '\\t' FROM t ORDER BY id"
+            ),
+        ),
+        (
+            "c",
+            format!(
+                "SELECT id, s FROM t ORDER BY id INTO OUTFILE URL 's3://{BUCKET}/c' FORMAT TEXT {access}"
+            ),
+        ),
+        (
+            "d",
+            format!("SELECT id, s FROM t ORDER BY id INTO LINK store '{BUCKET}/d'"),
+        ),
+    ] {
+        let answer = session.run(statement.as_str()).await?;
+        let line = answer.lines().remove(0);
+        let cells: Vec<&str> = line.split('|').collect();
+        let length = std::fs::metadata(s3.file(&format!("{name}.part_00000")))?
+            .len()
+            .to_string();
+        same(
+            name,
+            &vec!["1", "1000", length.as_str()],
+            &cells[..3].to_vec(),
+        )?;
+        same(
+            name,
+            &format!("s3://{BUCKET}/{name}.manifest").as_str(),
+            &cells[4],
+        )?;
+    }
+    let read = |name: &str| std::fs::read(s3.file(&format!("{name}.part_00000")));
+    let first = read("a")?;
+    for other in ["b", "c", "d"] {
+        ensure(read(other)? == first, || format!("{other} differs"))?;
+    }
+    let refused = session
+        .refused(format!("SELECT 1 INTO LINK store '{BUCKET}/a'"))
+        .await?;
+    same("there is one", &Some(1086), &code(&refused))
+}
+
+fn code(refusal: &Refusal) -> Option<u16> {
+    match refusal {
+        Refusal::Server { code, .. } => Some(*code),
+        _ => None,
+    }
+}
+
+async fn sums(session: &mut Session, table: &str) -> Outcome<Vec<String>> {
+    let sql = format!(
+        "SELECT COUNT(*), SUM(id), COUNT(s), SUM(LENGTH(s)), SUM(d), SUM(f), COUNT(DISTINCT b), \
+         MIN(at), MAX(at), MIN(day), MAX(took), SUM(y), SUM(n) FROM {table}"
+    );
+    Ok(session.lines(sql).await?)
+}
+
+async fn round_trip() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    fill(&mut session, 20_000).await?;
+    link(&s3, &mut session).await?;
+    let expected = sums(&mut session, "t").await?;
+    let mut number = 0;
+    for (export, import) in [
+        ("FORMAT PARQUET", "FORMAT PARQUET"),
+        ("FORMAT CSV", "FORMAT CSV"),
+        ("FORMAT TEXT WITH COMPRESSION", ""),
+        (
+            "FORMAT TEXT HEADER COMPRESSION zstd MAXFILESIZE '100KB'",
+            "IGNORE 1 LINES",
+        ),
+        ("FORMAT PARQUET PARTITION BY (y)", ""),
+    ] {
+        number += 1;
+        let path = format!("{BUCKET}/x{number}");
+        session
+            .run(format!("SELECT * FROM t INTO LINK store '{path}' {export}"))
+            .await?;
+        session
+            .run(format!("CREATE TABLE t{number} LIKE t"))
+            .await?;
+        match import {
+            "" if number == 5 => {
+                let insert = format!(
+                    "INSERT INTO t5 (id, s, d, f, b, at, day, took, n, y) SELECT id, s, d, f, b, at, day, \
+                     took, n, 1970 + id % 100 FROM FILES('{path}/', files => PREFIX, format => parquet, \
+                     link => store)"
+                );
+                session.run(insert).await?;
+            }
+            _ => {
+                let (format, rest) = match import.starts_with("FORMAT") {
+                    true => (import, ""),
+                    false => ("", import),
+                };
+                let load = format!(
+                    "LOAD DATA LINK store MANIFEST '{path}.manifest' {format} INTO TABLE t{number} {rest}"
+                );
+                session.run(load).await?;
+            }
+        }
+        let back = sums(&mut session, &format!("t{number}")).await?;
+        same(export, &expected, &back)?;
+    }
+    let count = format!(
+        "SELECT COUNT(*), MAX(`id`) FROM FILES('{BUCKET}/x2', files => PREFIX, header => OFF, link => store) f"
+    );
+    let refused = session.refused(count).await?;
+    same(
+        "CSV without a header names its columns c1 ..",
+        &Some(1054),
+        &code(&refused),
+    )?;
+    let parquet = format!(
+        "SELECT COUNT(*), SUM(d) FROM FILES('{BUCKET}/x1.part_00000.parquet', link => store)"
+    );
+    let of_table = session.lines("SELECT COUNT(*), SUM(d) FROM t").await?;
+    same(
+        "aggregates over files",
+        &of_table,
+        &session.lines(parquet).await?,
+    )
+}
+
+async fn killed() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    let mut other = server.connect_to("db").await?;
+    fill(&mut session, 3_000).await?;
+    link(&s3, &mut session).await?;
+    // Nine million rows, or twenty-seven thousand million: it does not end by itself.
+    let endless = format!(
+        "SELECT a.* FROM t a JOIN t b JOIN t c INTO LINK store '{BUCKET}/k' FORMAT CSV MAXFILESIZE 9 MB"
+    );
+    let id = session.lines("SELECT CONNECTION_ID()").await?.remove(0);
+    let running = tokio::spawn(async move { (session.run(endless).await, session) });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while s3.keys().is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let shown = other.lines("SHOW EXPORTS").await?;
+    ensure(shown.len() == 1 && shown[0].contains("|running|"), || {
+        format!("{shown:?}")
+    })?;
+    let state = format!("SELECT STATE FROM information_schema.PROCESSLIST WHERE ID = {id}");
+    let state = other.lines(state).await?;
+    ensure(state[0].starts_with("exporting: "), || format!("{state:?}"))?;
+    other.run(format!("KILL QUERY {id}")).await?;
+    let (result, mut session) = running.await?;
+    let code_of_kill = result.err().as_ref().and_then(code);
+    same("KILL", &Some(1317), &code_of_kill)?;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !(s3.keys().is_empty() && s3.open_uploads().is_empty()) {
+        ensure(Instant::now() < deadline, || {
+            format!("left: {:?} {:?}", s3.keys(), s3.open_uploads())
+        })?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    session.must_answer().await
+}
+
+async fn detached() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    fill(&mut session, 5_000).await?;
+    link(&s3, &mut session).await?;
+    let begun = session
+        .lines(format!("SELECT a.* FROM t a JOIN (SELECT 1 FROM t LIMIT 20) b INTO LINK store '{BUCKET}/n' FORMAT PARQUET ASYNC"))
+        .await?;
+    same("id and url", &vec![format!("1|s3://{BUCKET}/n")], &begun)?;
+    drop(session);
+    let mut other = server.connect_to("db").await?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let shown = other.lines("SHOW EXPORTS").await?.remove(0);
+        if shown.contains("|done|") {
+            ensure(shown.contains("|100000|"), || shown.clone())?;
+            break;
+        }
+        ensure(
+            shown.contains("|running|") && Instant::now() < deadline,
+            || shown.clone(),
+        )?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    same("manifest", &true, &s3.file("n.manifest").exists())
+}
+
+async fn secrets() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    let mut other = server.connect_to("db").await?;
+    fill(&mut session, 400).await?;
+    link(&s3, &mut session).await?;
+    let access = access(&s3);
+    let mut shown = Vec::new();
+    for statement in [
+        format!("SELECT * FROM t INTO S3 '{BUCKET}/a' {access} NONSENSE"),
+        format!("SELECT * FROM t INTO S3 '{BUCKET}/a' {access} FROM nowhere"),
+        format!("SELECT * FROM missing INTO S3 '{BUCKET}/a' {access}"),
+        format!("CREATE LINK store AS S3 {access}"),
+        format!("CREATE LINK x AS S3 {access} NONSENSE"),
+        format!("CREATE LINK x AS S3 CREDENTIALS '{{\"{SECRET_KEY}\": 1}}'"),
+        format!(
+            "SELECT * FROM FILES('s3://{BUCKET}/none', credentials => '{{\"aws_access_key_id\": \"x\", \"aws_secret_access_key\": \"{SECRET_KEY}\"}}')"
+        ),
+        format!("LOAD DATA FROM S3 's3://{BUCKET}/none' {access} INTO TABLE t"),
+    ] {
+        shown.push(session.refused(statement).await?.to_string());
+        shown.extend(session.lines("SHOW WARNINGS").await?);
+    }
+    session
+        .run(format!("SELECT * FROM t INTO S3 '{BUCKET}/ok' {access}"))
+        .await?;
+    shown.extend(other.lines("SHOW EXPORTS").await?);
+    shown.extend(other.lines("SHOW LINKS").await?);
+    let sleeping = format!(
+        "SELECT COUNT(*) FROM t a JOIN t b JOIN t c WHERE a.id + b.id > c.id \
+         INTO S3 '{BUCKET}/slow' {access}"
+    );
+    let running = tokio::spawn(async move { session.run(sleeping).await.is_ok() });
+    for _ in 0..20 {
+        shown.extend(other.lines("SHOW FULL PROCESSLIST").await?);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    ensure(
+        shown.iter().any(|line| line.contains("CREDENTIALS '***'")),
+        || format!("the statement is not seen running: {shown:?}"),
+    )?;
+    ensure(running.await?, || "the slow export failed".to_owned())?;
+    shown.push(server.whole_log());
+    for line in &shown {
+        ensure(!line.contains("CANARY"), || {
+            format!("a secret is shown: {line}")
+        })?;
+    }
+    Ok(())
+}
+
+async fn refusals() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    let keys = format!(
+        "CREDENTIALS '{{\"aws_access_key_id\": \"{ACCESS_KEY}\", \"aws_secret_access_key\": \"{SECRET_KEY}\"}}'"
+    );
+    for (endpoint, expected) in [
+        ("http://169.254.169.254", 1290),
+        ("http://127.0.0.1:1", 1290),
+        ("http://localhost:80", 1290),
+        ("https://example.com", 1290),
+        ("http://[::1]:9000", 1290),
+        ("http://2130706433", 1290),
+    ] {
+        let sql =
+            format!("SELECT 1 INTO S3 'b/p' CONFIG '{{\"endpoint_url\": \"{endpoint}\"}}' {keys}");
+        same(
+            endpoint,
+            &Some(expected),
+            &code(&session.refused(sql).await?),
+        )?;
+    }
+    for (sql, expected) in [
+        ("SELECT 1 INTO S3 'b/p'", 63_985),
+        ("SELECT 1 INTO OUTFILE S3 'ftp://b/p'", 1525),
+        ("SELECT 1 INTO OUTFILE '/tmp/storno-outside'", 1290),
+        ("SELECT 1 INTO OUTFILE '../outside'", 1290),
+        ("SELECT 1 INTO OUTFILE URL '/tmp/storno-outside'", 1290),
+        ("SELECT 1 INTO LINK nowhere 'b/p'", 1477),
+        (
+            "SELECT 1 AS a, 2 AS a INTO OUTFILE URL 'x' FORMAT PARQUET",
+            1060,
+        ),
+        (
+            "SELECT 1 INTO OUTFILE URL 'x' FORMAT PARQUET PARTITION BY (z)",
+            1054,
+        ),
+        ("SELECT 1 UNION SELECT 2 INTO DUMPFILE 'two'", 1172),
+        ("SELECT * FROM FILES('/etc/passwd')", 1290),
+    ] {
+        same(sql, &Some(expected), &code(&session.refused(sql).await?))?;
+    }
+    same(
+        "nothing was written",
+        &0,
+        &std::fs::read_dir(dir.path())?.count(),
+    )?;
+    session.must_answer().await
+}
+
+/// MariaDB and Storno write the same bytes.
+async fn outfile() -> Outcome {
+    let (s3, dir, other) = (
+        S3Server::start(),
+        tempfile::tempdir()?,
+        tempfile::tempdir()?,
+    );
+    let server = start(&s3, dir.path())?;
+    let judge = Server::start_judge()?;
+    let mut storno = server.connect_to("db").await?;
+    let mut mariadb = judge.connect_to("db").await?;
+    for session in [&mut storno, &mut mariadb] {
+        fill(session, 300).await?;
+    }
+    std::fs::set_permissions(
+        other.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o777),
+    )?;
+    for (number, rules) in [
+        "",
+        "FIELDS TERMINATED BY ',' ENCLOSED BY '\"'",
+        "FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\r\\n'",
+        "FIELDS TERMINATED BY '||' ESCAPED BY '!'",
+        "FIELDS TERMINATED BY 'n' LINES STARTING BY '>>'",
+        "FIELDS ENCLOSED BY 'n' ESCAPED BY '\\\\'",
+        "FIELDS TERMINATED BY '1'",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let query = |file: &Path| {
+            format!(
+                "SELECT id, s, d, f, b, at, day, took, y, n FROM t ORDER BY id INTO OUTFILE '{}' {rules}",
+                file.display()
+            )
+        };
+        let files = [
+            dir.path().join(number.to_string()),
+            other.path().join(number.to_string()),
+        ];
+        let rows = storno.run(query(&files[0])).await?.affected_rows;
+        same(rules, &300, &rows)?;
+        mariadb.run(query(&files[1])).await?;
+        let [own, expected] = [std::fs::read(&files[0])?, std::fs::read(&files[1])?];
+        let at = own.iter().zip(&expected).position(|(a, b)| a != b);
+        ensure(own == expected, || {
+            let near = |bytes: &[u8]| {
+                let from = at.unwrap_or(0).saturating_sub(20);
+                String::from_utf8_lossy(&bytes[from..bytes.len().min(from + 60)]).into_owned()
+            };
+            format!("{rules}: {:?}, not {:?}", near(&own), near(&expected))
+        })?;
+    }
+    let again = storno.refused(format!(
+        "SELECT 1 INTO OUTFILE '{}'",
+        dir.path().join("0").display()
+    ));
+    same("exists", &Some(1086), &code(&again.await?))?;
+    storno.run("SELECT X'0001FF' INTO DUMPFILE 'dump'").await?;
+    same(
+        "dump",
+        &vec![0, 1, 0xFF],
+        &std::fs::read(dir.path().join("dump"))?,
+    )
+}
