@@ -120,7 +120,7 @@ fn first(rows: &[Row], keys: &[By], measures: &[Measure], count: usize) -> Ranke
         let key = keys.iter().map(|key| key.of(row)).collect();
         by_key.entry(key).or_default().push(row);
     }
-    let values = |rows: &Vec<&Row>| measures.iter().map(|m| expected(*m, &[], rows)).collect();
+    let values = |rows: &Vec<&Row>| measures.iter().map(|m| expected(*m, &[], rows, false)).collect();
     let mut all: Ranked = by_key
         .iter()
         .map(|(key, rows)| (key.clone(), values(rows)))
