@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::kept::Kept;
 use super::partial::{Records, Wanted};
-use super::plan::{Plan, Slot};
+use super::plan::{Identity, Output, Plan, Slot};
 use super::request::{AggregateError, AggregateRequest, Measure};
 
 /// More groups are seldom asked for, and most of all would be candidates.
@@ -52,6 +52,8 @@ impl First {
         let possible = plan.sets.len() == 1
             && plan.keys > 0
             && request.having.is_empty()
+            // Of other keys several groups of one source may be one in the end: no rank says what it comes to.
+            && plan.outputs.iter().take(plan.keys).all(is_one_per_source)
             && (1..=COUNT_MAX).contains(&top.count)
             && plan.targets.get(top.measure).is_some_and(sums);
         possible.then_some(Self {
@@ -59,6 +61,11 @@ impl First {
             count: top.count,
         })
     }
+}
+
+/// Whether different groups of a source differ in this key for all sources.
+fn is_one_per_source(key: &Output) -> bool {
+    matches!(key.identity, Identity::Word { .. } | Identity::String)
 }
 
 /// The search among the groups of all sources. In each of its steps every source has its turn, on any thread;

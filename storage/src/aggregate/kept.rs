@@ -19,6 +19,8 @@ pub(super) struct Kept {
     pub(super) number: u64,
     pub(super) domains: Vec<Domain>,
     pub(super) numbering: Numbering,
+    /// What hashes of strings start from.
+    seed: u64,
     /// By place in `groups`.
     totals: Totals,
     /// Those that have rows, ascending.
@@ -30,7 +32,7 @@ pub(super) struct Kept {
 impl Kept {
     /// Keeps the groups of the query's own set that have rows, ranked by a target of the plan.
     pub(super) fn new(
-        (source, number): (Arc<Source>, u64),
+        (source, number, seed): (Arc<Source>, u64, u64),
         (mut domains, mut numbering): (Vec<Domain>, Numbering),
         (mut totals, groups): (Totals, Vec<u32>),
         (plan, target): (&Plan, usize),
@@ -44,6 +46,7 @@ impl Kept {
             ranks: (0..groups.len()).map(rank).collect(),
             source,
             number,
+            seed,
             domains,
             numbering,
             totals,
@@ -132,6 +135,7 @@ impl Kept {
             domains: &self.domains,
             numbering: &self.numbering,
             totals: Some(&self.totals),
+            seed: self.seed,
         }
     }
 }

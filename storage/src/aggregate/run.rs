@@ -241,7 +241,7 @@ impl Aggregation {
         {
             let groups = found_groups(&found.numbering, &totals);
             worker.kept.push(Kept::new(
-                registered,
+                (registered.0, registered.1, self.seed),
                 (domains, found.numbering),
                 (totals, groups),
                 (&self.plan, first.target),

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{
     AggregateFunction, Between, InList, InSubquery, Like, ScalarFunction, SetComparison, Sort,
     WindowFunctionParams,
 };
 use datafusion::logical_expr::{
-    BinaryExpr, Case, Expr, LogicalPlan, Operator, Projection, Subquery, WindowFunctionDefinition,
-    lit,
+    BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, Operator, Projection, Subquery,
+    WindowFunctionDefinition, lit,
 };
 
-use super::derive::{COLLATE, Derived, Deriver, comparing};
+use super::derive::{COLLATE, Derived, Deriver, comparing, is_text};
 use crate::collation::Order;
 use crate::functions::collated::{Choice, Collated, Comparison, Operation, chosen};
 use crate::functions::with_order;
@@ -27,14 +27,14 @@ pub(super) fn key(expr: Expr, order: Order) -> Expr {
     }
 }
 
-/// Without the marks of COLLATE clauses, which have been heeded.
-pub(super) fn without_marks(expr: Expr) -> Result<Expr> {
+/// Without the marks of COLLATE clauses, which have been heeded; what is no text becomes text by them.
+pub(super) fn without_marks(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     let unmarked = expr.transform_up(|e| {
         Ok(match e {
-            Expr::ScalarFunction(call) if call.name() == COLLATE => {
-                let mut args = call.args.into_iter();
-                Transformed::yes(args.next().unwrap_or_else(|| lit(ScalarValue::Null)))
-            }
+            Expr::ScalarFunction(call) if call.name() == COLLATE => match call.args.as_slice() {
+                [text, _] if is_text(&text.get_type(schema)?) => Transformed::yes(text.clone()),
+                _ => Transformed::no(Expr::ScalarFunction(call)),
+            },
             other => Transformed::no(other),
         })
     })?;

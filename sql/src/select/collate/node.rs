@@ -44,7 +44,7 @@ pub(super) fn rewrite(plan: LogicalPlan, connection: &str) -> Result<Transformed
         LogicalPlan::Union(union) => return united(union, connection).map(Transformed::yes),
         other => other,
     };
-    let plan = unmarked(plan)?;
+    let plan = unmarked(plan, &schema)?;
     Ok(Transformed::yes(plan.recompute_schema()?))
 }
 
@@ -103,11 +103,11 @@ fn telling(expr: Expr, derived: &Derived) -> Expr {
     }
 }
 
-fn unmarked(plan: LogicalPlan) -> Result<LogicalPlan> {
+fn unmarked(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
     let names = NamePreserver::new(&plan);
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        Ok(Transformed::yes(name.restore(without_marks(expr)?)))
+        Ok(Transformed::yes(name.restore(without_marks(expr, schema)?)))
     })?;
     Ok(plan.data)
 }
