@@ -119,7 +119,6 @@ fn cases() -> Vec<(&'static str, Vec<(On, P)>)> {
     use On::{Database, New, Server, T, U};
     vec![
         ("SELECT a FROM d.t", vec![(T, P::SELECT)]),
-        ("TABLE d.t", vec![(T, P::SELECT)]),
         (
             "SELECT 1 FROM d.t, d.u",
             vec![(T, P::SELECT), (U, P::SELECT)],
