@@ -135,6 +135,7 @@ impl Asking<'_> {
 
     fn by_day(&self) -> Result<Vec<GroupKey>> {
         let function = KeyFunction {
+            fold: None,
             map: Arc::new(Day),
             data_type: DataType::Date32,
             granule: Some(DAY_MICROS as u64),

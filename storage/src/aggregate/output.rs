@@ -49,8 +49,8 @@ pub(super) struct Interner {
 }
 
 impl Interner {
-    /// The number of each value.
-    pub(super) fn intern(&mut self, values: &ArrayRef) -> Result<Vec<u32>> {
+    /// The number of each value; `shown`, as many, is what it shows.
+    pub(super) fn intern(&mut self, values: &ArrayRef, shown: &ArrayRef) -> Result<Vec<u32>> {
         let (mut numbers, mut bytes) = (Vec::with_capacity(values.len()), Vec::new());
         let chunk = self.chunks.len();
         for row in 0..values.len() {
@@ -67,7 +67,7 @@ impl Interner {
             }
             numbers.push(number);
         }
-        self.chunks.push(Arc::clone(values));
+        self.chunks.push(Arc::clone(shown));
         Ok(numbers)
     }
 

@@ -272,7 +272,13 @@ impl Partial<'_> {
                 if mapped.len() != used.len() || *mapped.data_type() != function.data_type {
                     return Err(Error::Invalid("a function gave another array".into()).into());
                 }
-                let words = interner.lock().intern(&mapped)?;
+                let folded = function.fold.as_ref().map(|fold| fold.map(&mapped));
+                let folded = folded.transpose().map_err(AggregateError::Caller)?;
+                let told_apart = folded.as_ref().unwrap_or(&mapped);
+                if told_apart.len() != mapped.len() {
+                    return Err(Error::Invalid("a fold gave another array".into()).into());
+                }
+                let words = interner.lock().intern(told_apart, &mapped)?;
                 let word = |&place: &u32| words.get(place as usize).copied().unwrap_or(0);
                 KeyColumn {
                     words: places.iter().map(|p| word(p).into()).collect(),

@@ -58,6 +58,8 @@ pub struct KeyFunction {
     pub map: Arc<dyn ValueMap>,
     /// What `map` returns.
     pub data_type: DataType,
+    /// What makes results equal that are to be taken for one; a group shows one of its results.
+    pub fold: Option<Arc<dyn ValueMap>>,
     /// For moments (microseconds): all of `n * granule .. (n + 1) * granule` have one result.
     pub granule: Option<u64>,
 }

@@ -14,6 +14,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use storno_storage::{AggregateError, BoxError, ValueMap, ValueTest};
 
 use crate::collation::{Order, keys_of};
+use crate::functions::convert::arrays::to_text;
 
 /// An expression whose only column is given as an array.
 #[derive(Debug)]
@@ -75,9 +76,7 @@ pub(super) struct Keys(pub(super) Order);
 
 impl ValueMap for Keys {
     fn map(&self, values: &ArrayRef) -> std::result::Result<ArrayRef, BoxError> {
-        let strings = values
-            .as_string_view_opt()
-            .ok_or("keys of what is no text")?;
+        let strings = to_text(values, None)?;
         Ok(Arc::new(keys_of(self.0, strings.iter(), strings.len())))
     }
 }

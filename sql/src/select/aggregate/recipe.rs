@@ -19,7 +19,7 @@ use storno_storage::{
 use super::functions::{Keys, OfColumn};
 use super::granule::granule;
 use super::node::AggregateScan;
-use super::shape::Shape;
+use super::shape::{Shape, folded};
 use crate::collation::Order;
 use crate::select::prune::predicates;
 use crate::select::table::SnapshotTable;
@@ -171,8 +171,14 @@ fn tested(conditions: &[(usize, Expr)], columns: &SchemaRef) -> Result<Vec<Condi
 }
 
 fn key_function(column: usize, expr: &Expr, columns: &Schema) -> Result<KeyFunction> {
+    // Groups are told apart by keys of strings, and show the strings.
+    let (expr, order) = match folded(expr) {
+        Some((strings, order)) => (strings, Some(order)),
+        None => (expr, None),
+    };
     let map = of_column(column, expr, columns)?;
     Ok(KeyFunction {
+        fold: order.map(|order| Arc::new(Keys(order)) as Arc<dyn ValueMap>),
         data_type: map.data_type()?,
         map: Arc::new(map) as Arc<dyn ValueMap>,
         granule: granule(expr),

@@ -83,9 +83,9 @@ fn in_storage(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let Some((shape, conditions)) = shape.zip(conditions) else {
         return Ok(None);
     };
-    let schema = match shape.folds.is_empty() {
-        true => Arc::clone(&aggregate.schema),
-        false => Arc::new(with_strings(&shape, &aggregate.schema)?),
+    let schema = match shape.shows_strings() {
+        false => Arc::clone(&aggregate.schema),
+        true => Arc::new(with_strings(&shape, &aggregate.schema)?),
     };
     let scan = AggregateScan {
         shape,
@@ -127,7 +127,7 @@ fn qualified(schema: &DFSchema, at: usize) -> (Option<TableReference>, FieldRef)
 
 /// What an aggregate gives of an operator that gives strings: their keys, and themselves.
 fn above_strings(scan: AggregateScan, schema: &DFSchema) -> Result<LogicalPlan> {
-    if scan.shape.folds.is_empty() {
+    if !scan.shape.shows_strings() {
         return Ok(extension(scan));
     }
     let keys = scan.shape.keys.len();

@@ -33,11 +33,19 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Whether keys are folded: the strings are given in their places.
+    pub(super) fn shows_strings(&self) -> bool {
+        (0..self.keys.len()).any(|key| self.fold_of(key).is_some())
+    }
+
     /// The order that a key is folded by.
     pub(super) fn fold_of(&self, key: usize) -> Option<Order> {
         let (column, function) = self.keys.get(key)?;
+        if let Some(function) = function {
+            return folded(function).map(|(_, order)| order);
+        }
         let fold = self.folds.iter().find(|(folded, _)| folded == column);
-        fold.filter(|_| function.is_none()).map(|(_, order)| *order)
+        fold.map(|(_, order)| *order)
     }
 }
 
@@ -93,7 +101,7 @@ struct Builder<'a> {
 }
 
 /// The argument of a function that makes keys of strings, and its order.
-fn folded(expr: &Expr) -> Option<(&Expr, Order)> {
+pub(super) fn folded(expr: &Expr) -> Option<(&Expr, Order)> {
     let collated = Collated::of(expr).filter(|c| c.operation == Operation::Key)?;
     match expr {
         Expr::ScalarFunction(call) => call.args.first().map(|arg| (arg, collated.order)),
@@ -222,10 +230,14 @@ impl Builder<'_> {
             return None;
         }
         if is_first(func) {
-            let column = self.column(argument)?;
-            let shows = |key: &usize| {
-                self.shape.fold_of(*key).is_some()
-                    && self.shape.keys.get(*key).is_some_and(|(c, _)| *c == column)
+            let shows = |key: &usize| match self.shape.keys.get(*key) {
+                Some((column, None)) => {
+                    self.shape.fold_of(*key).is_some() && self.column(argument) == Some(*column)
+                }
+                Some((_, Some(function))) => {
+                    folded(function).is_some_and(|(inner, _)| inner == argument)
+                }
+                None => false,
             };
             let key = (0..self.shape.keys.len()).find(shows)?;
             self.shape.shown.push(Some(key));

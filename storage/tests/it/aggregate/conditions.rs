@@ -137,6 +137,7 @@ impl By {
             Some(KeyFunction {
                 map: Arc::new(self),
                 data_type,
+                fold: None,
                 granule: granule.map(|g| g as u64),
             })
         };
