@@ -38,11 +38,6 @@ pub mod transfer {
     pub use storno_transfer::{BoxError, CellText, ColumnText, Endpoint, Reach};
 }
 
-/// What the composition root hands over for exports, and gets from them.
-pub mod transfer {
-    pub use storno_transfer::{BoxError, CellText, ColumnText, Endpoint, Reach};
-}
-
 pub use accounts::Secret;
 pub use collation::key_folds;
 pub use engine::{Engine, EngineOptions};

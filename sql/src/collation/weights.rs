@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(weights(&GENERAL, 0, '😀'), [0xFFFD]);
         assert_eq!(weights(&UNICODE, 0, 'ß'), [0x0FEA, 0x0FEA]);
         assert_eq!(weights(&UNICODE, 0, '一'), [0xFB40, 0xCE00]);
-        assert_eq!(weights(&UNICODE_520, 0, '\u{1}'), []);
+        assert!(weights(&UNICODE_520, 0, '\u{1}').is_empty());
         assert_eq!(weights(&UNICODE_520, 0, '\u{1F600}'), [0xFBC3, 0xF600]);
         // allkeys.txt: 00E9 ; [.1CAA.0020.0002][.0000.0024.0002]
         assert_eq!(weights(&UCA_900, 0, 'é'), [0x1CAA]);
