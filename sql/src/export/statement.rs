@@ -72,10 +72,11 @@ impl ExportStatement {
             match lexed.word(at) {
                 "(" => depth += 1,
                 ")" => depth = depth.saturating_sub(1),
-                _ if depth == 0 && lexed.is(at, "INTO") => {
-                    if TARGETS.iter().any(|word| lexed.is(at + 1, word)) {
-                        return Some(at);
-                    }
+                _ if depth == 0
+                    && lexed.is(at, "INTO")
+                    && TARGETS.iter().any(|word| lexed.is(at + 1, word)) =>
+                {
+                    return Some(at);
                 }
                 _ => {}
             }

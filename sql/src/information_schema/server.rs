@@ -184,7 +184,11 @@ pub fn processes(view: &View) -> Vec<Row> {
             state.database.as_ref(),
             state.command,
             seconds,
-            running.then(|| doing(view, process.id)).unwrap_or_default(),
+            if running {
+                doing(view, process.id)
+            } else {
+                Default::default()
+            },
             running.then(|| state.info.clone()),
         ]
     };

@@ -75,9 +75,8 @@ impl Session {
                 None if altered.counts_anew => Some("AUTO_INCREMENT for a column with values"),
                 None => None,
             };
-            match refused.filter(|_| table.rows() > 0) {
-                Some(what) => return Err(SqlError::not_supported(what)),
-                None => {}
+            if let Some(what) = refused.filter(|_| table.rows() > 0) {
+                return Err(SqlError::not_supported(what));
             }
             let checks = match enforces_more(&definition, &after) {
                 true => Checks::compile(&after, time_zone, (&view, &state))?,

@@ -119,7 +119,7 @@ impl Search {
         let (Some(least), Some(kept)) = (self.least, self.turn(0)) else {
             return Ok(false);
         };
-        let named = kept.from_rank(plan, least)?;
+        let named = kept.named_from_rank(plan, least)?;
         self.named.lock().extend(named);
         Ok(true)
     }

@@ -94,7 +94,11 @@ impl Kept {
     }
 
     /// The identities of the groups that rank so high.
-    pub(super) fn from_rank(&self, plan: &Plan, least: i64) -> Result<Vec<u64>, AggregateError> {
+    pub(super) fn named_from_rank(
+        &self,
+        plan: &Plan,
+        least: i64,
+    ) -> Result<Vec<u64>, AggregateError> {
         let ranks = self.ranks.iter().enumerate();
         let places: Vec<usize> = ranks
             .filter(|(_, r)| **r >= least)

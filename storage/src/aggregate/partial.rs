@@ -114,7 +114,7 @@ impl Wanted {
 
     fn place(&self, identity: u64) -> (usize, u64) {
         (
-            identity as usize / 64 & (self.bits.len() - 1),
+            (identity as usize / 64) & (self.bits.len() - 1),
             1 << (identity % 64),
         )
     }

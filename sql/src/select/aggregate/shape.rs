@@ -104,7 +104,11 @@ struct Builder<'a> {
 pub(super) fn folded(expr: &Expr) -> Option<(&Expr, Order)> {
     let collated = Collated::of(expr).filter(|c| c.operation == Operation::Key)?;
     match expr {
-        Expr::ScalarFunction(call) => call.args.first().map(|arg| (arg, collated.order)),
+        // Common sub-expressions are given names.
+        Expr::ScalarFunction(call) => {
+            let argument = call.args.first()?;
+            Some((unaliased(argument), collated.order))
+        }
         _ => None,
     }
 }
@@ -235,7 +239,7 @@ impl Builder<'_> {
                     self.shape.fold_of(*key).is_some() && self.column(argument) == Some(*column)
                 }
                 Some((_, Some(function))) => {
-                    folded(function).is_some_and(|(inner, _)| inner == argument)
+                    folded(function).is_some_and(|(inner, _)| inner == unaliased(argument))
                 }
                 None => false,
             };

@@ -285,6 +285,10 @@ async fn every_statement_needs_exactly_its_privileges_at_any_level() {
                 // One privilege more on the same table does not make up for it.
                 let mut rest = needs.clone();
                 let (on, privilege) = rest.remove(missing);
+                // Granted for the database or for everything, another table's privilege covers this one.
+                if level > 0 && rest.iter().any(|(_, other)| *other == privilege) {
+                    continue;
+                }
                 let instead = [P::SELECT, P::INSERT, P::TRIGGER]
                     .into_iter()
                     .find(|p| *p != privilege && !needs.contains(&(on, *p)));

@@ -96,7 +96,7 @@ impl Part {
     }
 
     /// Hands over the last bytes. Size and digest are filled in when they have arrived.
-    pub(super) fn end(self, spec: &ExportSpec) -> Result<Ended, (Upload, TransferError)> {
+    pub(super) fn end(self, spec: &ExportSpec) -> Result<Ended, Box<(Upload, TransferError)>> {
         let Self {
             path,
             partition,
@@ -109,7 +109,7 @@ impl Part {
         if let Some(parquet) = parquet {
             match parquet.finish(spec.threads, &mut |bytes| upload.write(bytes)) {
                 Ok(metadata) => stats = Some(delta::stats(&metadata, rows)),
-                Err(error) => return Err((upload, error)),
+                Err(error) => return Err(Box::new((upload, error))),
             }
         }
         let file = PartFile {

@@ -148,7 +148,8 @@ impl Parts {
         };
         let handle = self.sender.handle.clone();
         match part.end(&self.spec) {
-            Err((upload, error)) => {
+            Err(failed) => {
+                let (upload, error) = *failed;
                 self.ending.spawn_on(
                     async move { (upload, Err(TransferError::Cancelled)) },
                     &handle,
@@ -210,8 +211,7 @@ impl Parts {
         while !self.ending.is_empty() {
             handle.block_on(self.arrived())?;
         }
-        self.files
-            .sort_by(|a, b| number_of(&a.path).cmp(&number_of(&b.path)));
+        self.files.sort_by_key(|file| number_of(&file.path));
         Ok(std::mem::take(&mut self.files))
     }
 

@@ -44,7 +44,7 @@ fn shaped(shape: Shape, number: u32) -> Row {
     Row {
         page: (page != 5).then(|| format!("/page/{page}")),
         client: page.wrapping_mul(0x0101_0101_0101_0101),
-        amount: (mixed % 11 != 0).then_some(amount),
+        amount: (!mixed.is_multiple_of(11)).then_some(amount),
         ..row(number)
     }
 }
@@ -120,7 +120,12 @@ fn first(rows: &[Row], keys: &[By], measures: &[Measure], count: usize) -> Ranke
         let key = keys.iter().map(|key| key.of(row)).collect();
         by_key.entry(key).or_default().push(row);
     }
-    let values = |rows: &Vec<&Row>| measures.iter().map(|m| expected(*m, &[], rows, false)).collect();
+    let values = |rows: &Vec<&Row>| {
+        measures
+            .iter()
+            .map(|m| expected(*m, &[], rows, false))
+            .collect()
+    };
     let mut all: Ranked = by_key
         .iter()
         .map(|(key, rows)| (key.clone(), values(rows)))
