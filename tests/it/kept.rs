@@ -4,7 +4,7 @@
 
 use libtest_mimic::Trial;
 
-use crate::doors::{HINDRANCE, with_traffic};
+use crate::doors::{HINDRANCE, in_lower_case, with_traffic};
 use crate::harness::compare::{Order, difference};
 use crate::harness::random::Random;
 use crate::harness::{Outcome, Server, Session, block_on, ensure};
@@ -126,8 +126,12 @@ async fn other_values() -> Outcome {
         for _ in 0..VARIANTS {
             let sql = filled(&template, &mut random);
             let judged = sql.replace(" GROUP BY", &format!(" AND {HINDRANCE} GROUP BY"));
-            let expected = session.run(&judged).await;
-            let actual = session.run(&sql).await;
+            let mut expected = session.run(&judged).await;
+            let mut actual = session.run(&sql).await;
+            expected
+                .iter_mut()
+                .chain(&mut actual)
+                .for_each(in_lower_case);
             if let Some(text) = difference(&expected, &actual, Order::Given) {
                 problems.push(format!("{sql}\n  {text}"));
             }

@@ -121,6 +121,14 @@ fn folding(expr: &Expr, deriver: &Deriver<'_>) -> Result<Option<Order>> {
 
 /// An aggregate that groups strings by their keys and shows one string of each group.
 fn by_keys(aggregate: Aggregate, deriver: &Deriver<'_>) -> Result<LogicalPlan> {
+    // Anew, for its schema: expressions that were given a collation do not change it by themselves.
+    let Aggregate {
+        input,
+        group_expr,
+        aggr_expr,
+        ..
+    } = aggregate;
+    let aggregate = Aggregate::try_new(input, group_expr, aggr_expr)?;
     let grouped: Vec<Expr> = grouping_set_to_exprlist(&aggregate.group_expr)?
         .into_iter()
         .cloned()
