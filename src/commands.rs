@@ -111,7 +111,7 @@ async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<
         threads: settings.threads,
         memory_bytes: settings.memory_bytes.or(available.map(|bytes| bytes / 2)),
         // The rest is for what is not ours: the stacks, the kernel, the pages of mapped files.
-        process_memory_bytes: available.map(|bytes| bytes / 5 * 4),
+        process_memory_bytes: available.map(|bytes| bytes / 4 * 3),
         variables: variables(settings),
         reach: storno_sql::transfer::Reach {
             endpoints: settings

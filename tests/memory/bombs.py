@@ -146,7 +146,8 @@ def main():
     print(f"slowest: {result.slowest[0]:.1f} s ({result.slowest[1]})")
     answered = sum(result.outcomes.values())
     if not alive(options.pid) or result.broken or answered != options.bombs:
-        print("the server died" if not alive(options.pid) else f"broken: {result.broken[:5]}")
+        print("the server died" if not alive(options.pid) else "the server lives")
+        print(f"broken: {result.broken[:5]}")
         print(f"{answered - len(result.broken)} passed, {options.bombs - answered + len(result.broken)} failed")
         sys.exit(1)
     with connect(options).cursor() as cursor:

@@ -13,11 +13,11 @@ use storno_storage::{RowSelection, TableSnapshot};
 use super::Assigned;
 use crate::error::{Result, SqlError, Warning};
 use crate::insert::{RowWriter, Scalar, Settings};
+use crate::memory::Held;
 use crate::privacy::Veil;
 use crate::types::TableDefinition;
 
 /// Memory that the new rows of one UPDATE may take: they are committed as one.
-const ROWS_BYTES_MAX: usize = 1 << 30;
 
 /// Collects what the query of an UPDATE gives.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Updated {
     pub gone: RowSelection,
     /// What they become; as many rows as `gone` has.
     pub rows: RecordBatch,
+    /// To be kept until they are written.
+    pub held: Held,
     pub warnings: Warnings,
 }
 
@@ -116,7 +118,7 @@ impl Updater {
     /// Reads the old rows and puts the new values into them.
     pub fn finish(self, table: &TableSnapshot) -> Result<Updated> {
         let (order, positions) = self.order();
-        let old = read(table, &positions)?;
+        let (old, held) = read(table, &positions)?;
         let (rows, changed, warnings) = self.replace(&old, &order)?;
         let positions: ArrayRef = Arc::new(UInt64Array::from(positions));
         let positions = filter(&positions, &changed).map_err(failed)?;
@@ -126,6 +128,7 @@ impl Updater {
             matched: old.num_rows() as u64,
             gone,
             rows,
+            held,
             warnings,
         })
     }
@@ -188,24 +191,19 @@ impl Updater {
 }
 
 /// The rows at ascending positions, whole.
-pub(super) fn read(table: &TableSnapshot, positions: &[u64]) -> Result<RecordBatch> {
+pub(super) fn read(table: &TableSnapshot, positions: &[u64]) -> Result<(RecordBatch, Held)> {
     let mut selection = table.selection();
     selection.extend(positions)?;
     let schema = &table.meta().arrow;
     let scan = selection.scan((0..schema.fields().len()).collect())?;
     let mut batches = Vec::new();
-    let mut bytes = 0;
+    let mut held = Held::default();
     for batch in scan.into_morsels().into_iter().flatten() {
         let batch = batch?;
-        bytes += batch.get_array_memory_size();
-        if bytes > ROWS_BYTES_MAX {
-            let text = "Out of memory; an UPDATE may change 1 GiB of rows at once, \
-                        do it in several steps";
-            return Err(SqlError::new(1041, "HY000", text));
-        }
+        held.add(batch.get_array_memory_size(), "an UPDATE may change")?;
         batches.push(batch);
     }
-    concat_batches(schema, &batches).map_err(failed)
+    Ok((concat_batches(schema, &batches).map_err(failed)?, held))
 }
 
 pub(super) fn failed(error: ArrowError) -> SqlError {

@@ -26,6 +26,7 @@ use super::Assigned;
 use super::rows::{failed, read};
 use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
+use crate::memory::Held;
 use crate::select::expr::value;
 use crate::select::planner::POSITION;
 use crate::types::same_name;
@@ -64,6 +65,8 @@ pub struct Round {
 pub struct Met {
     pub positions: Vec<u64>,
     pub old: RecordBatch,
+    /// To be kept until they are written.
+    pub held: Held,
     pub new: RecordBatch,
 }
 
@@ -145,8 +148,10 @@ fn pick(rows: &RecordBatch, which: &[u32]) -> Result<RecordBatch> {
 fn pair_up(table: &TableSnapshot, rows: &RecordBatch, mut pairs: Vec<(u64, u32)>) -> Result<Met> {
     pairs.sort_unstable();
     let (positions, new): (Vec<u64>, Vec<u32>) = pairs.into_iter().unzip();
+    let (old, held) = read(table, &positions)?;
     Ok(Met {
-        old: read(table, &positions)?,
+        old,
+        held,
         new: pick(rows, &new)?,
         positions,
     })

@@ -1,14 +1,14 @@
 //! The memory that all running statements share, as DataFusion's operators see it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool, MemoryReservation};
 
-use super::Account;
+use super::{Account, brake};
 use crate::error::SqlError;
 use crate::functions::warnings::current_account;
 
@@ -22,8 +22,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct Budget {
     limit: usize,
     reserved: AtomicUsize,
-    /// The process takes more than it may: the guard says so.
-    short: AtomicBool,
     /// Statements whose plans are executed, and some that have ended.
     started: Mutex<Vec<Weak<Account>>>,
 }
@@ -34,7 +32,6 @@ impl Budget {
         Self {
             limit,
             reserved: AtomicUsize::new(0),
-            short: AtomicBool::new(false),
             started: Mutex::default(),
         }
     }
@@ -61,13 +58,9 @@ impl Budget {
         all.filter(|account| account.is_running()).collect()
     }
 
-    pub(super) fn set_short(&self, short: bool) {
-        self.short.store(short, Ordering::Relaxed);
-    }
-
     /// Whether the process takes more memory than it may.
     pub fn is_short(&self) -> bool {
-        self.short.load(Ordering::Relaxed)
+        brake::is_short()
     }
 
     /// Lets a statement that will take memory begin.

@@ -1,21 +1,22 @@
 //! Ends statements before the operating system ends the process.
 //!
 //! It looks at the process's own memory (mapped files do not count: the system takes their pages back by itself). Above the
-//! limit, new statements wait, and the one that has reserved most is ended; of those that have reserved
-//! nothing the youngest. After that it waits a moment, since memory is given back with a delay.
+//! limit, new statements wait, long loops are held back, and the statement that has reserved most is ended; of those that have
+//! reserved nothing the youngest. It is given a moment to end, since memory is given back with a delay, before the next one
+//! is. Above the last limit all are ended at once.
 
 use std::fs;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use super::{Account, Budget};
+use super::{Account, Budget, brake};
 
 /// Between two looks while statements run, and while none does.
-const BUSY: Duration = Duration::from_millis(5);
-const IDLE: Duration = Duration::from_millis(50);
+const BUSY: Duration = Duration::from_millis(2);
+const IDLE: Duration = Duration::from_millis(20);
 /// Looks after the end of a statement in which no other is ended.
-const GRACE: u32 = 20;
+const GRACE: u32 = 15;
 
 /// Starts the guard of a process that may take `limit` bytes. It ends with the budget. Where the system does
 /// not tell a process's memory, there is no guard.
@@ -23,6 +24,7 @@ pub fn watch(budget: &Arc<Budget>, limit: usize) -> std::io::Result<()> {
     if own_memory().is_none() {
         return Ok(());
     }
+    brake::set_limit(limit);
     let budget = Arc::downgrade(budget);
     thread::Builder::new()
         .name("storno-memory".into())
@@ -31,24 +33,23 @@ pub fn watch(budget: &Arc<Budget>, limit: usize) -> std::io::Result<()> {
 }
 
 fn look_and_act(budget: &Weak<Budget>, limit: usize) {
+    let last = limit + limit / 10;
     let mut grace = 0_u32;
     while let Some(budget) = budget.upgrade() {
         let running = budget.running();
         let taken = own_memory().unwrap_or(0);
-        budget.set_short(taken > limit);
+        brake::set_short(taken > limit);
         grace = grace.saturating_sub(1);
-        if taken > limit
+        if taken > last {
+            running
+                .iter()
+                .for_each(|account| end(account, taken, limit));
+            grace = GRACE;
+        } else if taken > limit
             && grace == 0
             && let Some(victim) = largest(&running)
         {
-            let reserved = victim.reserved();
-            tracing::warn!(
-                taken,
-                limit,
-                reserved,
-                "a statement is ended for its memory"
-            );
-            victim.stop();
+            end(victim, taken, limit);
             grace = GRACE;
         }
         let pause = if running.is_empty() && taken <= limit {
@@ -58,6 +59,19 @@ fn look_and_act(budget: &Weak<Budget>, limit: usize) {
         };
         drop((budget, running));
         thread::sleep(pause);
+    }
+}
+
+fn end(account: &Account, taken: usize, limit: usize) {
+    if !account.is_stopped() {
+        let reserved = account.reserved();
+        tracing::warn!(
+            taken,
+            limit,
+            reserved,
+            "a statement is ended for its memory"
+        );
+        account.stop();
     }
 }
 

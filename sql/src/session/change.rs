@@ -137,6 +137,7 @@ impl Session {
             matched,
             gone,
             rows,
+            held: _held,
             warnings,
         } = updated;
         let unkept = warnings.count.saturating_sub(warnings.list.len() as u64);

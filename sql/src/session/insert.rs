@@ -20,6 +20,7 @@ use crate::insert::{
     duplicate_entry, warn_repeated,
 };
 use crate::known::KnownTable;
+use crate::memory::Held;
 use crate::result::{Done, Outcome};
 use crate::select::evaluate::Evaluator;
 use crate::select::planner::View;
@@ -31,9 +32,6 @@ const DIRECT_BYTES_MAX: usize = 16 << 10;
 
 /// So is a prepared one with as many parameters at most.
 const DIRECT_PARAMS_MAX: usize = 1024;
-
-/// Memory that the rows of one INSERT ... SELECT may take: they are committed as one.
-const QUERY_BYTES_MAX: usize = 1 << 30;
 
 /// Rows ready to be written.
 pub(super) struct Prepared {
@@ -205,30 +203,32 @@ impl Session {
         let work = move || sink.within(work);
         let (mut prepared, query) = self.engine.planning().run(work).await?;
         if let Some(rows) = query {
-            prepared.built = self.rows_of(rows, prepared.table.meta.id).await?;
+            let (built, held) = self.rows_of(rows, prepared.table.meta.id).await?;
+            prepared.built = built;
             prepared.from_query = true;
+            let written = self.write_rows(prepared).await;
+            drop(held);
+            return written;
         }
         self.write_rows(prepared).await
     }
 
     /// Runs the query of INSERT ... SELECT.
-    async fn rows_of(&mut self, rows: QueryRows, table: TableId) -> Result<InsertBatch> {
+    async fn rows_of(&mut self, rows: QueryRows, table: TableId) -> Result<(InsertBatch, Held)> {
         let QueryRows {
             mut writer,
             query,
             door,
         } = rows;
-        let mut bytes = 0;
+        let mut held = Held::default();
         let mut batches = self.found(query)?;
         let mut row: Vec<Scalar> = Vec::new();
         while let Some(batch) = batches.next().await {
             let batch = batch?;
-            bytes += batch.get_array_memory_size();
-            if bytes > QUERY_BYTES_MAX {
-                let text = "Out of memory; INSERT ... SELECT may insert 1 GiB of rows at once, \
-                            do it in several steps";
-                return Err(SqlError::new(1041, "HY000", text));
-            }
+            held.add(
+                batch.get_array_memory_size(),
+                "INSERT ... SELECT may insert",
+            )?;
             for i in 0..batch.num_rows() {
                 row.clear();
                 for column in batch.columns() {
@@ -240,11 +240,11 @@ impl Session {
         let store = self.engine.store().clone();
         let built = writer.finish(&mut |count| Ok(store.reserve_ids(table, count)?))?;
         if door.is_open() {
-            return Ok(built);
+            return Ok((built, held));
         }
         let sink = self.sink.clone();
         let work = move || sink.within(|| door.admit(built));
-        self.engine.planning().run(work).await
+        Ok((self.engine.planning().run(work).await?, held))
     }
 
     /// What PREPARE can tell of an INSERT: that it parses, that its table and columns exist, and that

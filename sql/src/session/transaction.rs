@@ -13,9 +13,7 @@ use storno_storage::{
 };
 
 use crate::error::{Result, SqlError};
-
-/// Bytes that one transaction may hold before it must commit.
-const PENDING_BYTES_MAX: u64 = 1 << 30;
+use crate::memory::rows_limit;
 
 type Changes = BTreeMap<TableId, PendingChanges>;
 
@@ -136,9 +134,11 @@ impl Transaction {
         let id = pending.table();
         let others = self.changes.iter().filter(|(other, _)| **other != id);
         let bytes = others.map(|(_, c)| c.bytes()).sum::<u64>() + pending.bytes();
-        if bytes > PENDING_BYTES_MAX {
-            let text = "Multi-statement transaction required more than 1 GiB of memory; \
-                        commit in smaller steps";
+        if bytes > rows_limit() as u64 {
+            let mib = rows_limit() >> 20;
+            let text = format!(
+                "Multi-statement transaction required more than {mib} MiB of memory; commit in smaller steps"
+            );
             return Err(SqlError::new(1197, "HY000", text));
         }
         self.changes.insert(id, pending);

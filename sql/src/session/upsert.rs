@@ -18,6 +18,7 @@ use super::written::Written;
 use crate::change::{Assignments, Met, OnConflict, Updater, round, table_of};
 use crate::error::{Result, SqlError};
 use crate::insert::warn_repeated;
+use crate::memory::Held;
 use crate::privacy::Veil;
 use crate::select::compile_over;
 use crate::select::table::SnapshotTable;
@@ -251,6 +252,7 @@ impl Session {
             &Met {
                 positions: met.positions.clone(),
                 old: shown.localized(&met.old)?,
+                held: Held::default(),
                 new: shown.localized(&met.new)?,
             },
             shown.arrow_schema(),

@@ -10,6 +10,7 @@ use crate::error::SqlError;
 use crate::functions::argument::Call;
 use crate::functions::failure::raise;
 use crate::functions::warnings::{Notice, current_account, warn};
+use crate::memory::brake;
 
 /// MySQL's default `max_allowed_packet`, in bytes.
 pub(crate) const VALUE_MAX: usize = 64 << 20;
@@ -52,11 +53,11 @@ impl Bound {
             return Ok(());
         }
         self.look_at = self.total + LOOK_EVERY;
-        let account = current_account();
-        if account.as_ref().is_some_and(|account| account.is_stopped()) {
+        let account = current_account().unwrap_or_default();
+        if !brake::may_go_on(&account) {
             return Err(raise(SqlError::out_of_memory()));
         }
-        let max = account.map_or(BATCH_MAX, |account| BATCH_MAX.min(account.limit()));
+        let max = BATCH_MAX.min(account.limit()).min(brake::call_limit());
         if self.total > max {
             let (function, text) = (self.function, "bytes of text");
             let message = format!("Out of memory; {function} made more than {max} {text}");

@@ -27,12 +27,10 @@ use crate::functions::warnings::Sink;
 use crate::insert::Settings;
 use crate::known::KnownTable;
 use crate::load::{LoadStatement, LoadWriter, Progress};
+use crate::memory::rows_limit;
 use crate::select::compile_over;
 use crate::select::planner::View;
 use crate::select::run;
-
-/// Bytes of rows that may wait in memory for the file's end, as in any transaction.
-const MEMORY_BYTES_MAX: usize = 1 << 30;
 
 /// Where rows go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -342,9 +340,11 @@ impl Gathered {
                     .sum::<usize>();
                 batches.push(batch.rows);
                 aside.extend(batch.aside);
-                if bytes > MEMORY_BYTES_MAX {
-                    let text = "Multi-statement transaction required more than 1 GiB of memory; \
-                                load the file in smaller parts";
+                if bytes > rows_limit() {
+                    let mib = rows_limit() >> 20;
+                    let text = format!(
+                        "Multi-statement transaction required more than {mib} MiB of memory; load the file in smaller parts"
+                    );
                     return Err(SqlError::new(1197, "HY000", text));
                 }
                 Ok(Self::Memory {
