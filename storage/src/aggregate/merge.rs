@@ -50,38 +50,6 @@ fn is_same(one: &[u64], other: &[u64]) -> bool {
     one.iter().zip(other).all(|(a, b)| a == b)
 }
 
-/// How many different values the records of one part have, which have one key and no slots. NULL is none.
-pub(super) fn count_values(lists: &[&[u64]]) -> u64 {
-    let total: usize = lists.iter().map(|l| l.len() / 2).sum();
-    let mut slots = vec![0u64; (2 * total).next_power_of_two()];
-    let (mask, mut found, mut zero) = (slots.len() - 1, 0, false);
-    for list in lists {
-        let (records, _) = list.as_chunks::<2>();
-        let values = records
-            .iter()
-            .filter(|[_, header]| header >> NULL_SHIFT == 0);
-        for &[value, _] in values {
-            if value == 0 {
-                zero = true;
-                continue;
-            }
-            let mut at = hash_of(&[value]) as usize & mask;
-            // Half of the slots stay empty.
-            while let Some(slot) = slots.get_mut(at) {
-                if *slot == 0 {
-                    *slot = value;
-                    found += 1;
-                }
-                if *slot == value {
-                    break;
-                }
-                at = (at + 1) & mask;
-            }
-        }
-    }
-    found + u64::from(zero)
-}
-
 /// Adds the slots of one record to those of another.
 fn combine(slots: impl Iterator<Item = Slot>, to: &mut [u64], from: &[u64]) {
     let (mut to, mut from) = (to, from);
@@ -120,49 +88,6 @@ fn combine(slots: impl Iterator<Item = Slot>, to: &mut [u64], from: &[u64]) {
 /// An i128 of its two halves.
 pub(super) fn wide(low: u64, high: u64) -> i128 {
     (u128::from(low) | u128::from(high) << 64) as i128
-}
-
-/// The different values of a COUNT(DISTINCT) as counts: records of the first set, whose target
-/// `offset` slot words in is 1 each.
-pub(super) fn count_distinct(
-    (from, merged): (&GroupSet, &[u64]),
-    (to, offset): (&GroupSet, usize),
-) -> Records {
-    let mut records = Records::default();
-    let keys = to.header();
-    let header_mask = (1u64 << (NULL_SHIFT + keys as u32)) - 1;
-    let mut record = Vec::with_capacity(to.width());
-    for group in merged.chunks_exact(from.width()) {
-        let header = group.get(from.header()).copied().unwrap_or(0);
-        // NULL is no value.
-        if header >> (NULL_SHIFT + keys as u32) & 1 == 1 {
-            continue;
-        }
-        record.clear();
-        record.extend_from_slice(group.get(..keys).unwrap_or_default());
-        record.push(header & header_mask);
-        let codes = from.header() + 1;
-        let more = to.strings.len().saturating_sub(1);
-        record.extend_from_slice(group.get(codes..codes + more).unwrap_or_default());
-        put_count(&mut record, to, offset, 1);
-        records.push(to, &record);
-    }
-    records
-}
-
-/// A count of values as a record of the first set, where that has no keys.
-pub(super) fn counted(count: u64, (to, offset): (&GroupSet, usize)) -> Records {
-    let (mut records, mut record) = (Records::default(), vec![0]);
-    put_count(&mut record, to, offset, count);
-    records.push(to, &record);
-    records
-}
-
-fn put_count(record: &mut Vec<u64>, set: &GroupSet, offset: usize, count: u64) {
-    record.resize(set.width(), 0);
-    if let Some(slot) = record.get_mut(set.slots() + offset) {
-        *slot = count;
-    }
 }
 
 /// Parts that any of the lists has records in.

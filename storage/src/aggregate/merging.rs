@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::distinct::{count_distinct, count_values, counted};
 use super::first::Search;
-use super::merge::{count_distinct, count_values, counted, merge_part, parts_with_records};
+use super::merge::{merge_part, parts_with_records};
 use super::output::{Groups, Merged};
 use super::partial::Records;
 use super::plan::{GroupSet, Target};
@@ -175,7 +176,7 @@ impl Merging {
             let to = (own, target.offset);
             let counts = match set.width() {
                 2 if plan.keys == 0 => counted(count_values(records), to),
-                _ => count_distinct((set, &merge_part(set, plan, records)), to),
+                _ => count_distinct((set, records), to),
             };
             lists.lock().push(counts);
         }

@@ -4,13 +4,14 @@
 //! `batch`, rows that have no codes) as columns of codes, `prepare` turns conditions into sets of codes.
 //! Per source `domain` numbers the values of a key and `numbering` the groups, `fields` adds up codes (of each `input`, by
 //! the loops in `adding`), `partial` makes records of the groups that have global identities; `merge` brings the
-//! records of all sources together and `output` makes arrays of them. Where only the first groups by a measure are
+//! records of all sources together (`distinct` those of COUNT(DISTINCT)) and `output` makes arrays of them. Where only the first groups by a measure are
 //! wanted, sources keep theirs (`kept`) until `first` has found which of them need records at all. Any number of threads may work on one aggregation.
 //!
 //! It knows no SQL: what conditions and functions over values mean is handed in by the caller.
 
 mod adding;
 mod batch;
+mod distinct;
 mod domain;
 mod fields;
 mod first;

@@ -3,6 +3,7 @@
 
 use hashbrown::HashTable;
 
+use super::adding::count_of;
 use super::domain::Domain;
 use super::sorted::SortedKeys;
 use super::source::Source;
@@ -72,11 +73,30 @@ pub(super) struct Interned {
     /// For each group a number per key, or one for all keys together.
     keys: Vec<u64>,
     width: usize,
-    /// The factor of each key, where one number holds all.
-    strides: Option<Vec<u64>>,
+    /// By how many bits each key is shifted, where one number holds all.
+    shifts: Option<Vec<u32>>,
     /// In place of the table, where rows are sorted by one of the keys.
     sorted: Option<SortedKeys>,
+    /// Whether a combination may be several groups: that is left to whom they are handed to.
+    repeats: Repeats,
+    /// Combinations handed on last; no combination is all ones.
+    recent: Vec<u64>,
 }
+
+/// Combinations that are mostly new cost more to be found again than to be handed on twice.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    #[default]
+    Never,
+    /// Once so many rows have been numbered, if most of them were new.
+    After(usize),
+    Always,
+}
+
+/// Rows after which it is seen whether most are new.
+const ROWS_SEEN: usize = 16_384;
+/// So many of them are remembered, by hash.
+const RECENT: usize = 8192;
 
 /// The groups of the rows of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,9 +191,9 @@ impl Numbering {
             return Self::Dense { strides, groups };
         }
         let likely = (rows / ROWS_PER_GROUP).min(DENSE_MAX) as usize;
-        let strides = word_strides(domains, locals);
-        let width = strides.as_ref().map_or(locals.len(), |_| 1);
-        let sorted = strides
+        let shifts = word_shifts(domains, locals);
+        let width = shifts.as_ref().map_or(locals.len(), |_| 1);
+        let sorted = shifts
             .as_ref()
             .and_then(|_| SortedKeys::new(domains, locals, (sorted, positions_max(rows))));
         let table = match sorted {
@@ -184,15 +204,27 @@ impl Numbering {
             table,
             keys: Vec::with_capacity(likely * width),
             width,
-            strides,
+            shifts,
             sorted,
+            repeats: Repeats::Never,
+            recent: Vec::new(),
         })
+    }
+
+    /// The same where the groups are only handed on to be made different.
+    #[must_use]
+    pub(super) fn repeating(mut self) -> Self {
+        if let Self::Interned(interned) = &mut self {
+            interned.repeats = Repeats::After(ROWS_SEEN);
+        }
+        self
     }
 
     /// Gives back the memory that only new groups need.
     pub(super) fn forget_table(&mut self) {
         if let Self::Interned(interned) = self {
             interned.table = HashTable::new();
+            interned.recent = Vec::new();
             interned.sorted = None;
         }
     }
@@ -357,10 +389,10 @@ impl Interned {
     /// The number of one key of a group; `size` is that of its domain.
     fn number_of(&self, group: u32, (key, size): (usize, u64)) -> Option<u64> {
         let numbers = self.key(group as usize);
-        match &self.strides {
-            Some(strides) => {
-                let number = numbers.first()? / strides.get(key)?;
-                Some(number % size.checked_add(1)?)
+        match &self.shifts {
+            Some(shifts) => {
+                let number = numbers.first()? >> shifts.get(key)?;
+                Some(number & ((1 << bits_of(size)) - 1))
             }
             None => numbers.get(key).copied(),
         }
@@ -368,10 +400,10 @@ impl Interned {
 
     /// The group of a number per key.
     fn insert_numbers(&mut self, numbers: &[u64]) -> u32 {
-        match &self.strides {
-            Some(strides) => {
-                let parts = strides.iter().zip(numbers);
-                let word = parts.map(|(stride, number)| stride * number).sum();
+        match &self.shifts {
+            Some(shifts) => {
+                let parts = shifts.iter().zip(numbers);
+                let word = parts.map(|(shift, number)| number << shift).sum();
                 if let Some(sorted) = &mut self.sorted {
                     let number = |key: usize| numbers.get(key).copied().unwrap_or(0);
                     let (group, is_new) = sorted.group(number, self.keys.len() as u32);
@@ -441,12 +473,12 @@ impl Interned {
         let length = columns.first().map_or(0, |c| c.len());
         out.clear();
         out.resize(length, 0);
-        if let Some(strides) = self.strides.clone() {
+        if let Some(shifts) = self.shifts.clone() {
             key.clear();
             key.resize(length, 0);
-            for (column, stride) in columns.iter().zip(strides) {
+            for (column, shift) in columns.iter().zip(shifts) {
                 let words = key.iter_mut().zip(*column);
-                words.for_each(|(word, &number)| *word = word.wrapping_add(number * stride));
+                words.for_each(|(word, &number)| *word |= number << shift);
             }
             match &mut self.sorted {
                 Some(sorted) => number_sorted((sorted, &mut self.keys), (&columns, key), rows, out),
@@ -474,7 +506,37 @@ impl Interned {
         }
     }
 
+    /// Makes a group of every row, but for those of a combination that was there a moment ago.
+    fn hand_on(&mut self, words: &[u64], rows: Rows<'_>) {
+        self.recent.resize(RECENT, u64::MAX);
+        let mut add = |word: Option<&u64>| {
+            if let Some(&word) = word
+                && let Some(recent) = self.recent.get_mut(hash_of(&[word]) as usize % RECENT)
+                && *recent != word
+            {
+                *recent = word;
+                self.keys.push(word);
+            }
+        };
+        match rows {
+            Rows::Range(from, to) => (from..to).for_each(|row| add(words.get(row))),
+            Rows::Picked(rows) => rows.iter().for_each(|&row| add(words.get(row as usize))),
+        }
+    }
+
     fn number_words(&mut self, words: &[u64], rows: Rows<'_>, out: &mut [u32]) {
+        if let Repeats::After(left) = self.repeats {
+            let left = left.saturating_sub(count_of(rows) as usize);
+            self.repeats = match left {
+                0 if self.keys.len() > ROWS_SEEN / 2 => Repeats::Always,
+                0 => Repeats::Never,
+                left => Repeats::After(left),
+            };
+        }
+        if self.repeats == Repeats::Always {
+            self.hand_on(words, rows);
+            return;
+        }
         let mut last = None;
         let mut number = |row: usize| {
             let (Some(&word), Some(slot)) = (words.get(row), out.get_mut(row)) else {
@@ -492,6 +554,11 @@ impl Interned {
             Rows::Picked(rows) => rows.iter().for_each(|&row| number(row as usize)),
         }
     }
+}
+
+/// Bits that hold any number of a domain; there may be one more number than the size says.
+fn bits_of(size: u64) -> u32 {
+    u64::BITS - size.leading_zeros()
 }
 
 /// Numbers rows by the columns of their keys, of which one is sorted; `words` are the keys of new groups.
@@ -517,14 +584,13 @@ fn number_sorted(
     }
 }
 
-/// The factor of each key, if all combinations fit one number.
-fn word_strides(domains: &[Domain], locals: &[usize]) -> Option<Vec<u64>> {
-    let (mut strides, mut groups) = (Vec::with_capacity(locals.len()), 1u64);
+/// By how many bits each key is shifted, if all fit one number.
+fn word_shifts(domains: &[Domain], locals: &[usize]) -> Option<Vec<u32>> {
+    let (mut shifts, mut used) = (Vec::with_capacity(locals.len()), 0);
     for local in locals {
-        strides.push(groups);
-        // There may be one more number than the greatest size says.
-        let size = domains.get(*local)?.size.checked_add(1)?;
-        groups = groups.checked_mul(size)?;
+        shifts.push(used);
+        used += bits_of(domains.get(*local)?.size);
     }
-    Some(strides)
+    // A shift by all bits is none.
+    (used < u64::BITS).then_some(shifts)
 }

@@ -33,10 +33,25 @@ pub(super) struct Records {
     pub(super) parts: Vec<Vec<u64>>,
 }
 
+/// Parts over which the values of one group are spread, where these are counted: few, so that a part counts many
+/// of a group, and more than one, since a group may have nearly all.
+const SPREAD: usize = 4;
+
 /// The part of the records whose identities have this hash.
-pub(super) fn part_of(hash: u64) -> usize {
+fn part_of(hash: u64) -> usize {
     // The low bits choose a place within the part.
     (hash >> 56) as usize % PARTS
+}
+
+/// The part of a record with such keys.
+fn part_of_keys(set: &GroupSet, keys: &[u64]) -> usize {
+    match set.own.and_then(|own| keys.get(..own)) {
+        None | Some([]) => part_of(hash_of(keys)),
+        Some(own) => {
+            let part = part_of(hash_of(own));
+            part - part % SPREAD + part_of(hash_of(keys)) % SPREAD
+        }
+    }
 }
 
 impl Records {
@@ -45,7 +60,7 @@ impl Records {
             self.parts.resize_with(PARTS, Vec::new);
         }
         let keys = record.get(..set.header()).unwrap_or_default();
-        if let Some(part) = self.parts.get_mut(part_of(hash_of(keys))) {
+        if let Some(part) = self.parts.get_mut(part_of_keys(set, keys)) {
             append(part, record);
         }
     }

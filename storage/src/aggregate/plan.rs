@@ -100,6 +100,8 @@ pub(super) struct GroupSet {
     pub(super) strings: Vec<usize>,
     /// Words of slots; 0 but for the first set.
     pub(super) slot_words: usize,
+    /// How many keys are those of the query, before the column that is counted; `None` for the first set.
+    pub(super) own: Option<usize>,
 }
 
 impl GroupSet {
@@ -273,6 +275,7 @@ impl Plan {
             }
         }
         self.sets.push(GroupSet {
+            own: (!self.sets.is_empty()).then_some(self.keys),
             outputs,
             locals,
             strings,

@@ -96,10 +96,12 @@ impl Aggregation {
         let stats = scan.stats();
         let coded = scan.into_coded();
         let seed = coded.segments.first().map(SegmentScan::string_seed);
-        let parts = threads.max(1).div_ceil(coded.segments.len().max(1));
+        // Every thread is to have as much as the others, also where one segment has nearly all.
+        let rows: u64 = coded.segments.iter().map(SegmentScan::rows).sum();
+        let share = (rows / threads.max(1) as u64).max(PART_ROWS);
         let split = |segment: SegmentScan| {
-            let parts = parts.min((segment.rows() / PART_ROWS) as usize + 1);
-            segment.split(parts)
+            let parts = (segment.rows() + share / 2) / share;
+            segment.split(parts.max(1) as usize)
         };
         let segments = coded.segments.into_iter().flat_map(split);
         let items = segments.map(Item::Segment);
@@ -198,7 +200,11 @@ impl Aggregation {
         number_seen(&mut domains, keys, (&source, &blocks), (rows, sorted))?;
         let numbering = |set: &GroupSet| {
             let numbering = Numbering::new(&domains, &set.locals, (rows, sorted));
-            Found::new(numbering)
+            Found::new(match set.own {
+                // They are made different when they are counted.
+                Some(_) => numbering.repeating(),
+                None => numbering,
+            })
         };
         let mut sets: Vec<Found> = self.plan.sets.iter().map(numbering).collect();
         let Some(mut totals) = Totals::new(&source, &self.plan, rows)? else {
