@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::column::{int, longtext, name, row, ubigint, varchar};
 use super::{Row, VirtualTable};
 use crate::accounts::Privileges;
+use crate::export::JobKind;
 use crate::select::planner::View;
 use crate::session::variables::{Scope as VariableScope, VARIABLES, Variable};
 use crate::show::ENGINE;
@@ -161,6 +162,11 @@ fn plugins() -> Vec<Row> {
 fn doing(view: &View, connection: u32) -> String {
     match view.session.engine.jobs().of_connection(connection) {
         None => "executing".into(),
+        Some(job) if job.kind == JobKind::Backup => format!(
+            "backing up: {} files, {} bytes",
+            job.progress.files(),
+            job.progress.bytes()
+        ),
         Some(job) => format!(
             "exporting: {} rows, {} files, {} bytes",
             job.progress.rows(),

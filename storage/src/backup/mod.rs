@@ -19,7 +19,6 @@ pub use capture::BackupScope;
 pub use file::{BackupBytes, BackupFile};
 pub use restore::{Restore, RestoreFile};
 
-pub(crate) use capture::Capture;
 pub(crate) use restore::refuse_unfinished;
 
 /// One committed state. Its files stay while they are held here, whatever becomes of the tables.
