@@ -289,19 +289,19 @@ async fn incremental() -> Outcome {
     let mut session = server.connect_to("db").await?;
     fill(&mut session).await?;
     // Merging may go on for some time; afterwards nothing is there to be sent.
-    let mut line = back_up(&mut session, &place, "ALL").await?;
+    back_up(&mut session, &place, "ALL").await?;
     let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
+    let line = loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        line = back_up(&mut session, &place, "ALL").await?;
+        let line = back_up(&mut session, &place, "ALL").await?;
         // The manifest of the store itself is sent each time.
         if number(&line, 3) == 1 {
-            break;
+            break line;
         }
         ensure(Instant::now() < deadline, || {
             format!("always something new: {line}")
         })?;
-    }
+    };
     insert(&mut session, ROWS..ROWS + ROWS / 100).await?;
     let line_of_change = back_up(&mut session, &place, "ALL").await?;
     let (all, new, unchanged) = (
@@ -452,7 +452,7 @@ async fn faults() -> Outcome {
     let faults = &place.server().faults;
     for round in 0..6 {
         faults.seed(round + 1);
-        faults.per_mille.store(150, Ordering::Relaxed);
+        faults.per_mille.store(250, Ordering::Relaxed);
         insert(&mut session, ROWS + 300 * round..ROWS + 300 * (round + 1)).await?;
         let expected = sums(&mut session).await?;
         back_up(&mut session, &place, "ALL").await?;
@@ -463,7 +463,7 @@ async fn faults() -> Outcome {
         same("rows", &expected, &sums(&mut back).await?)?;
     }
     let failed = faults.failed.load(Ordering::Relaxed);
-    ensure(failed > 50, || format!("only {failed} requests failed"))?;
+    ensure(failed > 40, || format!("only {failed} requests failed"))?;
     same(
         "uploads",
         &Vec::<String>::new(),
@@ -750,7 +750,7 @@ async fn privileges() -> Outcome {
     for statement in [
         place.backup("ALL") + " NONSENSE",
         place.backup("nowhere"),
-        place.backup("ALL").replace(BUCKET, "elsewhere"),
+        place.backup("ALL").replace(SECRET_KEY, "other-CANARY"),
     ] {
         shown.push(session.refused(statement).await?.to_string());
         shown.extend(session.lines("SHOW WARNINGS").await?);

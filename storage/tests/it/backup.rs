@@ -267,6 +267,11 @@ fn a_restore_is_whole_or_does_not_open() {
         let result = restore(&fs, COPY, &files);
         let ended = !fs.is_dead();
         fs.power_cut();
+        let is_data = |path: &std::path::PathBuf| {
+            let kind = path.extension().and_then(|e| e.to_str());
+            matches!(kind, Some("seg" | "wal" | "evt")) || path.ends_with("MANIFEST")
+        };
+        let has_data = fs.files().iter().any(is_data);
         match open_at(&fs, COPY) {
             Err(Error::Unfinished(_)) => {
                 assert!(result.is_err());
@@ -276,7 +281,7 @@ fn a_restore_is_whole_or_does_not_open() {
             Ok(store) => {
                 let found = observe(&store).unwrap();
                 // Before anything was there, the directory is one that nobody has used.
-                let untouched = found == State::default() && refused == 0;
+                let untouched = found == State::default() && !has_data;
                 assert!(untouched || found == expected, "at {at}");
                 whole += u64::from(found == expected);
             }

@@ -141,9 +141,9 @@ async fn all_are_whole(place: &Place) -> usize {
 async fn the_second_sends_only_what_is_new_and_each_is_whole() {
     let server = S3Server::start();
     let place = place(&server, "b");
-    let first = back_up(&place, 1).await.expect("done");
+    let first = back_up(&place, 4).await.expect("done");
     assert_eq!((first.files, first.new_files), (14, 14));
-    let second = back_up(&place, 2).await.expect("done");
+    let second = back_up(&place, 5).await.expect("done");
     // One segment has come and one has gone; manifest and log are always new.
     assert_eq!((second.files, second.new_files), (14, 3));
     assert!(second.new_bytes < 20_000, "{second:?}");
@@ -152,13 +152,13 @@ async fn the_second_sends_only_what_is_new_and_each_is_whole() {
         .newest(None)
         .await
         .expect("found");
-    assert_eq!(newest.sequence, 2);
-    let before = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1_900);
+    assert_eq!(newest.sequence, 5);
+    let before = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(4_900);
     let older = Backups::new(place.clone())
         .newest(Some(before))
         .await
         .expect("found");
-    assert_eq!(older.sequence, 1);
+    assert_eq!(older.sequence, 4);
     let none = Backups::new(place.clone())
         .newest(Some(DateTime::UNIX_EPOCH))
         .await;
