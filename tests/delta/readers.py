@@ -12,11 +12,11 @@ except ImportError:
     duckdb = None
 
 ROWS = 150_000
-COLUMNS = """id BIGINT UNSIGNED NOT NULL, site INT NOT NULL, s VARCHAR(60), d DECIMAL(20,4), f DOUBLE,
-    small TINYINT, day DATE, at DATETIME(6), b VARBINARY(16)"""
+COLUMNS = """id BIGINT UNSIGNED NOT NULL, site INT NOT NULL, s VARCHAR(60) COLLATE utf8mb4_bin, d DECIMAL(20,4), f DOUBLE,
+    small TINYINT, day DATE, moment DATETIME(6), b VARBINARY(16)"""
 # What all three compute alike.
-SUMS = """COUNT(*), SUM(id), SUM(site), COUNT(s), MIN(s), MAX(s), SUM(d), SUM(small), MIN(day), MAX(day), MIN(at),
-    MAX(at), COUNT(b), COUNT(DISTINCT s)"""
+SUMS = """COUNT(*), SUM(id), SUM(site), COUNT(s), MIN(s), MAX(s), SUM(d), SUM(small), MIN(day), MAX(day), MIN(moment),
+    MAX(moment), COUNT(b), COUNT(DISTINCT s)"""
 GROUPS = "SELECT site, COUNT(*), SUM(d) FROM {} GROUP BY site ORDER BY site"
 
 
@@ -77,7 +77,7 @@ def with_arrow(name, table, expected):
     """The rows themselves, through delta-rs and Arrow."""
     read = table.to_pyarrow_table().sort_by("id")
     same(f"{name}: rows by deltalake", expected[0], [str(read.num_rows)])
-    first = read.slice(0, 500).select(["id", "site", "s", "d", "small", "day", "at", "b"]).to_pylist()
+    first = read.slice(0, 500).select(["id", "site", "s", "d", "small", "day", "moment", "b"]).to_pylist()
     same(f"{name}: values by deltalake", expected[1], plain(row.values() for row in first))
 
 
@@ -102,7 +102,7 @@ def main():
 
     expected = (
         [str(ROWS)],
-        ask("SELECT id, site, s, d, small, day, at, b FROM t ORDER BY id LIMIT 500"),
+        ask("SELECT id, site, s, d, small, day, moment, b FROM t ORDER BY id LIMIT 500"),
         ask(f"SELECT {SUMS} FROM t"),
         ask(GROUPS.format("t")),
     )
