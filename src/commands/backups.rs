@@ -1,7 +1,8 @@
-//! `storno backups` and `storno restore`: what is in a place of backups, and a data directory made of one.
+//! `storno backups` and `storno restore`: what is in a place of backups, and a data directory made of one. And
+//! the backup that follows a server.
 
-use std::path::PathBuf;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use storno_sql::backup::{self, Access, Choice, Place};
@@ -25,19 +26,40 @@ pub(super) fn common(place: &PlaceArgs, data_dir: Option<PathBuf>) -> CommonArgs
     }
 }
 
+/// Keeps a backup that follows the server, if the settings ask for one.
+pub(super) fn follow(engine: &Engine, settings: &Settings) -> Result<()> {
+    let Some(place) = &settings.backup_to else {
+        return Ok(());
+    };
+    let credentials = settings.backup_credentials.as_deref();
+    let place = reached(place, &settings.backup_config, credentials, settings)?;
+    let every = Duration::from_secs(settings.backup_every.into());
+    Ok(engine.sql().back_up_continuously(place, every)?)
+}
+
 fn open(args: &PlaceArgs, settings: &Settings) -> Result<Place> {
-    let credentials = args.store_credentials.as_ref().map(|file| {
+    let credentials = args.store_credentials.as_deref();
+    reached(&args.place, &args.store_config, credentials, settings)
+}
+
+fn reached(
+    place: &str,
+    config: &Option<String>,
+    credentials: Option<&Path>,
+    settings: &Settings,
+) -> Result<Place> {
+    let credentials = credentials.map(|file| {
         std::fs::read_to_string(file)
             .map_err(|why| Error::Config(format!("cannot read {}: {why}", file.display())))
     });
     let endpoint = std::env::var(ENDPOINT).ok().filter(|url| !url.is_empty());
     let from_environment = || Some(format!("{{\"endpoint_url\": {:?}}}", endpoint?));
     let access = Access {
-        config: args.store_config.clone().or_else(from_environment),
+        config: config.clone().or_else(from_environment),
         credentials: credentials.transpose()?,
         reach: reach(settings),
     };
-    Ok(backup::open_place(&args.place, &access)?)
+    Ok(backup::open_place(place, &access)?)
 }
 
 pub(super) async fn list(settings: &Settings, args: BackupsArgs) -> Result<()> {

@@ -33,6 +33,7 @@ pub fn trials() -> Vec<Trial> {
         }),
         plain("damage_is_refused", || block_on(damage())),
         plain("a_killed_backup_stops", || block_on(killed_backup())),
+        plain("a_backup_follows_the_server", || block_on(continuous())),
         plain("old_backups_are_removed", || block_on(pruned())),
         plain("privileges_and_secrets", || block_on(privileges())),
     ]
@@ -781,4 +782,122 @@ async fn privileges() -> Outcome {
         .refused("BACKUP DATABASE ALL TO '/tmp/storno-outside'")
         .await?;
     same("outside", &Some(1290), &code(&elsewhere))
+}
+
+async fn status(session: &mut Session, name: &str) -> Outcome<f64> {
+    let sql = format!("SHOW GLOBAL STATUS LIKE 'Storno_continuous_backup_{name}'");
+    let line = session.lines(sql).await?.pop().unwrap_or_default();
+    Ok(cell(&line, 1).parse()?)
+}
+
+async fn caught_up(session: &mut Session) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while status(session, "lag").await? > 0.0 {
+        ensure(Instant::now() < deadline, || {
+            "it never catches up".to_owned()
+        })?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// What was there when the lag was nothing is there after the directory is lost.
+async fn continuous() -> Outcome {
+    for place in [Place::s3()?, Place::local()?] {
+        std::fs::create_dir_all(place.dir.path().join("all"))?;
+        let (url, endpoint) = (place.url(), place.s3.as_ref().map(S3Server::endpoint));
+        let endpoint = endpoint.unwrap_or_default();
+        let mut server = Server::start_with(&[
+            ("STORNO_BACKUP_TO", &url),
+            ("STORNO_BACKUP_EVERY", "1"),
+            ("STORNO_SEGMENT_ROWS", "1024"),
+            ("STORNO_MEMTABLE_BYTES", "65536"),
+            ("STORNO_STORE_ENDPOINTS", &endpoint),
+            (
+                "STORNO_SECURE_FILE_PRIV",
+                &place.dir.path().to_string_lossy(),
+            ),
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+        ])?;
+        let mut session = server.connect_to("db").await?;
+        fill(&mut session).await?;
+        caught_up(&mut session).await?;
+        for round in 0..6_u64 {
+            // Small commits, which only the log has, beside flushes and deletes.
+            for n in 0..20 {
+                let id = 100_000 + round * 1000 + n;
+                insert(&mut session, id..id + 1).await?;
+            }
+            session
+                .run(format!("DELETE FROM t WHERE id % 97 = {round}"))
+                .await?;
+            if round == 2 {
+                session.run("OPTIMIZE TABLE t").await?;
+                session
+                    .run("ALTER TABLE t ADD COLUMN later INT NOT NULL DEFAULT 7")
+                    .await?;
+                session.run("ALTER TABLE t DROP COLUMN later").await?;
+            }
+            if round == 3 && place.s3.is_some() {
+                let faults = &place.server().faults;
+                faults.per_mille.store(200, Ordering::Relaxed);
+            }
+            if round == 4 {
+                // Beside it, one of the moment; and old ones may go.
+                back_up(&mut session, &place, "ALL").await?;
+                // It waits for its turn: never while files are on their way.
+                let deadline = Instant::now() + Duration::from_secs(60);
+                loop {
+                    let pruned = place.storno("backups", &["--keep", "1"])?;
+                    if pruned.status.success() {
+                        break;
+                    }
+                    ensure(Instant::now() < deadline, || told(&pruned))?;
+                }
+            }
+            if round == 5 {
+                server.restart()?;
+                session = Session::open(server.port(), Some("db")).await?;
+                insert(&mut session, 300_000..300_002).await?;
+            }
+            caught_up(&mut session).await?;
+            let (expected, sequence) = (
+                sums(&mut session).await?,
+                status(&mut session, "sequence").await?,
+            );
+            let copy = place.restored(&[])?;
+            let mut back = Session::open(copy.port(), Some("db")).await?;
+            same(
+                &format!("round {round}"),
+                &expected,
+                &sums(&mut back).await?,
+            )?;
+            ensure(sequence > 0.0, || "no commit is named".to_owned())?;
+        }
+        let files = place.listed()?;
+        ensure(
+            files.iter().any(|line| line.starts_with("continuous-")),
+            || format!("{files:?}"),
+        )?;
+        if let Some(s3) = &place.s3 {
+            s3.faults.dead.store(true, Ordering::Relaxed);
+            insert(&mut session, 400_000..400_001).await?;
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while status(&mut session, "lag").await? < 2.0 {
+                ensure(Instant::now() < deadline, || "no lag is seen".to_owned())?;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            s3.faults.dead.store(false, Ordering::Relaxed);
+        }
+        // Whatever it was at: what is there is a state that was.
+        server.kill()?;
+        let copy = place.restored(&[])?;
+        let mut back = Session::open(copy.port(), Some("db")).await?;
+        let sql = "SELECT COUNT(*), SUM(id = 300000), SUM(id = 300001) FROM t";
+        let line = back.lines(sql).await?.remove(0);
+        same("the last", &("1", "1"), &(cell(&line, 1), cell(&line, 2)))?;
+    }
+    Ok(())
 }

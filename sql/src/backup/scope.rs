@@ -9,11 +9,11 @@ use storno_storage::BackupScope;
 use crate::export::{Links, link};
 use crate::views::{self, Views};
 
-pub(super) fn scope(database: Option<String>) -> BackupScope {
+pub(super) fn scope(database: Option<String>, flush: bool) -> BackupScope {
     let only = database.clone();
     BackupScope {
         schema: database,
-        flush: true,
+        flush,
         property: Box::new(move |key, value| match (&only, key) {
             (None, link::PROPERTY) => Links::without_credentials(value),
             (None, _) => Some(value.to_owned()),
@@ -31,19 +31,22 @@ mod tests {
     fn no_key_of_a_link_goes_along() {
         let links = r#"{"l": {"kind": "S3", "config": "{\"region\": \"x\"}", "description": "d",
             "credentials": {"id": "AK", "secret": "CANARY", "token": "CANARY"}}}"#;
-        let kept = (scope(None).property)("links", links).expect("kept");
+        let kept = (scope(None, true).property)("links", links).expect("kept");
         assert!(!kept.contains("CANARY") && !kept.contains("AK"), "{kept}");
         assert!(kept.contains("region"), "{kept}");
-        assert_eq!((scope(None).property)("links", "no JSON: CANARY"), None);
         assert_eq!(
-            (scope(None).property)("accounts", "[]").as_deref(),
+            (scope(None, true).property)("links", "no JSON: CANARY"),
+            None
+        );
+        assert_eq!(
+            (scope(None, true).property)("accounts", "[]").as_deref(),
             Some("[]")
         );
     }
 
     #[test]
     fn a_database_takes_its_views_along_and_nothing_of_the_server() {
-        let one = scope(Some("a".into()));
+        let one = scope(Some("a".into()), true);
         for key in [
             "accounts",
             "links",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use storno_storage::{BackupFile, Store};
+use storno_storage::{Backup, BackupFile, Store};
 use storno_transfer::{
     BackedUp, BackupSpec, BoxError, Cancel, Place, Progress, SourceFile, TransferError, backup,
 };
@@ -36,34 +36,41 @@ pub(crate) struct Taken {
 
 /// Takes the newest state and brings it there. On a runtime that waits for sockets.
 pub(crate) async fn copy(of: Of, progress: Arc<Progress>, cancel: Cancel) -> Result<Taken> {
-    let Of {
-        store,
-        database,
-        place,
-    } = of;
-    let title = database.clone().unwrap_or_else(|| "ALL".into());
-    let taken = tokio::task::spawn_blocking(move || store.backup(&scope(database))).await;
-    let taken = taken.map_err(|e| SqlError::internal(e.to_string()))??;
+    let title = of.database.clone().unwrap_or_else(|| "ALL".into());
+    let taken = take(of.store, of.database, true).await?;
+    let (sequence, rows) = (taken.sequence, taken.rows);
+    let spec = spec(taken, of.place, title);
+    let moment = spec.moment;
+    let done = backup(spec, progress, cancel).await?;
+    Ok(Taken {
+        done,
+        sequence,
+        moment,
+        rows,
+    })
+}
+
+/// The newest state, on a thread that may wait for the disk.
+pub(super) async fn take(store: Store, database: Option<String>, flush: bool) -> Result<Backup> {
+    let scope = scope(database, flush);
+    let taken = tokio::task::spawn_blocking(move || store.backup(&scope)).await;
+    Ok(taken.map_err(|e| SqlError::internal(e.to_string()))??)
+}
+
+/// A state on its way to a place.
+pub(super) fn spec(taken: Backup, place: Place, title: String) -> BackupSpec {
     let micros = i64::try_from(taken.moment.as_micros()).unwrap_or(i64::MAX);
-    let moment = DateTime::from_timestamp_micros(micros).unwrap_or_default();
     let files = taken.files.into_iter();
-    let spec = BackupSpec {
+    BackupSpec {
         place,
         title,
         database: taken.database,
         sequence: taken.sequence,
-        moment,
+        moment: DateTime::from_timestamp_micros(micros).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").into(),
         files: files.map(|file| Box::new(Stored(file)) as _).collect(),
         threads: AT_ONCE,
-    };
-    let done = backup(spec, progress, cancel).await?;
-    Ok(Taken {
-        done,
-        sequence: taken.sequence,
-        moment,
-        rows: taken.rows,
-    })
+    }
 }
 
 /// A file of the store.
@@ -82,8 +89,13 @@ impl SourceFile for Stored {
         self.0.bytes()
     }
 
+    fn grows(&self) -> bool {
+        self.0.name().starts_with("wal/")
+    }
+
     fn read(
         &self,
+        from: u64,
         take: &mut dyn FnMut(&[u8]) -> std::result::Result<(), TransferError>,
     ) -> std::result::Result<(), BoxError> {
         let failed = |error: storno_storage::Error| {
@@ -91,7 +103,7 @@ impl SourceFile for Stored {
             BoxError::from(SqlError::from(error))
         };
         let (bytes, end) = (self.0.open().map_err(failed)?, self.0.bytes());
-        let mut at = 0;
+        let mut at = from;
         while at < end {
             let length = PIECE_BYTES.min(end - at);
             take(&bytes.read(at, length as usize).map_err(failed)?)?;

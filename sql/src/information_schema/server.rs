@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::column::{int, longtext, name, row, ubigint, varchar};
 use super::{Row, VirtualTable};
 use crate::accounts::Privileges;
+use crate::backup::Continuous;
 use crate::export::JobKind;
 use crate::select::planner::View;
 use crate::session::variables::{Scope as VariableScope, VARIABLES, Variable};
@@ -112,7 +113,8 @@ pub fn status_values(view: &View, status: Status) -> Vec<(&'static str, String)>
         Status::Global => processes.questions(),
         Status::Session => view.session.process.questions(),
     };
-    vec![
+    let continuous = engine.continuous().map(Continuous::status);
+    let mut values = vec![
         ("Connections", processes.opened().to_string()),
         ("Max_used_connections", processes.most().to_string()),
         ("Queries", processes.questions().to_string()),
@@ -125,7 +127,10 @@ pub fn status_values(view: &View, status: Status) -> Vec<(&'static str, String)>
         ("Threads_connected", all.len().to_string()),
         ("Threads_running", running.to_string()),
         ("Uptime", engine.uptime().as_secs().to_string()),
-    ]
+    ];
+    values.extend(continuous.into_iter().flatten());
+    values.sort_by_key(|(name, _)| *name);
+    values
 }
 
 /// As MariaDB has these tables: names in upper case.

@@ -13,8 +13,8 @@ mod place;
 mod text;
 
 pub use backup::{
-    BackedUp, BackupHeader, BackupSpec, Backups, Listed, Pruned, Restored, SinkFile, SourceFile,
-    backup, prune, restore,
+    BackedUp, BackupHeader, BackupSpec, Backups, Listed, Pruned, Restored, Shipper, SinkFile,
+    SourceFile, backup, prune, restore,
 };
 pub use cancel::Cancel;
 pub use error::{BoxError, Result, TransferError};

@@ -133,6 +133,7 @@ impl Capture {
         ));
         Ok(Backup {
             sequence: recovered.sequence,
+            edit: self.edit,
             moment: self.moment,
             database: shared.database,
             tables,

@@ -26,6 +26,8 @@ pub(crate) use restore::refuse_unfinished;
 pub struct Backup {
     /// The last commit in it.
     pub sequence: u64,
+    /// Number of the last change of the catalog or the files: with `sequence` it tells states apart.
+    pub edit: u64,
     /// When it was the newest one, since 1970.
     pub moment: Duration,
     /// The number of the database, which a restored copy shares.

@@ -54,44 +54,51 @@ async fn run(
     progress: Arc<Progress>,
     cancel: &Cancel,
 ) -> Result<BackedUp> {
-    let pruned = cancel.or(backups.marked(&backups.prune_path())).await??;
+    cancel.or(refuse_while_pruning(backups)).await??;
+    let there = cancel.or(There::find(backups)).await??;
+    let header = header(id, &spec);
+    let work = Work::new(backups.clone(), id, Arc::new(there), progress);
+    let (files, new) = copy_all(work, spec.files, spec.threads, cancel).await?;
+    publish(backups, &Manifest { header, files }, &new, cancel).await
+}
+
+/// The mark of the one who asks is there already.
+pub(super) async fn refuse_while_pruning(backups: &Backups) -> Result<()> {
+    let pruned = backups.marked(&backups.prune_path()).await?;
     if pruned.is_some_and(|began| is_fresh(began, PRUNE_MARK)) {
         let why = "old backups are being removed there; try again later".into();
         let place = backups.place.url();
         return Err(TransferError::Place { place, why });
     }
-    let there = cancel.or(There::find(backups)).await??;
-    let header = BackupHeader {
+    Ok(())
+}
+
+pub(super) fn header(id: &str, spec: &BackupSpec) -> BackupHeader {
+    BackupHeader {
         format: FORMAT,
         id: id.into(),
-        title: spec.title,
+        title: spec.title.clone(),
         database: format!("{:016x}", spec.database),
         sequence: spec.sequence,
         moment: spec.moment,
-        version: spec.version,
-    };
-    let work = Work {
-        backups: backups.clone(),
-        id: id.into(),
-        there,
-        sender: Sender {
-            place: backups.place.clone(),
-            handle: Handle::current(),
-            // What fails in one thread stops the others, not what the caller's flag belongs to.
-            cancel: Cancel::default(),
-            progress,
-        },
-    };
-    let (files, new) = copy_all(work, spec.files, spec.threads, cancel).await?;
-    let manifest = Manifest { header, files };
+        version: spec.version.clone(),
+    }
+}
+
+/// Writes the list: from now on the backup is there. `new`: sizes of what had to be sent.
+pub(super) async fn publish(
+    backups: &Backups,
+    manifest: &Manifest,
+    new: &[u64],
+    cancel: &Cancel,
+) -> Result<BackedUp> {
+    let id = &manifest.header.id;
     let path = backups.manifest_path(id);
-    let text = manifest.encode()?;
-    cancel
-        .or(backups.place.put(&path, PutPayload::from(text)))
-        .await??;
+    let text = PutPayload::from(manifest.encode()?);
+    cancel.or(backups.place.put(&path, text)).await??;
     backups.place.make_durable(std::slice::from_ref(&path))?;
     Ok(BackedUp {
-        id: id.into(),
+        id: id.clone(),
         files: manifest.files.len() as u64,
         bytes: manifest.bytes(),
         new_files: new.len() as u64,
@@ -101,14 +108,36 @@ async fn run(
 }
 
 /// Files that never change and are there.
-struct There {
+#[derive(Debug, Default)]
+pub(super) struct There {
     sizes: HashMap<Path, u64>,
     /// SHA-256 of those that backups name.
     known: HashMap<String, String>,
 }
 
 impl There {
-    async fn find(backups: &Backups) -> Result<Self> {
+    /// Those that a list names which has just been written.
+    pub(super) fn named(backups: &Backups, files: &[FileEntry]) -> Self {
+        let single = files
+            .iter()
+            .filter_map(|file| match file.objects.as_slice() {
+                [object] => Some((object, &file.sha256)),
+                _ => None,
+            });
+        let mut there = Self::default();
+        for (object, sha256) in single {
+            there.sizes.insert(backups.path(&object.path), object.bytes);
+            there.known.insert(object.path.clone(), sha256.clone());
+        }
+        there
+    }
+
+    /// Whether a file need not be sent.
+    pub(super) fn has(&self, object: &str) -> bool {
+        self.known.contains_key(object)
+    }
+
+    pub(super) async fn find(backups: &Backups) -> Result<Self> {
         let files = backups.place.files(&backups.path("files"), true).await?;
         let sizes = files.into_iter().map(|found| (found.path, found.bytes));
         let mut known = HashMap::new();
@@ -134,15 +163,22 @@ impl There {
     }
 }
 
-struct Work {
+pub(super) struct Work {
     backups: Backups,
     id: String,
-    there: There,
+    there: Arc<There>,
     sender: Sender,
 }
 
+/// The object that a file is which never changes.
+pub(super) fn object_of(file: &dyn SourceFile) -> Option<String> {
+    let (name, identity) = (file.name(), file.identity()?);
+    let (number, kind) = name.rsplit_once('.').unwrap_or((name, "file"));
+    Some(format!("files/{number}-{identity}.{kind}"))
+}
+
 /// Copies files on several threads; their entries, and the sizes of the new ones.
-async fn copy_all(
+pub(super) async fn copy_all(
     work: Work,
     files: Vec<Box<dyn SourceFile>>,
     threads: usize,
@@ -204,17 +240,34 @@ async fn copy_all(
 }
 
 impl Work {
+    /// On a runtime that waits for sockets.
+    pub(super) fn new(
+        backups: Backups,
+        id: &str,
+        there: Arc<There>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let sender = Sender {
+            place: backups.place.clone(),
+            handle: Handle::current(),
+            // What fails in one thread stops the others, not what the caller's flag belongs to.
+            cancel: Cancel::default(),
+            progress,
+        };
+        Self {
+            backups,
+            id: id.into(),
+            there,
+            sender,
+        }
+    }
+
     /// Brings a file there, if it is not; whether it had to.
     fn copy(&self, file: &dyn SourceFile) -> Result<(FileEntry, bool)> {
         self.sender.cancel.check()?;
         let (name, bytes) = (file.name(), file.bytes());
-        let object = match file.identity() {
-            Some(identity) => {
-                let (number, kind) = name.rsplit_once('.').unwrap_or((name, "file"));
-                format!("files/{number}-{identity}.{kind}")
-            }
-            None => format!("backups/{}/{name}", self.id),
-        };
+        let object = object_of(file);
+        let object = object.unwrap_or_else(|| format!("backups/{}/{name}", self.id));
         let path = self.backups.path(&object);
         let entry = |sha256| FileEntry {
             name: name.into(),
@@ -232,41 +285,67 @@ impl Work {
             // Of a backup that was not finished: whole, since it is there at all.
             if self.backups.place.is_atomic() {
                 let mut sha256 = Sha256::new();
-                self.read(file, &mut |piece| {
+                read(file, 0, &mut |piece| {
                     sha256.update(piece);
                     self.sender.cancel.check()
                 })?;
                 return Ok((entry(hex(&sha256.finalize())), false));
             }
         }
+        let sha256 = self.send(path, file, 0, &mut |_| ())?;
+        Ok((entry(sha256), true))
+    }
+
+    /// Sends a file from an offset on; its SHA-256. `see` is shown all bytes.
+    pub(super) fn send(
+        &self,
+        path: Path,
+        file: &dyn SourceFile,
+        from: u64,
+        see: &mut dyn FnMut(&[u8]),
+    ) -> Result<String> {
+        let bytes = file.bytes().saturating_sub(from);
         let mut upload = Upload::new(self.sender.clone(), path.clone(), bytes);
-        let sent = self.read(file, &mut |piece| upload.write(piece));
+        let sent = read(file, from, &mut |piece| {
+            see(piece);
+            upload.write(piece)
+        });
         let handle = &self.sender.handle;
         let arrived = sent.and_then(|()| handle.block_on(upload.finish()));
-        let arrived = match arrived {
-            Ok(arrived) if arrived.bytes == bytes => arrived,
+        match arrived {
+            Ok(arrived) if arrived.bytes == bytes => {
+                self.backups.place.make_durable(&[path])?;
+                Ok(arrived.sha256)
+            }
             Ok(arrived) => {
                 let why = format!("{} bytes were read of {bytes}", arrived.bytes);
-                return Err(TransferError::content(name, why));
+                Err(TransferError::content(file.name(), why))
             }
             Err(error) => {
                 if let Err(error) = handle.block_on(upload.abort()) {
                     tracing::warn!(%error, "an upload could not be given up");
                 }
-                return Err(error);
+                Err(error)
             }
-        };
-        self.backups.place.make_durable(&[path])?;
-        Ok((entry(arrived.sha256), true))
+        }
     }
 
-    fn read(&self, file: &dyn SourceFile, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        file.read(take)
-            .map_err(|error: BoxError| match error.downcast::<TransferError>() {
-                Ok(own) => *own,
-                Err(other) => TransferError::Source(other),
-            })
+    /// Where a file of this backup only is.
+    pub(super) fn path(&self, object: &str) -> Path {
+        self.backups.path(object)
     }
+
+    pub(super) fn cancel(&self) -> &Cancel {
+        &self.sender.cancel
+    }
+}
+
+fn read(file: &dyn SourceFile, from: u64, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let read = file.read(from, take);
+    read.map_err(|error: BoxError| match error.downcast::<TransferError>() {
+        Ok(own) => *own,
+        Err(other) => TransferError::Source(other),
+    })
 }
 
 /// Objects that manifests name.

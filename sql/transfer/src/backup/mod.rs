@@ -4,12 +4,13 @@
 //! files/<number>-<identity>.seg      a file that never changes, once for all backups that have it
 //! backups/<id>/MANIFEST, wal/..      files of one backup
 //! backups/<id>.manifest              what the backup consists of; while it is there, so is all of it
+//! backups/continuous-<database>..    the same of a backup that is renewed all the time, its log in pieces
 //! backups/<id>.running               the backup is under way, or was when it was killed
 //! prune.running                      the same of what removes backups
 //! ```
 //!
 //! `manifest` is the list of files, `copy` brings them there, `places` says what is there, `restore` brings them
-//! back, `prune` removes what is not wanted any more. What the files mean is the caller's business.
+//! back, `ship` renews a backup, `prune` removes what is not wanted any more. What the files mean is the caller's business.
 //!
 //! INVARIANT: a manifest is written after all files that it names, and removed before any of them.
 
@@ -18,6 +19,7 @@ mod manifest;
 mod places;
 mod prune;
 mod restore;
+mod ship;
 
 use chrono::{DateTime, Utc};
 
@@ -29,6 +31,7 @@ pub use manifest::BackupHeader;
 pub use places::{Backups, Listed};
 pub use prune::{Pruned, prune};
 pub use restore::{Restored, SinkFile, restore};
+pub use ship::Shipper;
 
 /// A file to be copied.
 pub trait SourceFile: Send + Sync {
@@ -40,11 +43,14 @@ pub trait SourceFile: Send + Sync {
 
     fn bytes(&self) -> u64;
 
-    /// Hands over all bytes, piece by piece. A file that is not as it should be fails.
+    /// Whether a later state has the same bytes, and perhaps more, under this name.
+    fn grows(&self) -> bool;
+
+    /// Hands over all bytes from an offset on, piece by piece. A file that is not as it should be fails.
     ///
     /// # Errors
     /// Those of `take`, and what is wrong with the file.
-    fn read(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<(), BoxError>;
+    fn read(&self, from: u64, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<(), BoxError>;
 }
 
 /// What is to be backed up, and where to.

@@ -10,6 +10,8 @@ use super::manifest::{BackupHeader, Manifest};
 use crate::error::{Result, TransferError};
 use crate::place::Place;
 
+/// What the id of a backup begins with that is renewed all the time. Behind all dates.
+pub(super) const CONTINUOUS: &str = "continuous-";
 const MANIFEST: &str = ".manifest";
 const RUNNING: &str = ".running";
 /// Manifests read at once.

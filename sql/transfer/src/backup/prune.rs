@@ -10,6 +10,7 @@ use object_store::path::Path;
 
 use super::Backups;
 use super::copy::{is_fresh, named};
+use super::places::CONTINUOUS;
 use crate::error::{Result, TransferError};
 use crate::place::Place;
 
@@ -62,7 +63,13 @@ async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
             return Err(TransferError::Place { place, why });
         }
     }
+    // Those that are renewed are always wanted, and clean up behind themselves.
+    let (renewed, ids): (Vec<_>, Vec<_>) =
+        ids.into_iter().partition(|id| id.starts_with(CONTINUOUS));
     let mut kept = Vec::new();
+    for id in &renewed {
+        kept.push(backups.manifest(id).await?);
+    }
     for id in ids.iter().rev().take(keep.max(1)) {
         kept.push(backups.manifest(id).await?);
     }
@@ -83,7 +90,12 @@ async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
     for directory in ["files", "backups"] {
         for found in place.files(&backups.path(directory), true).await? {
             let below = found.path.prefix_matches(&backups.path(directory));
-            if !below || named.contains(&found.path) || manifests.contains(&found.path) {
+            let of_renewed = found.path.as_ref().contains("/backups/continuous-");
+            if !below
+                || of_renewed
+                || named.contains(&found.path)
+                || manifests.contains(&found.path)
+            {
                 continue;
             }
             if began.elapsed() > PRUNE_MAX {
