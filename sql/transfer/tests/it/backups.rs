@@ -305,7 +305,7 @@ async fn a_renewed_backup_is_always_the_last_state_that_was_shipped() {
             shipper = Shipper::new(place.clone(), 9);
         }
         server.faults.seed(n + 1);
-        let per_mille = [0, 100, 500, 680][n as usize % 4];
+        let per_mille = [0, 100, 300, 50][n as usize % 4];
         server.faults.per_mille.store(per_mille, Ordering::Relaxed);
         let mut spec = spec(&place, n);
         spec.files = growing(n)
@@ -319,8 +319,19 @@ async fn a_renewed_backup_is_always_the_last_state_that_was_shipped() {
                 }) as Box<dyn SourceFile>
             })
             .collect();
+        // The store goes away in the middle of it, for longer than is tried.
+        let faults = Arc::clone(&server.faults);
+        let death = tokio::spawn(async move {
+            if n % 4 == 3 {
+                tokio::time::sleep(Duration::from_millis(n % 13 * 3)).await;
+                faults.dead.store(true, Ordering::Relaxed);
+            }
+        });
         let cancel = Cancel::default();
         let shipped = shipper.ship(spec, Arc::default(), &cancel).await;
+        death.abort();
+        let _ = death.await;
+        server.faults.dead.store(false, Ordering::Relaxed);
         server.faults.per_mille.store(0, Ordering::Relaxed);
         match shipped {
             Ok(done) => {
