@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Listen;
@@ -30,6 +30,58 @@ pub enum Command {
     Serve(ServeArgs),
     /// Load generated page views and show a dashboard over them, then keep serving
     Demo(DemoArgs),
+    /// Make a data directory of a backup
+    Restore(RestoreArgs),
+    /// List the backups of a place, or remove old ones
+    Backups(BackupsArgs),
+}
+
+/// A place of backups and how it is reached.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArgs {
+    /// Where BACKUP DATABASE put them: s3://bucket/path, gs://.., az://.., https://host/bucket/path, or a
+    /// directory
+    #[arg(value_name = "URL|DIR")]
+    pub place: String,
+    /// Region and endpoint as in a statement's CONFIG: '{"region": "..", "endpoint_url": ".."}'
+    #[arg(long, value_name = "JSON")]
+    pub store_config: Option<String>,
+    /// File with keys as in a statement's CREDENTIALS [default: those of the environment or the instance]
+    #[arg(long, value_name = "FILE")]
+    pub store_credentials: Option<PathBuf>,
+    /// Configuration file (TOML); see docs/configuration.md
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Log filter: error, warn, info, debug, trace
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Directory to make, which is missing or empty [default: storno-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The newest backup of this moment or before, as in 2026-11-30T12:00:00Z [default: the newest]
+    #[arg(long, value_name = "TIME", conflicts_with = "backup")]
+    pub at: Option<DateTime<Utc>>,
+    /// The backup with this id, as `storno backups` lists it
+    #[arg(long, value_name = "ID")]
+    pub backup: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BackupsArgs {
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Remove all but the newest N backups, and files that belong to none
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
+    /// With --keep: no backup is under way there, though it looks like it
+    #[arg(long, requires = "keep")]
+    pub force: bool,
 }
 
 /// What `serve` and `demo` share. `None`: ask the environment, then the file, then the default.
@@ -123,6 +175,10 @@ mod tests {
             &["storno", "demo", "--rows", "0"],
             &["storno", "demo", "--end", "2026-02-30"],
             &["storno", "serve", "--port", "1"],
+            &["storno", "restore"],
+            &["storno", "restore", "d", "--at", "noon"],
+            &["storno", "backups", "d", "--keep", "0"],
+            &["storno", "backups", "d", "--force"],
         ] {
             assert_eq!(
                 Cli::try_parse_from(bad).unwrap_err().exit_code(),

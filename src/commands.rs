@@ -1,5 +1,6 @@
 //! What the program does for each command. Not for programs that embed the engine.
 
+mod backups;
 mod demo;
 mod serve;
 mod signals;
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use signals::{Signals, end_or_exit};
+use storno_sql::transfer::Reach;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -24,10 +26,12 @@ use crate::server::{ServerOptions, TlsFiles, certificate};
 pub fn run(cli: Cli) -> Result<()> {
     let command = cli.command.unwrap_or(Command::Serve(cli.serve));
     let (common, default_log) = match &command {
-        Command::Serve(args) => (&args.common, "info"),
-        Command::Demo(args) => (&args.common, "warn"),
+        Command::Serve(args) => (args.common.clone(), "info"),
+        Command::Demo(args) => (args.common.clone(), "warn"),
+        Command::Restore(args) => (backups::common(&args.place, args.data_dir.clone()), "warn"),
+        Command::Backups(args) => (backups::common(&args.place, None), "warn"),
     };
-    let loaded = load(common, default_log)?;
+    let loaded = load(&common, default_log)?;
     raise_file_limit(loaded.settings.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -37,6 +41,8 @@ pub fn run(cli: Cli) -> Result<()> {
         match command {
             Command::Serve(_) => serve::run(&loaded.settings).await,
             Command::Demo(args) => demo::run(&loaded.settings, &args).await,
+            Command::Restore(args) => backups::restore(&loaded.settings, args).await,
+            Command::Backups(args) => backups::list(&loaded.settings, args).await,
         }
     })
 }
@@ -104,24 +110,7 @@ fn on_or_off(on: bool) -> String {
 /// Opens the directory; recovery may take a while. A signal meanwhile ends the process at once.
 async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<Engine> {
     let dir = dir.to_path_buf();
-    let available = memory::available();
-    let options = EngineOptions {
-        memtable_bytes: settings.memtable_bytes,
-        segment_rows: settings.segment_rows,
-        threads: settings.threads,
-        memory_bytes: settings.memory_bytes.or(available.map(|bytes| bytes / 2)),
-        // The rest is for what is not ours: the stacks, the kernel, the pages of mapped files.
-        process_memory_bytes: available.map(|bytes| bytes / 4 * 3),
-        variables: variables(settings),
-        reach: storno_sql::transfer::Reach {
-            endpoints: settings
-                .store_endpoints
-                .iter()
-                .map(|e| e.0.clone())
-                .collect(),
-            ambient: settings.store_ambient_credentials,
-        },
-    };
+    let options = engine_options(settings);
     let opening = tokio::task::spawn_blocking(move || Engine::open_with(dir, options));
     let opened = async {
         opening
@@ -129,6 +118,29 @@ async fn open(dir: &Path, settings: &Settings, signals: &mut Signals) -> Result<
             .map_err(|why| Error::Server(why.to_string()))?
     };
     end_or_exit(signals, opened).await
+}
+
+fn engine_options(settings: &Settings) -> EngineOptions {
+    let available = memory::available();
+    EngineOptions {
+        memtable_bytes: settings.memtable_bytes,
+        segment_rows: settings.segment_rows,
+        threads: settings.threads,
+        memory_bytes: settings.memory_bytes.or(available.map(|bytes| bytes / 2)),
+        // The rest is for what is not ours: the stacks, the kernel, the pages of mapped files.
+        process_memory_bytes: available.map(|bytes| bytes / 4 * 3),
+        variables: variables(settings),
+        reach: reach(settings),
+    }
+}
+
+/// Servers of files that may be reached.
+fn reach(settings: &Settings) -> Reach {
+    let endpoints = settings.store_endpoints.iter();
+    Reach {
+        endpoints: endpoints.map(|endpoint| endpoint.0.clone()).collect(),
+        ambient: settings.store_ambient_credentials,
+    }
 }
 
 /// `dir` is where the server's own certificate lies.

@@ -47,6 +47,14 @@ pub struct Settings {
     pub store_endpoints: Vec<StoreEndpoint>,
     /// Whether statements without credentials use those of the server's environment.
     pub store_ambient_credentials: bool,
+    /// Where a backup is kept that follows the server. `None`: nowhere.
+    pub backup_to: Option<String>,
+    /// Seconds between its rounds.
+    pub backup_every: u32,
+    /// Region and endpoint of that place, as JSON.
+    pub backup_config: Option<String>,
+    /// File with the keys for that place, as JSON. `None`: those of the environment.
+    pub backup_credentials: Option<PathBuf>,
     /// Whether clients may encrypt: with the certificate of `certificate`, or one of the server's own.
     pub tls: bool,
     /// Certificate and key for TLS, given by whoever runs the server.
@@ -72,6 +80,10 @@ impl Default for Settings {
             secure_file_priv: None,
             store_endpoints: Vec::new(),
             store_ambient_credentials: false,
+            backup_to: None,
+            backup_every: 10,
+            backup_config: None,
+            backup_credentials: None,
             tls: true,
             certificate: None,
             require_secure_transport: false,
@@ -96,6 +108,10 @@ struct Layer {
     secure_file_priv: Option<String>,
     store_endpoints: Option<Vec<StoreEndpoint>>,
     store_ambient_credentials: Option<bool>,
+    backup_to: Option<String>,
+    backup_every: Option<u32>,
+    backup_config: Option<String>,
+    backup_credentials: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls: Option<bool>,
@@ -132,6 +148,10 @@ impl Layer {
             store_ambient_credentials: self
                 .store_ambient_credentials
                 .or(below.store_ambient_credentials),
+            backup_to: self.backup_to.or(below.backup_to),
+            backup_every: self.backup_every.or(below.backup_every),
+            backup_config: self.backup_config.or(below.backup_config),
+            backup_credentials: self.backup_credentials.or(below.backup_credentials),
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             tls: self.tls.or(below.tls),
@@ -178,6 +198,10 @@ pub fn load(
         secure_file_priv: chosen.secure_file_priv,
         store_endpoints: chosen.store_endpoints.unwrap_or_default(),
         store_ambient_credentials: chosen.store_ambient_credentials.unwrap_or(false),
+        backup_to: chosen.backup_to,
+        backup_every: chosen.backup_every.unwrap_or(default.backup_every),
+        backup_config: chosen.backup_config,
+        backup_credentials: chosen.backup_credentials,
         tls: chosen.tls.unwrap_or(default.tls),
         certificate: chosen.tls_cert.zip(chosen.tls_key),
         require_secure_transport: chosen.require_secure_transport.unwrap_or(false),
@@ -216,6 +240,12 @@ fn check(layer: &Layer) -> Result<()> {
     }
     if layer.threads.is_some_and(|n| !(1..=1024).contains(&n)) {
         return refuse("threads", "from 1 to 1024");
+    }
+    if layer
+        .backup_every
+        .is_some_and(|n| !(1..=86_400).contains(&n))
+    {
+        return refuse("backup_every", "from 1 to 86400 seconds");
     }
     if layer.tls_cert.is_some() != layer.tls_key.is_some() {
         return refuse("tls_cert", "given together with tls_key");
@@ -290,6 +320,7 @@ mod tests {
             ("STORNO_MEMTABLE_BYTES", "1000"),
             ("STORNO_SEGMENT_ROWS", "3"),
             ("STORNO_THREADS", "0"),
+            ("STORNO_BACKUP_EVERY", "0"),
             ("STORNO_MEMORY_BYTES", "65536"),
             ("STORNO_TLS_CERT", "cert.pem"),
         ] {

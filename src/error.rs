@@ -72,12 +72,12 @@ impl Error {
                 kind: std::io::ErrorKind::StorageFull,
                 ..
             } => Self::DiskFull(error.to_string()),
-            StorageError::Corruption { .. } | StorageError::UnsupportedVersion { .. } => {
-                Self::Damaged {
-                    dir,
-                    message: error.to_string(),
-                }
-            }
+            StorageError::Corruption { .. }
+            | StorageError::UnsupportedVersion { .. }
+            | StorageError::Unfinished(_) => Self::Damaged {
+                dir,
+                message: error.to_string(),
+            },
             other => Self::DataDir {
                 dir,
                 message: other.to_string(),
@@ -116,6 +116,7 @@ mod tests {
             (StorageError::Locked("db".into()), 5),
             (damaged, 6),
             (newer, 6),
+            (StorageError::Unfinished("db".into()), 6),
             (io(std::io::ErrorKind::StorageFull), 7),
             (io(std::io::ErrorKind::PermissionDenied), 8),
         ];

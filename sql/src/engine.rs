@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -15,8 +15,9 @@ use storno_transfer::{CellText, Reach};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::accounts::{self, AccountName, Accounts, Secret};
+use crate::backup::{Continuous, Place};
 use crate::error::{Result, SqlError};
-use crate::export::Jobs;
+use crate::export::{Asked, JobKind, Jobs, Summary};
 use crate::functions::warnings::follow_tasks;
 use crate::ingest::{Grant, Tokens};
 use crate::known::KnownTables;
@@ -98,6 +99,7 @@ struct Inner {
     processes: Processes,
     plans: Plans,
     jobs: Jobs,
+    continuous: OnceLock<Arc<Continuous>>,
     reach: Reach,
     cells: Option<PrintCells>,
     threads: usize,
@@ -167,6 +169,7 @@ impl Engine {
             processes: Processes::default(),
             plans: Plans::default(),
             jobs: Jobs::default(),
+            continuous: OnceLock::new(),
             reach: options.reach.clone(),
             cells: options.cells,
             threads: options.threads.max(1),
@@ -288,6 +291,39 @@ impl Engine {
     /// Exports under way.
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.inner.jobs
+    }
+
+    /// Keeps a backup of everything in a place that follows this engine until it ends. Once.
+    ///
+    /// # Errors
+    /// No threads can be had.
+    pub fn back_up_continuously(&self, place: Place, every: Duration) -> Result<()> {
+        let continuous = Arc::new(Continuous::new(self.inner.store.clone()));
+        if self.inner.continuous.set(Arc::clone(&continuous)).is_err() {
+            return Err(SqlError::internal("there is a continuous backup"));
+        }
+        let asked = Asked {
+            connection: 0,
+            user: String::new(),
+            url: place.url(),
+            statement: "continuous backup".into(),
+        };
+        let work = |progress, cancel| async move {
+            continuous.run(place, every, progress, cancel).await;
+            Ok(Summary {
+                files: 0,
+                rows: 0,
+                bytes: 0,
+                manifest: None,
+            })
+        };
+        self.jobs().start(asked, JobKind::Backup, work)?;
+        Ok(())
+    }
+
+    /// How far the continuous backup has come, if there is one.
+    pub(crate) fn continuous(&self) -> Option<&Continuous> {
+        self.inner.continuous.get().map(Arc::as_ref)
     }
 
     pub(crate) fn reach(&self) -> &Reach {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+pub mod backup;
 mod change;
 mod check;
 mod collation;

@@ -13,7 +13,7 @@ use crate::error::{Result, SqlError};
 use crate::types::{ColumnAttributes, TableAttributes, TableDefinition};
 
 /// Key of the property.
-const PROPERTY: &str = "views";
+pub(crate) const PROPERTY: &str = "views";
 
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,13 @@ impl Views {
                 serde_json::from_str(&json).map_err(|e| SqlError::internal(e.to_string()))
             }
         }
+    }
+
+    /// The kept form of the views of one database.
+    pub(crate) fn of_database(json: &str, database: &str) -> Option<String> {
+        let mut views: Self = serde_json::from_str(json).ok()?;
+        views.databases.retain(|name, _| name == database);
+        serde_json::to_string(&views).ok()
     }
 
     /// Makes them what the store has.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::signals::{Signals, end_or_exit};
-use super::{client_line, open, say, server_options};
+use super::{backups, client_line, open, say, server_options};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -13,6 +13,7 @@ use crate::server::Server;
 pub(super) async fn run(settings: &Settings) -> Result<()> {
     let mut signals = Signals::new()?;
     let engine = open(&settings.data_dir, settings, &mut signals).await?;
+    backups::follow(&engine, settings)?;
     let mut server = Server::start(
         engine.clone(),
         server_options(settings, &settings.data_dir)?,

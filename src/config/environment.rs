@@ -48,6 +48,10 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
             "STORE_AMBIENT_CREDENTIALS" => {
                 layer.store_ambient_credentials = Some(parse(&name, &value)?);
             }
+            "BACKUP_TO" => layer.backup_to = Some(value),
+            "BACKUP_EVERY" => layer.backup_every = Some(parse(&name, &value)?),
+            "BACKUP_CONFIG" => layer.backup_config = Some(value),
+            "BACKUP_CREDENTIALS" => layer.backup_credentials = Some(PathBuf::from(value)),
             "TLS_CERT" => layer.tls_cert = Some(PathBuf::from(value)),
             "TLS_KEY" => layer.tls_key = Some(PathBuf::from(value)),
             "TLS" => layer.tls = Some(parse(&name, &value)?),

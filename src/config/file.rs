@@ -19,7 +19,12 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     let mut layer = parse(&text)
         .map_err(|what| Error::Config(format!("configuration file {}{what}", path.display())))?;
     let parent = path.parent().unwrap_or(Path::new(""));
-    let paths = [&mut layer.data_dir, &mut layer.tls_cert, &mut layer.tls_key];
+    let paths = [
+        &mut layer.data_dir,
+        &mut layer.tls_cert,
+        &mut layer.tls_key,
+        &mut layer.backup_credentials,
+    ];
     for named in paths
         .into_iter()
         .flatten()

@@ -34,6 +34,9 @@ pub enum Error {
         found: u32,
         supported: u32,
     },
+    /// Files are being put together here, or were and it was not finished.
+    #[error("a restore into {0} was not finished: run it again, or empty the directory")]
+    Unfinished(PathBuf),
     /// A write or sync failed earlier; nothing is accepted until the store is opened again.
     #[error("writes are stopped until restart: {0}")]
     ReadOnly(String),

@@ -12,6 +12,7 @@
 
 mod aggregate;
 mod alter;
+mod backup;
 mod care;
 mod check;
 mod column_type;
@@ -56,6 +57,7 @@ pub use aggregate::{
     integer_array,
 };
 pub use alter::{Alteration, ColumnOrigin};
+pub use backup::{Backup, BackupBytes, BackupFile, BackupScope, Restore, RestoreFile};
 pub use care::{CareStats, Quarantined};
 pub use check::{CheckReport, Problem, check_directory};
 pub use commit::{Commit, Delete, IfGone, OnDuplicate, Repeated, WriteBatch};

@@ -228,7 +228,7 @@ impl Store {
     }
 
     /// Has the writer do something and waits for the answer.
-    fn ask<T: Send + 'static>(
+    pub(crate) fn ask<T: Send + 'static>(
         &self,
         request: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static,
     ) -> Result<T> {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod backup;
 mod clients;
 mod collations;
 mod contention;
@@ -43,6 +44,7 @@ fn main() {
         metadata::trials(),
         errors::trials(),
         event_keys::trials(),
+        backup::trials(),
         export::trials(),
         hostile::trials(),
         slt::trials(),

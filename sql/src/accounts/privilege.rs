@@ -54,6 +54,7 @@ privileges! {
     DROP_ROLE = 29, "DROP ROLE";
     CONNECTION_ADMIN = 40, "CONNECTION_ADMIN";
     SYSTEM_VARIABLES_ADMIN = 41, "SYSTEM_VARIABLES_ADMIN";
+    BACKUP_ADMIN = 42, "BACKUP_ADMIN";
     GRANT_OPTION = 63, "GRANT OPTION";
 }
 
@@ -119,7 +120,7 @@ impl Privileges {
 
     /// Those that only `*.*` knows of the newer kind, which have no place in a column of mysql.user.
     pub fn is_dynamic(self) -> bool {
-        let dynamic = Self::CONNECTION_ADMIN | Self::SYSTEM_VARIABLES_ADMIN;
+        let dynamic = Self::CONNECTION_ADMIN | Self::SYSTEM_VARIABLES_ADMIN | Self::BACKUP_ADMIN;
         !self.is_none() && dynamic.has(self)
     }
 

@@ -33,10 +33,18 @@ pub(crate) struct Job {
     /// Without secrets.
     pub(crate) statement: String,
     pub(crate) began: chrono::DateTime<chrono::Utc>,
+    pub(crate) kind: JobKind,
     pub(crate) progress: Arc<Progress>,
     pub(crate) cancel: Cancel,
     started: Instant,
     end: watch::Sender<Option<JobEnd>>,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobKind {
+    Export,
+    Backup,
 }
 
 /// How a job ended.
@@ -124,6 +132,32 @@ impl Jobs {
 
     /// Begins an export of a query's rows.
     pub(crate) fn begin(&self, asked: Asked, spec: ExportSpec, rows: Rows) -> Result<Arc<Job>> {
+        let batches = rows
+            .batches
+            .map(|batch| batch.map_err(BoxError::from))
+            .boxed();
+        self.start(asked, JobKind::Export, |progress, cancel| async move {
+            let delivery = export(spec, batches, progress, cancel).await;
+            let result = delivery.result.map(|exported| Summary {
+                files: exported.files.len() as u64,
+                rows: exported.rows,
+                bytes: exported.bytes,
+                manifest: exported.manifest,
+            });
+            result.map_err(|error| told(error.into(), &delivery.left))
+        })
+    }
+
+    /// Begins a job. What it does must end soon after it has been cancelled.
+    pub(crate) fn start<F>(
+        &self,
+        asked: Asked,
+        kind: JobKind,
+        work: impl FnOnce(Arc<Progress>, Cancel) -> F,
+    ) -> Result<Arc<Job>>
+    where
+        F: Future<Output = Result<Summary>> + Send + 'static,
+    {
         let handle = self.handle()?;
         let job = {
             let mut list = self.list();
@@ -135,6 +169,7 @@ impl Jobs {
                 url: asked.url,
                 statement: asked.statement,
                 began: chrono::Utc::now(),
+                kind,
                 progress: Arc::default(),
                 cancel: Cancel::default(),
                 started: Instant::now(),
@@ -145,20 +180,9 @@ impl Jobs {
             job
         };
         let own = Arc::clone(&job);
-        let batches = rows
-            .batches
-            .map(|batch| batch.map_err(BoxError::from))
-            .boxed();
+        let work = work(Arc::clone(&job.progress), job.cancel.clone());
         handle.spawn(async move {
-            let (progress, cancel) = (Arc::clone(&own.progress), own.cancel.clone());
-            let delivery = export(spec, batches, progress, cancel).await;
-            let result = delivery.result.map(|exported| Summary {
-                files: exported.files.len() as u64,
-                rows: exported.rows,
-                bytes: exported.bytes,
-                manifest: exported.manifest,
-            });
-            let result = result.map_err(|error| told(error.into(), &delivery.left));
+            let result = work.await;
             let end = JobEnd {
                 took: own.started.elapsed(),
                 result,

@@ -14,7 +14,7 @@ use crate::error::{Result, SqlError};
 use crate::load::ClauseReader;
 
 /// Key of the durable property that holds them.
-const PROPERTY: &str = "links";
+pub(crate) const PROPERTY: &str = "links";
 
 /// A link as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +53,15 @@ impl Links {
     /// 3167 in MySQL's family of missing objects: no such link.
     pub(crate) fn get(&self, name: &str) -> Result<&Link> {
         self.0.get(&folded(name)).ok_or_else(|| unknown(name))
+    }
+
+    /// The kept form of all links without what proves who asks.
+    pub(crate) fn without_credentials(json: &str) -> Option<String> {
+        let mut links: Self = serde_json::from_str(json).ok()?;
+        for link in links.0.values_mut() {
+            link.credentials = Credentials::default();
+        }
+        serde_json::to_string(&links).ok()
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Link)> {

@@ -4,13 +4,13 @@
 //! means by a URL, `jobs` runs exports and shows them.
 
 mod jobs;
-mod link;
+pub(crate) mod link;
 mod options;
 mod place;
 mod statement;
 
-pub(crate) use jobs::{Asked, Job, JobEnd, Jobs};
+pub(crate) use jobs::{Asked, Job, JobEnd, JobKind, Jobs, Summary};
 pub(crate) use link::{LinkStatement, Links};
-pub(crate) use options::StoreOptions;
+pub(crate) use options::{Config, StoreOptions};
 pub(crate) use place::{Where, open_store};
 pub(crate) use statement::{Content, ExportStatement, Target};

@@ -5,6 +5,8 @@ use std::time::Instant;
 use super::column::{int, longtext, name, row, ubigint, varchar};
 use super::{Row, VirtualTable};
 use crate::accounts::Privileges;
+use crate::backup::Continuous;
+use crate::export::JobKind;
 use crate::select::planner::View;
 use crate::session::variables::{Scope as VariableScope, VARIABLES, Variable};
 use crate::show::ENGINE;
@@ -111,7 +113,8 @@ pub fn status_values(view: &View, status: Status) -> Vec<(&'static str, String)>
         Status::Global => processes.questions(),
         Status::Session => view.session.process.questions(),
     };
-    vec![
+    let continuous = engine.continuous().map(Continuous::status);
+    let mut values = vec![
         ("Connections", processes.opened().to_string()),
         ("Max_used_connections", processes.most().to_string()),
         ("Queries", processes.questions().to_string()),
@@ -124,7 +127,10 @@ pub fn status_values(view: &View, status: Status) -> Vec<(&'static str, String)>
         ("Threads_connected", all.len().to_string()),
         ("Threads_running", running.to_string()),
         ("Uptime", engine.uptime().as_secs().to_string()),
-    ]
+    ];
+    values.extend(continuous.into_iter().flatten());
+    values.sort_by_key(|(name, _)| *name);
+    values
 }
 
 /// As MariaDB has these tables: names in upper case.
@@ -161,6 +167,11 @@ fn plugins() -> Vec<Row> {
 fn doing(view: &View, connection: u32) -> String {
     match view.session.engine.jobs().of_connection(connection) {
         None => "executing".into(),
+        Some(job) if job.kind == JobKind::Backup => format!(
+            "backing up: {} files, {} bytes",
+            job.progress.files(),
+            job.progress.bytes()
+        ),
         Some(job) => format!(
             "exporting: {} rows, {} files, {} bytes",
             job.progress.rows(),

@@ -58,6 +58,8 @@ pub enum Command {
     },
     /// CREATE LINK and DROP LINK.
     Link,
+    /// BACKUP DATABASE
+    Backup,
     Kill,
     /// PREPARE name FROM ...
     Prepare,
@@ -81,6 +83,7 @@ impl Command {
                 | Self::CreateSelect(_)
                 | Self::Load
                 | Self::Export { .. }
+                | Self::Backup
                 | Self::Do
         )
     }
@@ -152,6 +155,7 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
         "EXECUTE" => Command::Execute,
         "DEALLOCATE" | "DROP" if lexed.is(1, "PREPARE") => Command::Deallocate,
         "LOAD" => Command::Load,
+        "BACKUP" => Command::Backup,
         "DO" => Command::Do,
         known if KNOWN.contains(&known) => {
             let second = lexed.word(1).to_uppercase();

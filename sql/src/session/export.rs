@@ -18,7 +18,7 @@ use crate::result::{Outcome, ResultColumn, Rows};
 use crate::types::{FieldType, same_name};
 
 /// Cancels a job when nobody waits for it any more.
-struct Waiting(Cancel);
+pub(super) struct Waiting(pub(super) Cancel);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
@@ -202,22 +202,22 @@ fn begun(job: &Job) -> Result<Rows> {
     ])
 }
 
-fn counted(value: u64) -> ArrayRef {
+pub(super) fn counted(value: u64) -> ArrayRef {
     Arc::new(UInt64Array::from(vec![value]))
 }
 
-fn seconds(millis: i128) -> Result<ArrayRef> {
+pub(super) fn seconds(millis: i128) -> Result<ArrayRef> {
     let value = Decimal128Array::from(vec![millis]).with_precision_and_scale(14, 3);
     let value = value.map_err(|e| SqlError::internal(e.to_string()))?;
     Ok(Arc::new(value))
 }
 
-fn texts(value: Option<String>) -> ArrayRef {
+pub(super) fn texts(value: Option<String>) -> ArrayRef {
     Arc::new(StringViewArray::from(vec![value.as_deref()]))
 }
 
 /// A result of one row.
-fn table(columns: Vec<(&str, ArrayRef)>) -> Result<Rows> {
+pub(super) fn table(columns: Vec<(&str, ArrayRef)>) -> Result<Rows> {
     let described = columns.iter().map(|(name, array)| {
         let field = FieldType::of_expression(array.data_type(), array.is_nullable());
         ResultColumn::computed(*name, field)

@@ -7,6 +7,7 @@ mod account;
 mod alter;
 mod aside;
 mod assign;
+mod backup;
 mod change;
 mod command;
 mod create_select;
@@ -397,6 +398,7 @@ impl Session {
             Command::Load => self.load(lexed).await,
             Command::Export { at } => Box::pin(self.export(lexed, at, params)).await,
             Command::Link => self.link(&lexed).await,
+            Command::Backup => Box::pin(self.backup(&lexed)).await,
             Command::Do => self.do_expressions(&lexed).await,
         }
     }

@@ -107,6 +107,7 @@ impl Session {
                 self.compile(lexed, nulls, None).await?.columns
             }
             Command::Export { at } => Self::export_columns(&lexed, at)?,
+            Command::Backup => Self::backup_columns(&lexed)?,
             Command::Maintain => {
                 crate::result::Rows::of_texts(&super::maintain::COLUMNS, &[])?.columns
             }

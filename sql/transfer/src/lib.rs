@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod cancel;
 mod error;
 mod export;
@@ -11,6 +12,10 @@ mod import;
 mod place;
 mod text;
 
+pub use backup::{
+    BackedUp, BackupHeader, BackupSpec, Backups, Listed, Pruned, Restored, Shipper, SinkFile,
+    SourceFile, backup, prune, restore,
+};
 pub use cancel::Cancel;
 pub use error::{BoxError, Result, TransferError};
 pub use export::{

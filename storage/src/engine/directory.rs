@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::backup::refuse_unfinished;
 use crate::events::run_path;
 use crate::format::FileId;
 use crate::fs::{FileSystem, Lock};
@@ -16,7 +17,7 @@ use crate::{Error, Result};
 
 const LOCK_NAME: &str = "LOCK";
 
-pub(super) fn io<T>(operation: &'static str, path: &Path, result: std::io::Result<T>) -> Result<T> {
+pub(crate) fn io<T>(operation: &'static str, path: &Path, result: std::io::Result<T>) -> Result<T> {
     result.map_err(|e| Error::io(operation, path, &e))
 }
 
@@ -24,10 +25,17 @@ pub(super) fn io<T>(operation: &'static str, path: &Path, result: std::io::Resul
 pub(super) fn prepare(fs: &dyn FileSystem, dir: &Path) -> Result<(Present, Box<dyn Lock>)> {
     create_dir(fs, dir)?;
     let lock = lock(fs, dir)?;
+    refuse_unfinished(fs, dir)?;
     let manifest = manifest_path(dir);
     let has_manifest = io("look for", &manifest, fs.exists(&manifest))?;
     create_wal_dir(fs, &dir.join(WAL_DIR), has_manifest)?;
     Ok((Present::list(fs, dir, has_manifest)?, lock))
+}
+
+/// Makes and locks a directory that files are to be put into, whatever is in it.
+pub(crate) fn prepare_empty(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn Lock>> {
+    create_dir(fs, dir)?;
+    lock(fs, dir)
 }
 
 /// Creates the data directory and what leads to it, each name durable. That of the lowest that is there is

@@ -18,7 +18,7 @@ mod catalog;
 mod clustering;
 mod cutting;
 mod delete;
-mod directory;
+pub(crate) mod directory;
 mod events;
 mod first_events;
 mod flush;

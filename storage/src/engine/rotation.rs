@@ -198,7 +198,7 @@ impl Writer {
     }
 
     /// Edits that drop the WAL files no memtable of `version` needs, and the files.
-    pub(super) fn unneeded_wal(&self, version: &Version) -> Vec<FileId> {
+    pub(crate) fn unneeded_wal(&self, version: &Version) -> Vec<FileId> {
         let memtables = version.tables.values().flat_map(|t| t.memtables());
         let mut needed: Vec<FileId> = memtables.filter_map(|m| m.first_wal()).collect();
         let segments = version.tables.values().flat_map(|t| t.segments.iter());

@@ -230,12 +230,18 @@ impl Writer {
         result
     }
 
-    /// Writes edits to the manifest. What they say of commits must be durable first.
-    pub(crate) fn log_edits(&mut self, edits: &[Edit]) -> Result<()> {
+    /// Makes all commits durable.
+    pub(crate) fn log_synced(&mut self) -> Result<()> {
         self.writable()?;
         let synced = self.wal.sync();
         self.check(synced)?;
         self.sync_due = None;
+        Ok(())
+    }
+
+    /// Writes edits to the manifest. What they say of commits must be durable first.
+    pub(crate) fn log_edits(&mut self, edits: &[Edit]) -> Result<()> {
+        self.log_synced()?;
         let sequence = self.version.sequence;
         if self.manifest.wants_rewrite() {
             let rewritten = self.manifest.rewrite(sequence);

@@ -109,6 +109,25 @@ fn replay(
     Ok(())
 }
 
+/// A manifest of nothing but a checkpoint, whose record has the number `edit`.
+pub(crate) fn checkpoint_file(recovered: &Recovered, seal: Seal) -> Vec<u8> {
+    let mut bytes = FileHeader {
+        kind: FileKind::Manifest,
+        seal,
+    }
+    .encode();
+    let start = FILE_HEADER_BYTES as u64;
+    let header = FrameHeader {
+        first: recovered.edit,
+        count: 1,
+        synced: start,
+        other: recovered.sequence,
+    };
+    let edits = encode_edits(&recovered.state.checkpoint());
+    encode_frame(&mut bytes, seal, start, header, &edits);
+    bytes
+}
+
 /// The open manifest. INVARIANT: after an error of `append` or `rewrite` that is not "disk full" the
 /// content of the file is unknown and the store must stop writing.
 #[derive(Debug)]
@@ -156,25 +175,14 @@ impl ManifestLog {
         };
         state.next_file = state.next_file.max(file_ids.next());
         let edit = edit.saturating_add(1);
-        let mut bytes = FileHeader {
-            kind: FileKind::Manifest,
-            seal,
-        }
-        .encode();
-        let start = FILE_HEADER_BYTES as u64;
-        let header = FrameHeader {
-            first: edit,
-            count: 1,
-            synced: start,
-            other: sequence,
+        let recovered = Recovered {
+            database,
+            state,
+            edit,
+            sequence,
         };
-        encode_frame(
-            &mut bytes,
-            seal,
-            start,
-            header,
-            &encode_edits(&state.checkpoint()),
-        );
+        let bytes = checkpoint_file(&recovered, seal);
+        let state = recovered.state;
         let path = dir.join(TEMPORARY_NAME);
         let file = fs
             .create(&path)

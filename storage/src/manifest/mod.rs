@@ -7,5 +7,7 @@ mod spec;
 mod state;
 
 pub(crate) use edit::{Edit, RunRecord, SegmentRecord, WalRecord};
-pub(crate) use log::{FileIds, ManifestLog, Recovered, decode_manifest, manifest_path};
+pub(crate) use log::{
+    FileIds, ManifestLog, Recovered, checkpoint_file, decode_manifest, manifest_path,
+};
 pub(crate) use state::{ManifestState, TableState};

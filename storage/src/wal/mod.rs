@@ -7,6 +7,6 @@ mod replay;
 
 pub(crate) use log::{WAL_DIR, WalLog, wal_path};
 pub(crate) use record::{
-    LoggedDelete, decode_batch, encode_batch, put_commit, put_delete, put_insert,
+    LoggedDelete, decode_batch, encode_batch, put_commit, put_delete, put_insert, read_commit,
 };
 pub(crate) use replay::{ReplayedCommit, WalContents, read_wal};

@@ -3,6 +3,7 @@
 mod add_key;
 mod aggregate;
 mod alter;
+mod backup;
 mod bulk;
 mod care;
 mod check;

@@ -37,7 +37,7 @@ pub(crate) fn workload(seed: u64, steps: usize) -> Vec<Step> {
     all
 }
 
-fn random_step(random: &mut Random) -> Step {
+pub(crate) fn random_step(random: &mut Random) -> Step {
     let table = |random: &mut Random| TABLES[random.below(3) as usize];
     match random.below(51) {
         49 => Step::Rest(10),

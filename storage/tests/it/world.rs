@@ -76,6 +76,18 @@ pub(crate) fn options() -> Options {
     options
 }
 
+/// What a store shows.
+pub(crate) fn observe(store: &Store) -> Result<State> {
+    let snapshot = store.snapshot();
+    Ok(State {
+        schema: snapshot.tables(SCHEMA).is_some(),
+        tables: read_all(&snapshot)?,
+        property: store.property("p"),
+        extras: extras(&snapshot),
+        wide: wide(&snapshot),
+    })
+}
+
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         Self::on(SimFs::new(seed))
@@ -119,14 +131,7 @@ impl World {
 
     /// What the store shows.
     pub(crate) fn observe(&self) -> Result<State> {
-        let snapshot = self.store().snapshot();
-        Ok(State {
-            schema: snapshot.tables(SCHEMA).is_some(),
-            tables: read_all(&snapshot)?,
-            property: self.store().property("p"),
-            extras: extras(&snapshot),
-            wide: wide(&snapshot),
-        })
+        observe(self.store())
     }
 
     /// Does one step and keeps the model in pace. An error is returned after the model has noted what

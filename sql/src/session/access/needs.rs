@@ -105,6 +105,11 @@ pub fn of(command: &Command, lexed: &Lexed, context: &Context) -> Result<Vec<Nee
             let export = ExportStatement::parse(lexed, *at)?;
             needs.read(&parse_statement(&lex(&export.query)?)?)?;
         }
+        // The rows of everybody, and with ALL the hashes of passwords.
+        Command::Backup => {
+            needs.any_of(Privileges::BACKUP_ADMIN | Privileges::SUPER);
+            needs.any_of(Privileges::FILE);
+        }
         Command::Insert | Command::Change => needs.change(&parse_statement(lexed)?)?,
         Command::Define => {
             let text = lexed.text.trim_end().trim_end_matches(';');

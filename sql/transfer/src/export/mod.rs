@@ -17,7 +17,7 @@ mod parts;
 mod progress;
 mod schema;
 mod spec;
-mod upload;
+pub(crate) mod upload;
 
 pub use job::export;
 pub use layout::Layout;

@@ -16,22 +16,22 @@ use crate::error::{Result, TransferError};
 use crate::place::Place;
 
 /// Smallest piece. Stores take at most 10,000 of them.
-pub(super) const PIECE_BYTES: usize = 8 << 20;
+pub(crate) const PIECE_BYTES: usize = 8 << 20;
 const PIECES_MAX: u64 = 9_000;
 /// Pieces of one file under way.
 const AT_ONCE: usize = 4;
 
 /// How files are sent.
 #[derive(Debug, Clone)]
-pub(super) struct Sender {
-    pub(super) place: Place,
-    pub(super) handle: Handle,
-    pub(super) cancel: Cancel,
-    pub(super) progress: std::sync::Arc<Progress>,
+pub(crate) struct Sender {
+    pub(crate) place: Place,
+    pub(crate) handle: Handle,
+    pub(crate) cancel: Cancel,
+    pub(crate) progress: std::sync::Arc<Progress>,
 }
 
 /// A file being written. Blocking, for threads that encode.
-pub(super) struct Upload {
+pub(crate) struct Upload {
     sender: Sender,
     path: Path,
     piece_bytes: usize,
@@ -44,14 +44,14 @@ pub(super) struct Upload {
 
 /// What arrived.
 #[derive(Debug)]
-pub(super) struct Uploaded {
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
+pub(crate) struct Uploaded {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
 }
 
 impl Upload {
     /// `bytes_max`: about how large the file may become.
-    pub(super) fn new(sender: Sender, path: Path, bytes_max: u64) -> Self {
+    pub(crate) fn new(sender: Sender, path: Path, bytes_max: u64) -> Self {
         let needed = bytes_max.div_ceil(PIECES_MAX).min(1 << 30);
         let needed = usize::try_from(needed).unwrap_or(PIECE_BYTES);
         Self {
@@ -67,17 +67,17 @@ impl Upload {
     }
 
     /// Bytes taken so far.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Bytes in memory, pieces under way included.
-    pub(super) fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         (self.buffer.capacity() + self.pieces.len() * self.piece_bytes) as u64
     }
 
     /// Takes bytes; waits while enough of them are under way.
-    pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.sha256.update(bytes);
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
@@ -129,7 +129,7 @@ impl Upload {
     }
 
     /// Sends the rest, and makes sure that the file is there, whole.
-    pub(super) async fn finish(&mut self) -> Result<Uploaded> {
+    pub(crate) async fn finish(&mut self) -> Result<Uploaded> {
         let cancel = self.sender.cancel.clone();
         let place = self.sender.place.clone();
         if self.multipart.is_none() {
@@ -181,7 +181,7 @@ impl Upload {
     }
 
     /// Gives the file up. What has become a file is removed by its name, elsewhere.
-    pub(super) async fn abort(mut self) -> Result<()> {
+    pub(crate) async fn abort(mut self) -> Result<()> {
         self.pieces.shutdown().await;
         let Some(mut multipart) = self.multipart.take() else {
             return Ok(());

@@ -55,6 +55,8 @@ pub struct Place {
     path: Path,
     /// Blotted out of everything that is told.
     secrets: Arc<[String]>,
+    /// Of this machine: where it is.
+    local: Option<Arc<std::path::Path>>,
 }
 
 impl fmt::Debug for Place {

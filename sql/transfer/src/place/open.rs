@@ -75,6 +75,7 @@ pub(super) fn open(
         base: location.base().into(),
         path: parse_path(&location.path)?,
         secrets: credentials.secrets().into(),
+        local: None,
     })
 }
 
@@ -150,6 +151,7 @@ pub(super) fn local(directory: &std::path::Path, path: &str) -> Result<Place> {
         base: format!("{}/", directory.display()),
         path: parse_path(path)?,
         secrets: Arc::default(),
+        local: Some(directory.into()),
     })
 }
 

@@ -111,6 +111,55 @@ impl Place {
         Ok(files)
     }
 
+    /// The files directly in a directory, by name.
+    ///
+    /// # Errors
+    /// `Store`
+    pub(crate) async fn inside(&self, directory: &Path) -> Result<Vec<Found>> {
+        let listed = self.store.list_with_delimiter(Some(directory)).await;
+        let objects = match listed {
+            Ok(found) => found.objects,
+            Err(Error::NotFound { .. }) => Vec::new(),
+            Err(e) => return Err(self.error("listing", directory, &e)),
+        };
+        let mut files: Vec<Found> = objects
+            .into_iter()
+            .map(|meta| Found {
+                path: meta.location,
+                bytes: meta.size,
+            })
+            .collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// Whether a file that was not finished leaves nothing, also after a power cut: in stores, but not in a
+    /// directory of this machine.
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.local.is_none()
+    }
+
+    /// Makes files of this machine durable, and their names; a store has done so when it answered. Blocking.
+    ///
+    /// # Errors
+    /// `Io`
+    pub(crate) fn make_durable(&self, paths: &[Path]) -> Result<()> {
+        let Some(root) = &self.local else {
+            return Ok(());
+        };
+        let mut directories = std::collections::BTreeSet::new();
+        for path in paths {
+            let file = root.join(path.as_ref());
+            std::fs::File::open(&file)?.sync_all()?;
+            let above = file.ancestors().skip(1).map(std::path::Path::to_path_buf);
+            directories.extend(above.take_while(|directory| directory.starts_with(root)));
+        }
+        for directory in directories {
+            std::fs::File::open(directory)?.sync_all()?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn error(&self, what: &'static str, path: &Path, error: &Error) -> TransferError {
         let name = self.url_of(path);
         match error {

@@ -1,5 +1,6 @@
-//! Exports and imports over HTTP, against an S3 server in this process.
+//! Exports, imports and backups over HTTP, against an S3 server in this process.
 
+mod backups;
 mod exports;
 mod faults;
 mod imports;

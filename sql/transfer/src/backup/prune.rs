@@ -1,0 +1,110 @@
+//! Removing old backups, and files that no backup names any more.
+//!
+//! A backup under way counts on files that it has found. So it is marked before it looks, and pruning, which is
+//! marked as well, stops when it sees such a mark: of two that begin at once, at least one sees the other.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use object_store::path::Path;
+
+use super::Backups;
+use super::copy::{is_fresh, named};
+use super::places::CONTINUOUS;
+use crate::error::{Result, TransferError};
+use crate::place::Place;
+
+/// Longest time for removing files. What is left goes next time.
+const PRUNE_MAX: Duration = Duration::from_secs(30 * 60);
+/// The mark of pruning counts for so long.
+pub(super) const PRUNE_MARK: TimeDelta = TimeDelta::hours(1);
+/// A backup's mark counts for so long, unless it is said that none is under way.
+const BACKUP_MAX: TimeDelta = TimeDelta::days(7);
+
+/// What was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Ids of backups.
+    pub backups: Vec<String>,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// Removes all but the newest `keep` whole backups, and all files that belong to none of those. `force`: no
+/// backup is under way there, whatever marks say.
+///
+/// # Errors
+/// `Place` when a backup is under way; `Content` when one is damaged: what its files are is not known then.
+pub async fn prune(place: Place, keep: usize, force: bool) -> Result<Pruned> {
+    let backups = Backups::new(place);
+    let mark = backups.prune_path();
+    let other = backups.marked(&mark).await?;
+    if !force && other.is_some_and(|began| is_fresh(began, PRUNE_MARK)) {
+        let why =
+            "old backups are being removed there, or that was killed: if so, use --force".into();
+        let place = backups.place.url();
+        return Err(TransferError::Place { place, why });
+    }
+    backups.mark(&mark).await?;
+    let pruned = run(&backups, keep, force).await;
+    backups.unmark(&mark).await;
+    pruned
+}
+
+async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
+    let began = Instant::now();
+    let place = &backups.place;
+    let (ids, running) = backups.ids().await?;
+    for id in running.iter().filter(|_| !force) {
+        let began = backups.marked(&backups.running_path(id)).await?;
+        if began.is_some_and(|began| is_fresh(began, BACKUP_MAX)) {
+            let why = format!("backup {id} is under way there, or was killed: if so, use --force");
+            let place = place.url();
+            return Err(TransferError::Place { place, why });
+        }
+    }
+    // Those that are renewed are always wanted, and clean up behind themselves.
+    let (renewed, ids): (Vec<_>, Vec<_>) =
+        ids.into_iter().partition(|id| id.starts_with(CONTINUOUS));
+    let mut kept = Vec::new();
+    for id in &renewed {
+        kept.push(backups.manifest(id).await?);
+    }
+    for id in ids.iter().rev().take(keep.max(1)) {
+        kept.push(backups.manifest(id).await?);
+    }
+    let mut pruned = Pruned::default();
+    for id in ids.iter().rev().skip(keep.max(1)) {
+        place.remove(&backups.manifest_path(id)).await?;
+        pruned.backups.push(id.clone());
+    }
+    for id in &running {
+        backups.unmark(&backups.running_path(id)).await;
+    }
+    let named: std::collections::HashSet<Path> =
+        named(&kept).iter().map(|path| backups.path(path)).collect();
+    let manifests: Vec<Path> = kept
+        .iter()
+        .map(|manifest| backups.manifest_path(&manifest.header.id))
+        .collect();
+    for directory in ["files", "backups"] {
+        for found in place.files(&backups.path(directory), true).await? {
+            let below = found.path.prefix_matches(&backups.path(directory));
+            let of_renewed = found.path.as_ref().contains("/backups/continuous-");
+            if !below
+                || of_renewed
+                || named.contains(&found.path)
+                || manifests.contains(&found.path)
+            {
+                continue;
+            }
+            if began.elapsed() > PRUNE_MAX {
+                return Ok(pruned);
+            }
+            place.remove(&found.path).await?;
+            pruned.files += 1;
+            pruned.bytes += found.bytes;
+        }
+    }
+    Ok(pruned)
+}

@@ -1,0 +1,254 @@
+//! A backup that is renewed all the time: files that never change are sent once, files that grow in pieces, and
+//! the list of files, which is the backup, takes the place of the one before.
+//!
+//! Objects that the last two lists do not name are removed: who has just read one of them finds its files.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::copy::{There, Work, copy_all, header, object_of, publish, refuse_while_pruning};
+use super::manifest::{FileEntry, Manifest, Piece, hex};
+use super::places::CONTINUOUS;
+use super::{BackedUp, BackupSpec, Backups, SourceFile};
+use crate::cancel::Cancel;
+use crate::error::{Result, TransferError};
+use crate::export::Progress;
+use crate::place::Place;
+
+/// Lists whose files stay.
+const LISTS: usize = 2;
+
+/// Renews one backup.
+pub struct Shipper {
+    backups: Backups,
+    id: String,
+    /// Tells objects of this process from those that an earlier one has left.
+    run: String,
+    round: u64,
+    /// Files of the last list; `None` before the first.
+    there: Option<Arc<There>>,
+    growing: HashMap<String, Grown>,
+    /// Objects of its own that the last lists name.
+    lists: VecDeque<HashSet<String>>,
+}
+
+/// A growing file as far as it has been sent.
+#[derive(Clone, Default)]
+struct Grown {
+    bytes: u64,
+    sha256: Sha256,
+    pieces: Vec<Piece>,
+}
+
+impl std::fmt::Debug for Shipper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Shipper").field(&self.id).finish()
+    }
+}
+
+impl Shipper {
+    /// Of the database with this number.
+    pub fn new(place: Place, database: u64) -> Self {
+        let run = uuid::Uuid::new_v4().simple().to_string();
+        Self {
+            backups: Backups::new(place),
+            id: format!("{CONTINUOUS}{database:016x}"),
+            run: run.get(..8).unwrap_or_default().to_owned(),
+            round: 0,
+            there: None,
+            growing: HashMap::new(),
+            lists: VecDeque::new(),
+        }
+    }
+
+    /// Brings a newer state there. After an error the backup is the one before, and the next call goes on.
+    ///
+    /// # Errors
+    /// What the place says, and `Place` while old backups are being removed there.
+    pub async fn ship(
+        &mut self,
+        spec: BackupSpec,
+        progress: Arc<Progress>,
+        cancel: &Cancel,
+    ) -> Result<BackedUp> {
+        let there = self.there.clone().unwrap_or_default();
+        let is_new = |file: &dyn SourceFile| object_of(file).is_some_and(|o| !there.has(&o));
+        let brings_files = spec.files.iter().any(|file| is_new(&**file));
+        // Only what others may count on, too, must not meet pruning.
+        if !brings_files && self.there.is_some() {
+            return self.renew(spec, there, progress, cancel).await;
+        }
+        let mark = self.backups.running_path(&self.id);
+        cancel.or(self.backups.mark(&mark)).await??;
+        let done = self.with_mark(spec, progress, cancel).await;
+        self.backups.unmark(&mark).await;
+        done
+    }
+
+    async fn with_mark(
+        &mut self,
+        spec: BackupSpec,
+        progress: Arc<Progress>,
+        cancel: &Cancel,
+    ) -> Result<BackedUp> {
+        cancel.or(refuse_while_pruning(&self.backups)).await??;
+        let there = match &self.there {
+            Some(there) => Arc::clone(there),
+            None => Arc::new(cancel.or(There::find(&self.backups)).await??),
+        };
+        self.renew(spec, there, progress, cancel).await
+    }
+
+    async fn renew(
+        &mut self,
+        mut spec: BackupSpec,
+        there: Arc<There>,
+        progress: Arc<Progress>,
+        cancel: &Cancel,
+    ) -> Result<BackedUp> {
+        self.round += 1;
+        let header = header(&self.id, &spec);
+        let files = std::mem::take(&mut spec.files);
+        let (fixed, own): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|file| file.identity().is_some());
+        let work = || {
+            let backups = self.backups.clone();
+            Work::new(backups, &self.id, Arc::clone(&there), Arc::clone(&progress))
+        };
+        let (mut entries, mut new) = copy_all(work(), fixed, spec.threads, cancel).await?;
+        let work = work();
+        let (stop, outer) = (work.cancel().clone(), cancel.clone());
+        let watch = tokio::spawn(async move {
+            outer.cancelled().await;
+            stop.cancel();
+        });
+        let sender = Own {
+            id: self.id.clone(),
+            run: self.run.clone(),
+            round: self.round,
+            growing: std::mem::take(&mut self.growing),
+        };
+        let sent = tokio::task::spawn_blocking(move || sender.send(&work, &own)).await;
+        watch.abort();
+        let (growing, sent) = sent.map_err(|e| TransferError::Internal(e.to_string()))?;
+        self.growing = growing;
+        for (entry, bytes) in sent? {
+            entries.push(entry);
+            new.push(bytes);
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let manifest = Manifest {
+            header,
+            files: entries,
+        };
+        let done = publish(&self.backups, &manifest, &new, cancel).await?;
+        self.there = Some(Arc::new(There::named(&self.backups, &manifest.files)));
+        self.clean_up(&manifest).await;
+        Ok(done)
+    }
+
+    /// Removes what the last lists do not name any more. What stays is of an earlier process for the next.
+    async fn clean_up(&mut self, manifest: &Manifest) {
+        let own = format!("backups/{}/", self.id);
+        let objects = manifest.files.iter().flat_map(|file| &file.objects);
+        let objects = objects.map(|object| object.path.clone());
+        self.lists
+            .push_back(objects.filter(|path| path.starts_with(&own)).collect());
+        let names: HashSet<String> = manifest.files.iter().map(|f| f.name.clone()).collect();
+        self.growing.retain(|name, _| names.contains(name));
+        let gone: Vec<String> = if self.round == 1 || self.lists.len() == 1 {
+            let directory = self.backups.path(own.trim_end_matches('/'));
+            let Ok(found) = self.backups.place.files(&directory, true).await else {
+                return;
+            };
+            let below = found.iter().filter_map(|found| {
+                let name = found.path.as_ref().split_once(own.as_str())?.1;
+                Some(format!("{own}{name}"))
+            });
+            below.collect()
+        } else if self.lists.len() > LISTS {
+            self.lists.pop_front().into_iter().flatten().collect()
+        } else {
+            return;
+        };
+        for path in gone {
+            if !self.lists.iter().any(|list| list.contains(&path)) {
+                self.backups.unmark(&self.backups.path(&path)).await;
+            }
+        }
+    }
+}
+
+/// Sends the files of one state that are not for ever. Blocking.
+struct Own {
+    id: String,
+    run: String,
+    round: u64,
+    growing: HashMap<String, Grown>,
+}
+
+/// Entries of files, and what was sent of each.
+type Sent = Vec<(FileEntry, u64)>;
+
+impl Own {
+    /// What has grown is known also after an error.
+    fn send(
+        mut self,
+        work: &Work,
+        files: &[Box<dyn SourceFile>],
+    ) -> (HashMap<String, Grown>, Result<Sent>) {
+        let sent = files.iter().map(|file| self.send_one(work, &**file));
+        let sent = sent.collect();
+        (self.growing, sent)
+    }
+
+    fn send_one(&mut self, work: &Work, file: &dyn SourceFile) -> Result<(FileEntry, u64)> {
+        let (name, bytes) = (file.name(), file.bytes());
+        let (id, run, round) = (&self.id, &self.run, self.round);
+        if !file.grows() {
+            let object = format!("backups/{id}/{name}-{run}-{round}");
+            let sha256 = work.send(work.path(&object), file, 0, &mut |_| ())?;
+            let objects = vec![Piece {
+                path: object,
+                bytes,
+            }];
+            return Ok((entry(name, bytes, sha256, objects), bytes));
+        }
+        let grown = self.growing.entry(name.to_owned()).or_default();
+        if grown.bytes > bytes {
+            let why = format!(
+                "{} bytes of it were there before, and are {bytes}",
+                grown.bytes
+            );
+            return Err(TransferError::content(name, why));
+        }
+        let from = grown.bytes;
+        if bytes > from {
+            let object = format!("backups/{id}/{name}-{run}-{from:016x}-{round}");
+            let mut sha256 = grown.sha256.clone();
+            work.send(work.path(&object), file, from, &mut |piece| {
+                sha256.update(piece)
+            })?;
+            (grown.bytes, grown.sha256) = (bytes, sha256);
+            grown.pieces.push(Piece {
+                path: object,
+                bytes: bytes - from,
+            });
+        }
+        let digest = hex(&grown.sha256.clone().finalize());
+        let pieces = grown.pieces.clone();
+        Ok((entry(name, bytes, digest, pieces), bytes - from))
+    }
+}
+
+fn entry(name: &str, bytes: u64, sha256: String, objects: Vec<Piece>) -> FileEntry {
+    FileEntry {
+        name: name.into(),
+        bytes,
+        sha256,
+        objects,
+    }
+}
