@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -13,32 +13,51 @@ use super::{Outcome, Refusal, Server, ensure};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+pub const PROTOCOL_41: u32 = 1 << 9;
 /// CLIENT_LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH
-const CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
+const CAPABILITIES: u32 = 1 | PROTOCOL_41 | 1 << 13 | 1 << 15 | 1 << 19;
 const UTF8MB4: u8 = 45;
 
 pub struct RawConnection {
-    stream: TcpStream,
+    stream: BufReader<TcpStream>,
     sequence: u8,
+    capabilities: u32,
 }
 
 impl RawConnection {
     pub async fn open(server: &Server) -> Outcome<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
-        let mut connection = Self {
-            stream,
-            sequence: 0,
-        };
+        let mut connection = Self::greeted(server.port()).await?;
         connection.log_in().await?;
         Ok(connection)
     }
 
-    async fn log_in(&mut self) -> Outcome {
-        let greeting = self.receive().await?;
+    /// A connection that has said nothing yet.
+    pub async fn greeted(port: u16) -> Outcome<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        let mut connection = Self {
+            stream: BufReader::new(stream),
+            sequence: 0,
+            capabilities: CAPABILITIES,
+        };
+        let greeting = connection.receive().await?;
         ensure(greeting.first() == Some(&10), || {
             format!("no greeting: {greeting:?}")
         })?;
-        let mut response = CAPABILITIES.to_le_bytes().to_vec();
+        Ok(connection)
+    }
+
+    /// The capabilities that the login will name.
+    pub fn expects(&mut self, capabilities: u32) {
+        self.capabilities = capabilities;
+    }
+
+    pub fn capabilities(&self) -> u32 {
+        self.capabilities
+    }
+
+    async fn log_in(&mut self) -> Outcome {
+        let mut response = self.capabilities.to_le_bytes().to_vec();
         response.extend((64u32 << 20).to_le_bytes());
         response.push(UTF8MB4);
         response.extend([0; 23]);
@@ -58,18 +77,21 @@ impl RawConnection {
 
     /// A command (its first byte says which) in a new exchange; the first packet of the answer.
     pub async fn command(&mut self, payload: &[u8]) -> Outcome<Vec<u8>> {
-        self.sequence = 0;
-        self.send(payload).await?;
+        self.send_command(payload).await?;
         self.receive().await
+    }
+
+    /// A command whose answer is read later, or never.
+    pub async fn send_command(&mut self, payload: &[u8]) -> Outcome {
+        self.sequence = 0;
+        self.send(payload).await
     }
 
     /// The same for packets that the server may leave unanswered or answer by closing: `None` then.
     pub async fn command_unless_silent(&mut self, payload: &[u8]) -> Outcome<Option<Vec<u8>>> {
-        self.sequence = 0;
-        self.send(payload).await?;
+        self.send_command(payload).await?;
         // A ping after it makes a server that stays silent on purpose say something.
-        self.sequence = 0;
-        if self.send(&[0x0E]).await.is_err() {
+        if self.send_command(&[0x0E]).await.is_err() {
             return Ok(None);
         }
         Ok(self.receive().await.ok())
@@ -90,12 +112,7 @@ impl RawConnection {
 
     /// Connects, reads the greeting, sends bytes and hangs up.
     pub async fn knock(server: &Server, bytes: &[u8]) -> Outcome {
-        let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
-        let mut connection = Self {
-            stream,
-            sequence: 0,
-        };
-        connection.receive().await?;
+        let mut connection = Self::greeted(server.port()).await?;
         // The server may hang up first: that is its right.
         let _ = connection.send_bytes(bytes).await;
         Ok(())
@@ -103,15 +120,14 @@ impl RawConnection {
 
     /// COM_STMT_CLOSE, which is not answered.
     pub async fn send_close(&mut self, statement: u32) -> Outcome {
-        self.sequence = 0;
         let [a, b, c, d] = statement.to_le_bytes();
-        self.send(&[0x19, a, b, c, d]).await
+        self.send_command(&[0x19, a, b, c, d]).await
     }
 
     pub async fn send(&mut self, payload: &[u8]) -> Outcome {
         let header = (payload.len() as u32) | (u32::from(self.sequence) << 24);
-        self.send_bytes(&header.to_le_bytes()).await?;
-        self.send_bytes(payload).await?;
+        let packet = [&header.to_le_bytes(), payload].concat();
+        self.send_bytes(&packet).await?;
         self.sequence = self.sequence.wrapping_add(1);
         Ok(())
     }
