@@ -21,6 +21,7 @@ mod link;
 mod load;
 mod maintain;
 mod named;
+mod numbers;
 mod patience;
 mod prepared;
 pub mod process;
@@ -204,7 +205,7 @@ impl Session {
     }
 
     /// Runs one statement, or the first of several, which `Status::more_results` then says. The text is
-    /// UTF-8 or an error 1300.
+    /// UTF-8, but for strings and comments, or an error 1300.
     pub async fn query(&mut self, sql: &[u8]) -> Result<Outcome> {
         self.several.forget();
         if !self.may_be_several(sql) {
@@ -319,7 +320,8 @@ impl Session {
         {
             return Ok(outcome);
         }
-        let lexed = lex(&readable(sql)?)?;
+        let (text, warnings) = readable(sql)?;
+        let lexed = lex(&text)?;
         let command = command::classify(&lexed)?;
         if short && command.takes_memory() {
             self.engine.budget().admit().await?;
@@ -336,6 +338,7 @@ impl Session {
                 self.forget_warnings();
             }
         }
+        self.warn(warnings);
         if params.is_none() && command::placeholders(&lexed) > 0 {
             return Err(placeholder_error(&lexed));
         }

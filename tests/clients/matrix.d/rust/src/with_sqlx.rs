@@ -33,7 +33,8 @@ impl Driver for Client {
             .username(&env("USER"))
             .password(password)
             .database(&env("DATABASE"))
-            .ssl_mode(MySqlSslMode::Disabled);
+            // Its proof of a password is wrong; encrypted, it is asked for the password.
+            .ssl_mode(MySqlSslMode::Preferred);
         Ok(Client(MySqlConnection::connect_with(&options).await?))
     }
 
