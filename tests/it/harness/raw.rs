@@ -22,11 +22,18 @@ pub struct RawConnection {
     stream: BufReader<TcpStream>,
     sequence: u8,
     capabilities: u32,
+    greeting: Vec<u8>,
 }
 
 impl RawConnection {
     pub async fn open(server: &Server) -> Outcome<Self> {
+        Self::open_with(server, 0).await
+    }
+
+    /// Logged in with more capabilities than the usual ones.
+    pub async fn open_with(server: &Server, capabilities: u32) -> Outcome<Self> {
         let mut connection = Self::greeted(server.port()).await?;
+        connection.capabilities |= capabilities;
         connection.log_in().await?;
         Ok(connection)
     }
@@ -39,12 +46,18 @@ impl RawConnection {
             stream: BufReader::new(stream),
             sequence: 0,
             capabilities: CAPABILITIES,
+            greeting: Vec::new(),
         };
         let greeting = connection.receive().await?;
         ensure(greeting.first() == Some(&10), || {
             format!("no greeting: {greeting:?}")
         })?;
+        connection.greeting = greeting;
         Ok(connection)
+    }
+
+    pub fn greeting(&self) -> &[u8] {
+        &self.greeting
     }
 
     /// The capabilities that the login will name.
@@ -65,6 +78,16 @@ impl RawConnection {
         response.push(0); // an empty answer to the scramble: no password
         response.extend(b"mysql_native_password\0");
         self.send(&response).await?;
+        self.let_in().await
+    }
+
+    /// COM_CHANGE_USER for a user without a password.
+    pub async fn log_in_again(&mut self, command: &[u8]) -> Outcome {
+        self.send_command(command).await?;
+        self.let_in().await
+    }
+
+    async fn let_in(&mut self) -> Outcome {
         let mut answer = self.receive().await?;
         if answer.first() == Some(&0xFE) {
             self.send(&[]).await?; // another plugin is asked for; the password is still empty
@@ -79,6 +102,21 @@ impl RawConnection {
     pub async fn command(&mut self, payload: &[u8]) -> Outcome<Vec<u8>> {
         self.send_command(payload).await?;
         self.receive().await
+    }
+
+    /// The one text of a query, of less than 251 bytes, in the text protocol.
+    pub async fn text(&mut self, query: &[u8]) -> Outcome<String> {
+        let head = self.command(query).await?;
+        ensure(head == [1], || {
+            format!("not one column: {}", refusal_of(&head))
+        })?;
+        let mut packets = Vec::new();
+        // Definition, EOF, row, EOF.
+        for _ in 0..4 {
+            packets.push(self.receive().await?);
+        }
+        let text = packets[2].get(1..).unwrap_or_default();
+        Ok(String::from_utf8_lossy(text).into_owned())
     }
 
     /// A command whose answer is read later, or never.
