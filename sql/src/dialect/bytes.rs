@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use crate::error::{Result, SqlError, Warning};
 
 const INTRODUCER: &[u8] = b"_binary";
+/// Warnings of one statement; no client is told of more.
+const WARNINGS_MAX: usize = 65_535;
 
 /// A statement as text, and the warnings 1300 of strings that are none. It is an error for bytes outside of strings
 /// and comments.
@@ -41,7 +43,7 @@ fn rewritten(sql: &[u8], warnings: &mut Vec<Warning>) -> Result<String> {
                 if std::str::from_utf8(literal).is_ok() {
                     out.extend_from_slice(literal);
                 } else {
-                    if !take_introducer(&mut out) {
+                    if !take_introducer(&mut out) && warnings.len() < WARNINGS_MAX {
                         let SqlError { code, message, .. } = invalid(&unescaped(literal));
                         warnings.push(Warning::new(code, message));
                     }
