@@ -87,13 +87,17 @@ async fn big(server: &Server) -> Outcome<Session> {
 }
 
 /// Starts the endless query on a connection of its own; its id.
-async fn endless(server: &Server, root: &mut Session) -> Outcome<(RawConnection, String)> {
+async fn endless(
+    server: &Server,
+    root: &mut Session,
+    query: &str,
+) -> Outcome<(RawConnection, String)> {
     let mut raw = RawConnection::open(server).await?;
     raw.command(b"\x02protocol").await?;
-    raw.send_command(&[b"\x03", ENDLESS.as_bytes()].concat())
+    raw.send_command(&[b"\x03", query.as_bytes()].concat())
         .await?;
-    let running =
-        "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SUM(a.id%'";
+    let running = "SELECT id FROM information_schema.processlist \
+        WHERE info LIKE '% big a, %' AND info NOT LIKE '%processlist%'";
     let started = Instant::now();
     loop {
         if let Some(id) = root.lines(running).await?.pop() {

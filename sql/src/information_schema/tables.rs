@@ -131,7 +131,6 @@ pub fn each_table(
     scope: &Scope,
     visit: &mut dyn FnMut(Sized) -> Result<()>,
 ) -> Result<()> {
-    let rights = view.rights();
     for (schema, _) in schemata::schemas(view)? {
         if !scope.has_schema(&schema) {
             continue;

@@ -89,8 +89,8 @@ pub fn command(random: &mut Random, known: &Known) -> Vec<u8> {
         packet
     };
     match random.below(100) {
-        0..30 => text(0x03, random.pick(&TEXTS)),
-        30..42 => text(0x16, random.pick(&PREPARED)),
+        0..30 => text(0x03, *random.pick(&TEXTS)),
+        30..42 => text(0x16, *random.pick(&PREPARED)),
         42..64 => execute(random, about(0x17), statement.1),
         64..70 => {
             let mut packet = about(0x18);
@@ -105,8 +105,8 @@ pub fn command(random: &mut Random, known: &Known) -> Vec<u8> {
             packet.extend((random.below(12) as u32).to_le_bytes());
             packet
         }
-        84..86 => text(0x02, random.pick(&["fuzz", "nowhere", ""])),
-        86..88 => text(0x04, random.pick(&["t\0", "t\0s%", "missing\0", "t"])),
+        84..86 => text(0x02, *random.pick(&["fuzz", "nowhere", ""])),
+        86..88 => text(0x04, *random.pick(&["t\0", "t\0s%", "missing\0", "t"])),
         88 => vec![0x09],
         89..92 => vec![0x0E],
         92 => vec![0x1B, random.below(3) as u8, 0],
