@@ -111,8 +111,12 @@ pub fn command(random: &mut Random, known: &Known) -> Vec<u8> {
         89..92 => vec![0x0E],
         92 => vec![0x1B, random.below(3) as u8, 0],
         93 => vec![0x1F],
-        94 => text(0x11, "root\0\0fuzz\0\u{2d}\0caching_sha2_password\0"),
-        95 => text(0x11, "nobody\0\0fuzz\0\u{2d}\0mysql_native_password\0"),
+        94 => text(0x11, "root\0\0fuzz\0-\0caching_sha2_password\0"),
+        // Each time another one: failures of the same user would make the rest wait.
+        95 => {
+            let stranger = format!("{:x}\0\0fuzz\0-\0mysql_native_password\0", random.next());
+            text(0x11, &stranger)
+        }
         96 => vec![0x0C, 0, 0, 0, 0],
         97 => vec![0x01],
         _ => vec![random.next() as u8],
