@@ -361,7 +361,7 @@ impl Session {
             Command::Change => self.change(lexed, params).await,
             Command::Define => self.define(lexed).await,
             Command::View(statement) => self.define_view(statement).await,
-            Command::Set => self.set(&lexed).await,
+            Command::Set => self.set(&lexed, params).await,
             Command::Show => self.show(lexed, params).await,
             Command::Describe => self.describe(&lexed),
             Command::Use(name) => self.use_database(&name).await.map(|()| done(0)),
@@ -391,7 +391,7 @@ impl Session {
             Command::Account => self.account_statement(&lexed).await,
             Command::Nothing => Ok(done(0)),
             Command::CreateSelect(create) => Box::pin(self.create_select(&lexed, create)).await,
-            Command::Kill => self.kill_statement(&lexed).await,
+            Command::Kill => self.kill_statement(&lexed, params).await,
             Command::Prepare => self.prepare_named(&lexed).await,
             Command::Execute => self.execute_named(&lexed).await,
             Command::Deallocate => self.deallocate(&lexed),
@@ -400,7 +400,7 @@ impl Session {
             Command::Load => self.load(lexed).await,
             Command::Export { at } => Box::pin(self.export(lexed, at, params)).await,
             Command::Link => self.link(&lexed).await,
-            Command::Do => self.do_expressions(&lexed).await,
+            Command::Do => self.do_expressions(&lexed, params).await,
         }
     }
 
