@@ -26,6 +26,7 @@ mod kill;
 mod load;
 mod metadata;
 mod prepared;
+mod protocol;
 mod receiver;
 mod slt;
 mod types;
@@ -40,6 +41,7 @@ fn main() {
         writes::trials(),
         types::trials(),
         prepared::trials(),
+        protocol::trials(),
         receiver::trials(),
         metadata::trials(),
         errors::trials(),

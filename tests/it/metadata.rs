@@ -299,6 +299,7 @@ async fn auto_increment_values_are_reported(server: &mut Server) -> Outcome {
         .await?;
     let after = session.run("INSERT INTO ai (v) VALUES (6)").await?;
     same("after a given value", &Some(101), &after.last_insert_id)?;
+    numbers_of_rows_that_met_others(&mut session).await?;
     server.restart()?;
     let mut session = server.connect_to("meta").await?;
     let answer = session.run("INSERT INTO ai (v) VALUES (7)").await?;
@@ -310,6 +311,57 @@ async fn auto_increment_values_are_reported(server: &mut Server) -> Outcome {
         .lines("SELECT COUNT(*), COUNT(DISTINCT id) FROM ai")
         .await?;
     same("ids", &vec!["7|7".to_owned()], &lines)
+}
+
+/// Where no number was made, the client is told the one of the last row written; LAST_INSERT_ID() stays.
+async fn numbers_of_rows_that_met_others(session: &mut Session) -> Outcome {
+    session
+        .run("CREATE TABLE met (id INT AUTO_INCREMENT PRIMARY KEY, u VARCHAR(9) UNIQUE, v INT)")
+        .await?;
+    let update = "ON DUPLICATE KEY UPDATE v = VALUES(v)";
+    for (sql, told) in [
+        ("INSERT INTO met (u, v) VALUES ('a', 1)".to_owned(), Some(1)),
+        (
+            "INSERT INTO met VALUES (30, 'c', 1), (20, 'b', 1)".to_owned(),
+            Some(20),
+        ),
+        (
+            format!("INSERT INTO met (u, v) VALUES ('a', 2) {update}"),
+            Some(1),
+        ),
+        (
+            format!("INSERT INTO met (u, v) VALUES ('a', 2) {update}"),
+            None,
+        ),
+        (
+            format!("INSERT INTO met (u, v) VALUES ('a', 3), ('b', 3) {update}"),
+            Some(20),
+        ),
+        ("REPLACE INTO met VALUES (30, 'c', 9)".to_owned(), Some(30)),
+        (
+            "INSERT IGNORE INTO met (u, v) VALUES ('b', 3)".to_owned(),
+            None,
+        ),
+        ("INSERT INTO met SELECT 29, 'd', 1".to_owned(), Some(29)),
+    ] {
+        let answer = session.run(sql.as_str()).await?;
+        same(&sql, &told, &answer.last_insert_id.filter(|id| *id > 0))?;
+        let last = session.lines("SELECT LAST_INSERT_ID()").await?;
+        same(&sql, &vec!["1".to_owned()], &last)?;
+    }
+    // The first row of these is not the first that came in.
+    for sql in [
+        format!("INSERT INTO met (u, v) VALUES ('a', 4), ('e', 4) {update}"),
+        "INSERT IGNORE INTO met (u, v) VALUES ('a', 5), ('f', 5)".to_owned(),
+    ] {
+        let told = session.run(sql.as_str()).await?.last_insert_id;
+        let newest = session
+            .lines("SELECT MAX(id), LAST_INSERT_ID() FROM met")
+            .await?;
+        let told = told.unwrap_or(0);
+        same(&sql, &vec![format!("{told}|{told}")], &newest)?;
+    }
+    Ok(())
 }
 
 async fn transactions_and_autocommit_show_in_the_status(server: &mut Server) -> Outcome {

@@ -20,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
             more_than_65535_placeholders_are_refused,
             a_statement_survives_changes_of_its_table,
             null_is_bound_as_null,
+            set_kill_and_do_take_parameters,
         ]
     )
 }
@@ -374,4 +375,22 @@ async fn null_is_bound_as_null(server: &mut Server) -> Outcome {
         &Err(expected.to_owned()),
         &refused.map(|_| ()).map_err(|e| e.to_string()),
     )
+}
+
+async fn set_kill_and_do_take_parameters(server: &mut Server) -> Outcome {
+    let mut session = server.connect().await?;
+    let values: Vec<Value> = vec![5.into(), "x'y".into(), 7.into()];
+    session
+        .execute(
+            "SET @a = ? + 1, @b = ?, SESSION max_error_count = ?",
+            values,
+        )
+        .await?;
+    let lines = session.lines("SELECT @a, @b, @@max_error_count").await?;
+    same("set", &vec!["6|x'y|7".to_owned()], &lines)?;
+    session.execute("DO ?, ? + 1", (1, 2)).await?;
+    match session.execute("KILL QUERY ?", (4_000_000_000u32,)).await {
+        Err(Refusal::Server { code: 1094, .. }) => Ok(()),
+        other => Err(format!("KILL: {other:?}").into()),
+    }
 }

@@ -3,7 +3,8 @@
 //!
 //! Both plugins work alike: the client sends `H(pw) XOR H'(scramble, H(H(pw)))`, the server knows
 //! H(H(pw)) and can recover H(pw) and check it. Because SHA256(SHA256(pw)) itself is stored, the fast
-//! path of caching_sha2_password is always open and no client ever has to send its password.
+//! path of caching_sha2_password is always open. Some clients rely on the other one all the same: it is
+//! there on connections that are encrypted.
 
 use std::fmt;
 
@@ -89,6 +90,16 @@ impl Credential {
                 let candidate = xor(response, mask.finalize().into());
                 Sha256::digest(candidate).ct_eq(stored).into()
             }
+        }
+    }
+
+    /// Whether `password` itself is the one of caching_sha2_password.
+    pub(crate) fn is_of(&self, password: &[u8]) -> bool {
+        match self {
+            Credential::CachingSha2(stored) => Sha256::digest(Sha256::digest(password))
+                .ct_eq(stored)
+                .into(),
+            Credential::None | Credential::Native(_) => false,
         }
     }
 }

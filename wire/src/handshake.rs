@@ -46,6 +46,11 @@ pub(crate) fn put_fast_auth_success(out: &mut Vec<u8>) {
     out.extend_from_slice(&[0x01, 0x03]);
 }
 
+/// Tells a caching_sha2_password client that its proof was not accepted, and to send the password itself.
+pub(crate) fn put_full_auth_request(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0x01, 0x04]);
+}
+
 /// Who a client says it is, from a handshake response or from COM_CHANGE_USER.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {

@@ -16,7 +16,7 @@ use crate::control::Control;
 use crate::error::SqlError;
 use crate::handshake::{
     HandshakeResponse, Identity, is_tls_request, put_auth_switch, put_fast_auth_success,
-    put_greeting,
+    put_full_auth_request, put_greeting,
 };
 use crate::line::{Broken, Hangup, Line, Phase};
 use crate::server::Shared;
@@ -158,15 +158,28 @@ async fn authenticate<B: Backend, S: Stream>(
     };
     // Client libraries send an empty password as nothing or as one NUL.
     let response = if response == [0] { &[][..] } else { &response };
-    if !credential.is_proved_by(&scramble, response) {
+    let with_password = !response.is_empty();
+    let by_sha2 = plugin == Plugin::CachingSha2 && with_password;
+    let is_fast = credential.is_proved_by(&scramble, response);
+    let is_proved = is_fast
+        || by_sha2 && client.encrypted && credential.is_of(&ask_for_password(channel).await?);
+    if !is_proved {
         shared.throttle.failed(client.peer.ip(), &identity.user);
-        return Err(denied(client, identity, !response.is_empty()));
+        return Err(denied(client, identity, with_password));
     }
     shared.throttle.passed(client.peer.ip(), &identity.user);
-    if plugin == Plugin::CachingSha2 && !response.is_empty() {
+    if by_sha2 && is_fast {
         channel.outbox.message(put_fast_auth_success);
     }
     Ok(())
+}
+
+/// The full path of caching_sha2_password: some clients' proof is always wrong, or none, and they wait to
+/// be asked for the password. Only where nobody else can read it.
+async fn ask_for_password<S: Stream>(channel: &mut Channel<S>) -> Result<Vec<u8>, Hangup> {
+    channel.outbox.message(put_full_auth_request);
+    let message = channel.ask().await.map_err(unreadable)?;
+    Ok(message.strip_suffix(&[0]).unwrap_or(&message).to_vec())
 }
 
 fn denied(client: &Client, identity: &Identity, with_password: bool) -> Hangup {

@@ -51,7 +51,8 @@ pub struct Round {
     pub pending: PendingChanges,
     /// Rows for the next round.
     pub rest: RecordBatch,
-    pub inserted: u64,
+    /// Those that came in.
+    pub inserted: Vec<u32>,
     /// Stored rows that were replaced.
     pub replaced: u64,
     /// Rows left out.
@@ -60,10 +61,11 @@ pub struct Round {
     pub met: Option<Met>,
 }
 
-/// Stored rows at `positions`, and the new row that met each.
+/// Stored rows at `positions`, and the new row that met each, with its number in the round.
 #[derive(Debug)]
 pub struct Met {
     pub positions: Vec<u64>,
+    pub by: Vec<u32>,
     pub old: RecordBatch,
     /// To be kept until they are written.
     pub held: Held,
@@ -132,7 +134,7 @@ pub fn round(mut pending: PendingChanges, rows: &RecordBatch, mode: OnConflict) 
     Ok(Round {
         pending,
         rest: pick(rows, &chosen.deferred)?,
-        inserted: fresh.len() as u64,
+        inserted: fresh,
         replaced,
         skipped,
         met: (!pairs.is_empty())
@@ -147,13 +149,14 @@ fn pick(rows: &RecordBatch, which: &[u32]) -> Result<RecordBatch> {
 
 fn pair_up(table: &TableSnapshot, rows: &RecordBatch, mut pairs: Vec<(u64, u32)>) -> Result<Met> {
     pairs.sort_unstable();
-    let (positions, new): (Vec<u64>, Vec<u32>) = pairs.into_iter().unzip();
+    let (positions, by): (Vec<u64>, Vec<u32>) = pairs.into_iter().unzip();
     let (old, held) = read(table, &positions)?;
     Ok(Met {
         old,
         held,
-        new: pick(rows, &new)?,
+        new: pick(rows, &by)?,
         positions,
+        by,
     })
 }
 

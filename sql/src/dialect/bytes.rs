@@ -1,28 +1,41 @@
 //! Statements that are not UTF-8: drivers write binary values as they are between quotes.
 //!
-//! Such strings become hexadecimal literals, which mean the same bytes; the rest has to be UTF-8.
+//! Such strings become hexadecimal literals, which mean the same bytes. Those without `_binary` before them MySQL
+//! takes, too, with a warning. What comments hold means nothing; the rest has to be UTF-8.
 
 use std::borrow::Cow;
 
-use crate::error::{Result, SqlError};
+use crate::error::{Result, SqlError, Warning};
 
 const INTRODUCER: &[u8] = b"_binary";
+/// Warnings of one statement; no client is told of more.
+const WARNINGS_MAX: usize = 65_535;
 
-/// A statement as text. 1300 for bytes that are no text where only text can be: outside of strings, and in
-/// strings without `_binary` of statements that store nothing.
-pub fn readable(sql: &[u8]) -> Result<Cow<'_, str>> {
+/// A statement as text, and the warnings 1300 of strings that are none. It is an error for bytes outside of strings
+/// and comments.
+pub fn readable(sql: &[u8]) -> Result<(Cow<'_, str>, Vec<Warning>)> {
     match std::str::from_utf8(sql) {
-        Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(_) => rewritten(sql).map(Cow::Owned),
+        Ok(text) => Ok((Cow::Borrowed(text), Vec::new())),
+        Err(_) => {
+            let mut warnings = Vec::new();
+            let text = rewritten(sql, &mut warnings)?;
+            Ok((Cow::Owned(text), warnings))
+        }
     }
 }
 
-fn rewritten(sql: &[u8]) -> Result<String> {
-    let stores = stores(sql);
+fn rewritten(sql: &[u8], warnings: &mut Vec<Warning>) -> Result<String> {
     let mut out: Vec<u8> = Vec::with_capacity(sql.len() * 2);
     let mut at = 0;
     while let Some(&byte) = sql.get(at) {
         let rest = sql.get(at..).unwrap_or_default();
+        let comment = comment(rest);
+        if comment > 0 {
+            let text = rest.get(..comment).unwrap_or_default();
+            out.extend_from_slice(String::from_utf8_lossy(text).as_bytes());
+            at += comment;
+            continue;
+        }
         let length = match byte {
             b'\'' | b'"' => {
                 let length = quoted(rest).ok_or_else(|| invalid(rest))?;
@@ -30,9 +43,9 @@ fn rewritten(sql: &[u8]) -> Result<String> {
                 if std::str::from_utf8(literal).is_ok() {
                     out.extend_from_slice(literal);
                 } else {
-                    let introduced = take_introducer(&mut out);
-                    if !introduced && !stores {
-                        return Err(invalid(literal));
+                    if !take_introducer(&mut out) && warnings.len() < WARNINGS_MAX {
+                        let SqlError { code, message, .. } = invalid(&unescaped(literal));
+                        warnings.push(Warning::new(code, message));
                     }
                     put_hex(&mut out, literal);
                 }
@@ -44,13 +57,6 @@ fn rewritten(sql: &[u8]) -> Result<String> {
                 .skip(1)
                 .position(|b| *b == b'`')
                 .map_or(rest.len(), |i| i + 2),
-            b'#' => line(rest),
-            b'-' if rest.starts_with(b"--") => line(rest),
-            // What a version comment holds is part of the statement.
-            b'/' if rest.starts_with(b"/*") && !rest.starts_with(b"/*!") => {
-                let end = rest.windows(2).skip(2).position(|w| w == b"*/");
-                end.map_or(rest.len(), |i| i + 4)
-            }
             _ => 1,
         };
         out.extend_from_slice(rest.get(..length).unwrap_or_default());
@@ -59,13 +65,22 @@ fn rewritten(sql: &[u8]) -> Result<String> {
     String::from_utf8(out).map_err(|error| invalid(error.as_bytes()))
 }
 
-/// Statements whose strings may go into binary columns.
-fn stores(sql: &[u8]) -> bool {
-    let start = sql.trim_ascii_start();
-    [&b"INSERT"[..], b"REPLACE", b"UPDATE"].iter().any(|word| {
-        let head = start.get(..word.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(word))
-    })
+/// Length of the comment that begins here, or 0. What a version comment holds is part of the statement.
+fn comment(rest: &[u8]) -> usize {
+    match rest {
+        [b'#', ..] => line(rest),
+        // `1--1` is a sum.
+        [b'-', b'-'] => line(rest),
+        [b'-', b'-', next, ..] if next.is_ascii_whitespace() || next.is_ascii_control() => {
+            line(rest)
+        }
+        [b'/', b'*', b'!', ..] => 0,
+        [b'/', b'*', ..] => {
+            let end = rest.windows(2).skip(2).position(|w| w == b"*/");
+            end.map_or(rest.len(), |i| i + 4)
+        }
+        _ => 0,
+    }
 }
 
 /// Length of a string with its quotes; `None`: it has no end.
@@ -144,12 +159,12 @@ fn unescaped(literal: &[u8]) -> Vec<u8> {
     out
 }
 
-/// 1300 names the first bytes that are no UTF-8.
+/// 1300 names the first three bytes that are no UTF-8.
 fn invalid(bytes: &[u8]) -> SqlError {
     let valid = std::str::from_utf8(bytes)
         .err()
         .map_or(0, |e| e.valid_up_to());
-    let bad = bytes.get(valid..).unwrap_or_default().iter().take(6);
+    let bad = bytes.get(valid..).unwrap_or_default().iter().take(3);
     let hex: String = bad.map(|b| format!("{b:02X}")).collect();
     let text = format!("Invalid utf8mb4 character string: '{hex}'");
     SqlError::new(1300, "HY000", text)
@@ -160,7 +175,7 @@ mod tests {
     use super::*;
 
     fn text(sql: &[u8]) -> String {
-        readable(sql).expect("readable").into_owned()
+        readable(sql).expect("readable").0.into_owned()
     }
 
     #[test]
@@ -180,12 +195,32 @@ mod tests {
     }
 
     #[test]
+    fn strings_without_an_introducer_are_warned_of() {
+        let sql = b"SELECT 1--'a\xF9\x87jS', _binary '\xFE', '\\'\xFF' /* \xFE ' */ -- \xFE";
+        let (text, warnings) = readable(sql).expect("readable");
+        assert_eq!(
+            text,
+            "SELECT 1--X'61F9876A53', X'FE', X'27FF' /* \u{FFFD} ' */ -- \u{FFFD}"
+        );
+        let messages: Vec<_> = warnings
+            .iter()
+            .map(|w| (w.code, w.message.as_str()))
+            .collect();
+        assert_eq!(
+            messages,
+            [
+                (1300, "Invalid utf8mb4 character string: 'F9876A'"),
+                (1300, "Invalid utf8mb4 character string: 'FF'")
+            ]
+        );
+    }
+
+    #[test]
     fn text_that_is_none_is_1300() {
         for sql in [
-            &b"SELECT '\xFE'"[..],
-            b"SELECT \xFE",
+            &b"SELECT \xFE"[..],
+            b"SELECT 1 /*! \xFE */",
             b"INSERT INTO t VALUES (\xFE)",
-            b"SELECT 1 /* \xFE */",
             b"INSERT INTO t VALUES ('\xFE",
             b"INSERT INTO t VALUES ('\xFE\\'",
         ] {

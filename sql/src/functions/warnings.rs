@@ -39,7 +39,11 @@ struct Inner {
     /// What LAST_INSERT_ID(expr) was given last.
     insert_id: Mutex<Option<u64>>,
     account: Arc<Account>,
+    over: Over,
 }
+
+/// Set once nobody waits for a statement's answer any more.
+pub(crate) type Over = Arc<AtomicBool>;
 
 impl Sink {
     pub fn new(kept_max: usize, division_by_zero: bool) -> Self {
@@ -50,12 +54,18 @@ impl Sink {
         }))
     }
 
-    /// The same with a bound on the memory that the statement may reserve.
-    pub fn with_memory(kept_max: usize, division_by_zero: bool, memory: usize) -> Self {
+    /// The same with a bound on the memory that the statement may reserve, and with its end.
+    pub(crate) fn of_statement(
+        kept_max: usize,
+        division_by_zero: bool,
+        memory: usize,
+        over: Over,
+    ) -> Self {
         Self(Arc::new(Inner {
             kept_max,
             division_by_zero,
             account: Arc::new(Account::new(memory)),
+            over,
             ..Inner::default()
         }))
     }
@@ -162,6 +172,16 @@ pub(crate) fn current_account() -> Option<Arc<Account>> {
     CURRENT.with(|current| {
         let current = current.borrow();
         current.as_ref().map(|sink| Arc::clone(&sink.0.account))
+    })
+}
+
+/// Whether the statement that this thread works for is over: its client is gone, or it was killed.
+pub(crate) fn is_over() -> bool {
+    CURRENT.with(|current| {
+        let current = current.borrow();
+        current
+            .as_ref()
+            .is_some_and(|sink| sink.0.over.load(Ordering::Relaxed))
     })
 }
 

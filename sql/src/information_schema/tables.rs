@@ -131,7 +131,6 @@ pub fn each_table(
     scope: &Scope,
     visit: &mut dyn FnMut(Sized) -> Result<()>,
 ) -> Result<()> {
-    let rights = view.rights();
     for (schema, _) in schemata::schemas(view)? {
         if !scope.has_schema(&schema) {
             continue;
@@ -147,52 +146,59 @@ pub fn each_table(
             }
             continue;
         }
-        let tables = view.snapshot.tables(&schema).unwrap_or_default();
-        for meta in tables.iter().filter(|t| scope.has_table(&t.spec.name)) {
-            if !rights.see_table(&schema, &meta.spec.name) {
-                continue;
-            }
-            // A table of the same snapshot: it is there.
-            let Some(table) = view.snapshot.table(&schema, &meta.spec.name) else {
-                continue;
-            };
-            visit(Sized {
-                schema: schema.clone(),
-                name: meta.spec.name.clone(),
-                definition: Arc::new(TableDefinition::read(Arc::clone(meta))?),
-                size: Some((table.rows(), table.bytes())),
-            })?;
-        }
-        for (name, stored) in view
-            .views
-            .of(&schema)
-            .filter(|(name, _)| scope.has_table(name) && rights.see_table(&schema, name))
-        {
-            visit(Sized {
-                schema: schema.clone(),
-                name: name.clone(),
-                definition: Arc::new(stored.definition(&schema, name)?),
-                size: None,
-            })?;
-        }
+        let mut found = stored_tables(view, scope, &schema)?;
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.into_iter().try_for_each(&mut *visit)?;
     }
     Ok(())
 }
 
+/// Tables and views of a schema that the user may see.
+fn stored_tables(view: &View, scope: &Scope, schema: &str) -> Result<Vec<Sized>> {
+    let rights = view.rights();
+    let is_seen = |name: &str| scope.has_table(name) && rights.see_table(schema, name);
+    let mut found = Vec::new();
+    let tables = view.snapshot.tables(schema).unwrap_or_default();
+    for meta in tables.iter().filter(|meta| is_seen(&meta.spec.name)) {
+        // A table of the same snapshot: it is there.
+        let Some(table) = view.snapshot.table(schema, &meta.spec.name) else {
+            continue;
+        };
+        found.push(Sized {
+            schema: schema.to_owned(),
+            name: meta.spec.name.clone(),
+            definition: Arc::new(TableDefinition::read(Arc::clone(meta))?),
+            size: Some((table.rows(), table.bytes())),
+        });
+    }
+    for (name, stored) in view.views.of(schema).filter(|(name, _)| is_seen(name)) {
+        found.push(Sized {
+            schema: schema.to_owned(),
+            name: name.clone(),
+            definition: Arc::new(stored.definition(schema, name)?),
+            size: None,
+        });
+    }
+    Ok(found)
+}
+
 fn table_row(table: Sized) -> Row {
-    let system = table.size.is_none();
+    let is_system = table.definition.meta.schema == INFORMATION_SCHEMA;
+    if table.size.is_none() && !is_system {
+        return view_row(table);
+    }
     let (rows, bytes) = table.size.unwrap_or_default();
     let attributes = &table.definition.attributes;
-    let stored = |text: &'static str| (!system).then_some(text);
+    let stored = |text: &'static str| (!is_system).then_some(text);
     let null = Option::<u32>::None;
     let mut row = row![
         CATALOG,
         table.schema,
         table.name,
-        match (system, table.definition.meta.schema == INFORMATION_SCHEMA) {
-            (true, true) => "SYSTEM VIEW",
-            (true, false) => "VIEW",
-            _ => "BASE TABLE",
+        if is_system {
+            "SYSTEM VIEW"
+        } else {
+            "BASE TABLE"
         },
         stored(ENGINE),
         10,
@@ -204,11 +210,22 @@ fn table_row(table: Sized) -> Row {
         null,
         null,
         null,
-        (!system).then_some(&attributes.collation),
+        (!is_system).then_some(&attributes.collation),
         null,
         lifetime_text(&table.definition),
         &attributes.comment,
     ]);
+    row
+}
+
+/// A view has a name, and nothing else to say here.
+fn view_row(table: Sized) -> Row {
+    let mut row = row![CATALOG, table.schema, table.name, "VIEW"];
+    row.extend(std::iter::repeat_n(
+        Cell::Null,
+        TABLES.columns.len() - row.len() - 1,
+    ));
+    row.extend(row!["VIEW"]);
     row
 }
 

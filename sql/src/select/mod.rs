@@ -17,6 +17,7 @@ pub mod failure;
 pub mod found_rows;
 mod fraction;
 mod names;
+mod patience;
 pub mod planner;
 pub(crate) mod prune;
 pub mod reuse;

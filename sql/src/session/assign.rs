@@ -1,5 +1,7 @@
 //! What SET does: each part takes effect in its order; the first error ends the statement.
 
+use std::collections::VecDeque;
+
 use super::query::scalar_text;
 use super::set::{self, Assignment, Target, ValueText};
 use super::variables::{self, Scope, bound_warning, wrong_scope};
@@ -9,6 +11,7 @@ use storno_storage::Store;
 use crate::dialect::Lexed;
 use crate::error::{Result, SqlError};
 use crate::information_schema::collation_of_number;
+use crate::insert::Scalar;
 use crate::result::Outcome;
 use crate::types::charset::default_of;
 
@@ -22,10 +25,13 @@ enum Reach {
 }
 
 impl Session {
-    pub(super) async fn set(&mut self, lexed: &Lexed) -> Result<Outcome> {
+    pub(super) async fn set(&mut self, lexed: &Lexed, params: Vec<Scalar>) -> Result<Outcome> {
+        let mut params = VecDeque::from(params);
         for part in set::parse(lexed)? {
             match part {
-                Assignment::Variable { target, value } => self.assign(target, value).await?,
+                Assignment::Variable { target, value } => {
+                    self.assign(target, value, &mut params).await?;
+                }
                 Assignment::Names { charset, collation } => self.set_names(charset, collation)?,
                 Assignment::Transaction { global, settings } => {
                     let reach = match global {
@@ -44,15 +50,20 @@ impl Session {
         Ok(done(0))
     }
 
-    async fn assign(&mut self, target: Target, value: ValueText) -> Result<()> {
+    /// `params`: values of the placeholders that are still to come.
+    async fn assign(
+        &mut self,
+        target: Target,
+        value: ValueText,
+        params: &mut VecDeque<Scalar>,
+    ) -> Result<()> {
         let (reach, name) = match &target {
             Target::User(name) => {
                 let text = match value {
                     ValueText::Word(w) | ValueText::Expression(w) => w,
                     ValueText::Default => return Err(SqlError::syntax("DEFAULT", 1)),
                 };
-                let scalar = self.evaluate(vec![text]).await?.pop();
-                let scalar = scalar.ok_or_else(|| SqlError::internal("no value"))?;
+                let scalar = self.evaluate(text, params).await?;
                 self.user_variables.insert(name.to_lowercase(), scalar);
                 return Ok(());
             }
@@ -65,8 +76,7 @@ impl Session {
             ValueText::Default => self.set_variable(reach, name, None).await,
             ValueText::Word(word) => self.set_variable(reach, name, Some(&word)).await,
             ValueText::Expression(text) => {
-                let scalar = self.evaluate(vec![text]).await?.pop();
-                let scalar = scalar.ok_or_else(|| SqlError::internal("no value"))?;
+                let scalar = self.evaluate(text, params).await?;
                 variables::check_type(variable, &scalar)?;
                 let text = scalar_text(&scalar);
                 self.set_variable(reach, name, Some(&text)).await

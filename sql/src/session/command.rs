@@ -123,6 +123,7 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
             return Err(SqlError::not_supported(&what));
         }
         "UPDATE" | "DELETE" => Command::Change,
+        "SET" if is_about_roles(lexed) => return Err(SqlError::not_supported("SET ROLE")),
         "SET" => Command::Set,
         "SHOW" => Command::Show,
         "DESCRIBE" | "DESC" | "EXPLAIN" => describe(lexed),
@@ -173,10 +174,38 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
 }
 
 /// Statements of MySQL that are not here yet.
-const KNOWN: [&str; 16] = [
-    "ALTER", "BINLOG", "CACHE", "CALL", "CHANGE", "CHECKSUM", "CLONE", "DROP", "HANDLER", "HELP",
-    "INSTALL", "PURGE", "RENAME", "RESET", "START", "XA",
+const KNOWN: [&str; 24] = [
+    "ALTER",
+    "BINLOG",
+    "CACHE",
+    "CALL",
+    "CHANGE",
+    "CHECKSUM",
+    "CLONE",
+    "DROP",
+    "GET",
+    "HANDLER",
+    "HELP",
+    "IMPORT",
+    "INSTALL",
+    "PURGE",
+    "RENAME",
+    "RESET",
+    "RESIGNAL",
+    "RESTART",
+    "SHUTDOWN",
+    "SIGNAL",
+    "START",
+    "STOP",
+    "UNINSTALL",
+    "XA",
 ];
+
+/// `SET ROLE ..` and `SET DEFAULT ROLE ..`; a variable of the name would be followed by a sign.
+fn is_about_roles(lexed: &Lexed) -> bool {
+    let assigns = lexed.is(2, "=") || lexed.is(2, ":=");
+    lexed.are(1, &["DEFAULT", "ROLE"]) || lexed.is(1, "ROLE") && !assigns
+}
 
 fn create(lexed: &Lexed) -> Result<Command> {
     if lexed.is(1, "TABLE") {
@@ -343,7 +372,14 @@ mod tests {
     fn unknown_words_are_1064_and_missing_statements_1235() {
         assert_eq!(command("selec 1").expect_err("typo").code, 1064);
         assert_eq!(command("USE a b").expect_err("more").code, 1064);
-        assert_eq!(command("CALL p()").expect_err("missing").code, 1235);
+        for missing in [
+            "CALL p()",
+            "SHUTDOWN",
+            "SET ROLE NONE",
+            "GET DIAGNOSTICS @n = NUMBER",
+        ] {
+            assert_eq!(command(missing).expect_err(missing).code, 1235);
+        }
         assert_eq!(
             command("ALTER EVENT e DISABLE")
                 .expect_err("missing")

@@ -21,7 +21,7 @@ impl Session {
         let by_zero = modes.any(|mode| mode == "ERROR_FOR_DIVISION_BY_ZERO");
         let memory = self.variables.integer("connection_memory_limit");
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
-        self.sink = Sink::with_memory(kept, by_zero, memory);
+        self.sink = Sink::of_statement(kept, by_zero, memory, self.process.over());
     }
 
     pub(super) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {

@@ -1,5 +1,6 @@
 //! INSERT and REPLACE: rows built on a planning thread, then committed or added to the transaction.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
@@ -9,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Session;
 use super::aside::Aside;
+use super::numbers::{Numbers, first_made, last_number, numbers};
 use super::patience::Patience;
 use super::upsert::{Counts, Upsert};
 use crate::change::{Assignments, OnConflict};
@@ -307,6 +309,7 @@ impl Session {
                 let upsert = Upsert {
                     table: prepared.snapshot,
                     rows: prepared.built.batch,
+                    first_id,
                     on_conflict,
                     assignments: prepared.assignments,
                     from_query: prepared.from_query,
@@ -317,9 +320,8 @@ impl Session {
             None => self.insert_rows(prepared, aside).await?,
         };
         warning_count += counts.warnings;
-        // A number that no row got is nobody's business.
-        let first_id = first_id.filter(|_| counts.inserted > 0);
-        if let Some(id) = first_id {
+        let Numbers { made, last } = counts.numbers;
+        if let Some(id) = made {
             self.last_insert_id = id;
         }
         let mut info = match multi_row || invalid > 0 {
@@ -335,7 +337,7 @@ impl Session {
         }
         Ok(Outcome::Done(Done {
             affected_rows: counts.affected,
-            last_insert_id: first_id.or(self.sink.insert_id()).unwrap_or(0),
+            last_insert_id: made.or(self.sink.insert_id()).or(last).unwrap_or(0),
             info,
         }))
     }
@@ -360,7 +362,10 @@ impl Session {
                 transaction.insert(table, rows)?;
             }
             let notes = self.note_resent(&table, &built.batch, &resent);
-            return Ok(Counts::inserted(rows).without(resent.len() as u64, notes));
+            let numbers = written_numbers(&table, &built, |row| {
+                resent.binary_search(&(row as u32)).is_err()
+            });
+            return Ok(Counts::inserted(rows, numbers).without(resent.len() as u64, notes));
         }
         let on_duplicate = match on_conflict {
             Some(_) => OnDuplicate::Skip,
@@ -388,7 +393,15 @@ impl Session {
         let batches = std::slice::from_ref(&built.batch);
         warn_repeated(&self.sink, &table, (batches, &commit.repeated), zone);
         let warnings = notes + self.sink.total() - before;
-        Ok(Counts::inserted(rows).without(commit.rows_skipped, warnings))
+        let gone: HashSet<usize> = commit
+            .repeated
+            .iter()
+            .map(|repeated| repeated.row)
+            .collect();
+        let is_in =
+            |row: usize| !gone.contains(&row) && resent.binary_search(&(row as u32)).is_err();
+        let numbers = written_numbers(&table, &built, is_in);
+        Ok(Counts::inserted(rows, numbers).without(commit.rows_skipped, warnings))
     }
 
     /// Waits for a commit without holding a thread. Once queued it happens, also if the client goes away.
@@ -407,6 +420,29 @@ impl Session {
         }
         let gone = |_| SqlError::new(1053, "08S01", "Server shutdown in progress");
         receiver.await.map_err(gone)
+    }
+}
+
+/// What the client is told of a batch of which these rows came in.
+fn written_numbers(
+    table: &TableDefinition,
+    built: &InsertBatch,
+    is_in: impl Fn(usize) -> bool,
+) -> Numbers {
+    let column = table.meta.spec.auto_increment;
+    let Some(last) = (0..built.batch.num_rows()).rev().find(|row| is_in(*row)) else {
+        return Numbers::default();
+    };
+    let made = match built.first_insert_id {
+        None => None,
+        // Mostly all of them are in, and the first one needs no looking for.
+        first if (0..=last).all(&is_in) => first,
+        first => numbers(&built.batch, column)
+            .and_then(|numbers| first_made(&numbers, (0..=last).filter(|row| is_in(*row)), first)),
+    };
+    Numbers {
+        made,
+        last: last_number(&built.batch.slice(0, last + 1), column),
     }
 }
 

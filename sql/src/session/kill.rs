@@ -25,7 +25,11 @@ pub trait Interrupt: fmt::Debug + Send + Sync {
 
 impl Session {
     /// `KILL [CONNECTION | QUERY | EXPORT] id`
-    pub(super) async fn kill_statement(&mut self, lexed: &Lexed) -> Result<Outcome> {
+    pub(super) async fn kill_statement(
+        &mut self,
+        lexed: &Lexed,
+        params: Vec<Scalar>,
+    ) -> Result<Outcome> {
         if lexed.is(1, "EXPORT") {
             let id = lexed.word(2).parse().map_err(|_| lexed.error_at(2))?;
             let job = self.engine.jobs().find(id)?;
@@ -43,9 +47,9 @@ impl Session {
         if text.is_empty() {
             return Err(lexed.error_at(at));
         }
-        let id = match self.evaluate(vec![text.to_owned()]).await?.pop() {
-            Some(Scalar::Int(id)) => u32::try_from(id).ok(),
-            Some(Scalar::Text(id)) => id.trim().parse().ok(),
+        let id = match self.evaluate(text.to_owned(), &mut params.into()).await? {
+            Scalar::Int(id) => u32::try_from(id).ok(),
+            Scalar::Text(id) => id.trim().parse().ok(),
             _ => None,
         };
         let id = id.ok_or_else(|| SqlError::unknown_thread(text))?;

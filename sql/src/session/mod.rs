@@ -22,6 +22,7 @@ mod link;
 mod load;
 mod maintain;
 mod named;
+mod numbers;
 mod patience;
 mod prepared;
 pub mod process;
@@ -205,7 +206,7 @@ impl Session {
     }
 
     /// Runs one statement, or the first of several, which `Status::more_results` then says. The text is
-    /// UTF-8 or an error 1300.
+    /// UTF-8, but for strings and comments, or an error 1300.
     pub async fn query(&mut self, sql: &[u8]) -> Result<Outcome> {
         self.several.forget();
         if !self.may_be_several(sql) {
@@ -320,7 +321,8 @@ impl Session {
         {
             return Ok(outcome);
         }
-        let lexed = lex(&readable(sql)?)?;
+        let (text, warnings) = readable(sql)?;
+        let lexed = lex(&text)?;
         let command = command::classify(&lexed)?;
         if short && command.takes_memory() {
             self.engine.budget().admit().await?;
@@ -337,6 +339,7 @@ impl Session {
                 self.forget_warnings();
             }
         }
+        self.warn(warnings);
         if params.is_none() && command::placeholders(&lexed) > 0 {
             return Err(placeholder_error(&lexed));
         }
@@ -359,7 +362,7 @@ impl Session {
             Command::Change => self.change(lexed, params).await,
             Command::Define => self.define(lexed).await,
             Command::View(statement) => self.define_view(statement).await,
-            Command::Set => self.set(&lexed).await,
+            Command::Set => self.set(&lexed, params).await,
             Command::Show => self.show(lexed, params).await,
             Command::Describe => self.describe(&lexed),
             Command::Use(name) => self.use_database(&name).await.map(|()| done(0)),
@@ -389,7 +392,7 @@ impl Session {
             Command::Account => self.account_statement(&lexed).await,
             Command::Nothing => Ok(done(0)),
             Command::CreateSelect(create) => Box::pin(self.create_select(&lexed, create)).await,
-            Command::Kill => self.kill_statement(&lexed).await,
+            Command::Kill => self.kill_statement(&lexed, params).await,
             Command::Prepare => self.prepare_named(&lexed).await,
             Command::Execute => self.execute_named(&lexed).await,
             Command::Deallocate => self.deallocate(&lexed),
@@ -399,7 +402,7 @@ impl Session {
             Command::Export { at } => Box::pin(self.export(lexed, at, params)).await,
             Command::Link => self.link(&lexed).await,
             Command::Backup => Box::pin(self.backup(&lexed)).await,
-            Command::Do => self.do_expressions(&lexed).await,
+            Command::Do => self.do_expressions(&lexed, params).await,
         }
     }
 

@@ -90,7 +90,9 @@ impl Statements {
 impl Session {
     pub(super) async fn prepare_statement(&mut self, sql: &[u8]) -> Result<Prepared> {
         self.forget_warnings();
-        let lexed = lex(&readable(sql)?)?;
+        let (text, warnings) = readable(sql)?;
+        let lexed = lex(&text)?;
+        self.warn(warnings);
         let count = command::placeholders(&lexed);
         if count > PLACEHOLDERS_MAX {
             let text = "Prepared statement contains too many placeholders";

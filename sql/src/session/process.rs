@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::account::secret;
 use super::{Interrupt, SessionContext, secrets};
+use crate::functions::warnings::Over;
 
 /// Bytes of a statement's text that are kept to be shown.
 const INFO_BYTES_MAX: usize = 65_536;
@@ -50,6 +51,7 @@ pub struct State {
     pub info: String,
     /// Number of the statement, so that an old one's end does not end a new one.
     turn: u64,
+    over: Over,
 }
 
 const SLEEP: &str = "Sleep";
@@ -73,6 +75,7 @@ impl Processes {
             since: Instant::now(),
             info: String::new(),
             turn: 0,
+            over: Over::default(),
         };
         let process = Arc::new(Process {
             key,
@@ -154,10 +157,17 @@ impl Process {
         state.info.clear();
         state.info.push_str(&secrets::hidden(&text));
         state.turn += 1;
+        state.over = Over::default();
         Running {
             turn: state.turn,
+            over: Arc::clone(&state.over),
             process: Arc::clone(self),
         }
+    }
+
+    /// Set when the statement that runs is over.
+    pub(super) fn over(&self) -> Over {
+        Arc::clone(&self.state().over)
     }
 }
 
@@ -166,10 +176,12 @@ impl Process {
 pub struct Running {
     process: Arc<Process>,
     turn: u64,
+    over: Over,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
         let mut state = self.process.state();
         if state.turn == self.turn {
             state.command = SLEEP;

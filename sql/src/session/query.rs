@@ -1,6 +1,6 @@
 //! Queries of a session: SELECT, EXPLAIN, DO, and the values SET asks for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlparser::ast::Expr;
 use storno_storage::TableMeta;
 
+use super::command::placeholders;
 use super::insert::now_utc;
 use super::variables::{self, SessionVariables, VariableValue};
 use super::{Session, done};
@@ -230,27 +231,35 @@ impl Session {
         Rows::of_texts(&["EXPLAIN"], &[vec![Some(line)]]).map(Outcome::Rows)
     }
 
-    /// Evaluates expressions given as text, in order.
-    pub(super) async fn evaluate(&mut self, texts: Vec<String>) -> Result<Vec<Scalar>> {
+    /// Evaluates an expression given as text, with as many of the parameters that are left as it has placeholders.
+    pub(super) async fn evaluate(
+        &mut self,
+        text: String,
+        params: &mut VecDeque<Scalar>,
+    ) -> Result<Scalar> {
         let (view, env) = (self.read_view(), self.environment());
         let state = self.engine.state();
+        let lexed = lex(strip_select(&text))?;
+        let wanted = placeholders(&lexed).min(params.len());
+        let params: Vec<Scalar> = params.drain(..wanted).collect();
         let work = move || {
-            let evaluator = Evaluator::new(&view, &state, &env);
-            let one = |t: &String| {
-                let inner = strip_select(t);
-                evaluator.evaluate(&parse_expression(&lex(inner)?)?)
-            };
-            texts.iter().map(one).collect()
+            let mut expression = parse_expression(&lexed)?;
+            bind::parameters(&mut expression, &params)?;
+            Evaluator::new(&view, &state, &env).evaluate(&expression)
         };
         let sink = self.sink.clone();
         let work = move || sink.within(work);
         self.engine.planning().run(work).await
     }
 
-    pub(super) async fn do_expressions(&mut self, lexed: &Lexed) -> Result<Outcome> {
+    pub(super) async fn do_expressions(
+        &mut self,
+        lexed: &Lexed,
+        params: Vec<Scalar>,
+    ) -> Result<Outcome> {
         let list = lexed.rest(1).trim_end().trim_end_matches(';').to_string();
         let query = lex(&format!("SELECT {list}"))?;
-        let compiled = self.compile(query, Vec::new(), None).await?;
+        let compiled = self.compile(query, params, None).await?;
         let mut rows = self.start(compiled)?;
         while let Some(batch) = futures::StreamExt::next(&mut rows.batches).await {
             batch?;

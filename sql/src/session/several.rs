@@ -69,7 +69,7 @@ type Text = Vec<u8>;
 
 /// A text's first statement and the others; `None`: there is but one.
 pub(super) fn first_of_several(sql: &[u8]) -> Result<Option<(Text, VecDeque<Text>)>> {
-    let mut statements = split(&readable(sql)?)?;
+    let mut statements = split(&readable(sql)?.0)?;
     if statements.len() < 2 {
         return Ok(None);
     }

@@ -13,6 +13,7 @@ use storno_storage::{IfGone, OnDuplicate, PendingChanges, Repeated, TableSnapsho
 
 use super::Session;
 use super::aside::Aside;
+use super::numbers::{Numbers, first_made, number_at, numbers};
 use super::patience::Patience;
 use super::written::Written;
 use crate::change::{Assignments, Met, OnConflict, Updater, round, table_of};
@@ -32,6 +33,8 @@ pub(super) struct Upsert {
     /// As the transaction sees it.
     pub table: TableSnapshot,
     pub rows: RecordBatch,
+    /// The first AUTO_INCREMENT value made for them.
+    pub first_id: Option<u64>,
     pub on_conflict: OnConflict,
     pub assignments: Option<Assignments>,
     /// The rows come from a query.
@@ -48,15 +51,33 @@ pub(super) struct Counts {
     pub inserted: u64,
     pub duplicates: u64,
     pub warnings: u64,
+    pub numbers: Numbers,
 }
 
+/// A row of a round, and its AUTO_INCREMENT value.
+type Numbered = (usize, Option<u64>);
+
 impl Counts {
-    pub fn inserted(rows: u64) -> Self {
+    pub fn inserted(rows: u64, numbers: Numbers) -> Self {
         Self {
             affected: rows,
             inserted: rows,
+            numbers,
             ..Self::default()
         }
+    }
+
+    /// These rows of a round were inserted; the last of them.
+    fn came_in(&mut self, upsert: &Upsert, rows: &RecordBatch, which: &[u32]) -> Option<Numbered> {
+        self.inserted += which.len() as u64;
+        let which = which.iter().map(|row| *row as usize);
+        let last = which.clone().max()?;
+        let Some(numbers) = numbers(rows, upsert.table.meta().spec.auto_increment) else {
+            return Some((last, None));
+        };
+        let made = first_made(&numbers, which, upsert.first_id);
+        self.numbers.made = self.numbers.made.into_iter().chain(made).min();
+        Some((last, number_at(&numbers, last)))
     }
 
     /// Some of them were left out after all, and there are so many warnings about it.
@@ -212,14 +233,16 @@ impl Session {
             let work = move || round(pending, &rows, mode);
             let done = self.engine.pool()?.spawn_blocking(work).await;
             let done = done.map_err(|e| SqlError::internal(e.to_string()))??;
-            counts.inserted += done.inserted;
-            counts.affected += done.inserted + done.replaced;
+            let mut last = counts.came_in(upsert, &rest, &done.inserted);
+            counts.affected += done.inserted.len() as u64 + done.replaced;
             counts.duplicates += done.replaced;
             let warnings = self.left_out_for_keys(upsert, &rest, &done.skipped)?;
             counts = counts.besides(done.skipped.len() as u64, warnings);
             (pending, rest) = (done.pending, done.rest);
             if let (Some(met), Some(assignments)) = (done.met, &upsert.assignments) {
-                let changed = self.update_met(&mut pending, &met, assignments).await?;
+                let (changed, last_changed) =
+                    self.update_met(&mut pending, &met, assignments).await?;
+                last = last.max(last_changed);
                 let unchanged = met.positions.len() as u64 - changed;
                 counts.affected += 2 * changed;
                 counts.affected += if self.context.found_rows {
@@ -229,17 +252,20 @@ impl Session {
                 };
                 counts.duplicates += changed;
             }
+            if let Some((_, number)) = last {
+                counts.numbers.last = number;
+            }
         }
         Ok((pending, counts, resent))
     }
 
-    /// Updates the stored rows that new ones met; how many changed.
+    /// Updates the stored rows that new ones met; how many changed, and the last of them.
     async fn update_met(
         &mut self,
         pending: &mut PendingChanges,
         met: &Met,
         assignments: &Assignments,
-    ) -> Result<u64> {
+    ) -> Result<(u64, Option<Numbered>)> {
         let table = pending.snapshot();
         let meta = Arc::clone(table.meta());
         let definition = self.engine.tables().get(&meta)?;
@@ -251,6 +277,7 @@ impl Session {
         let rows = table_of(
             &Met {
                 positions: met.positions.clone(),
+                by: met.by.clone(),
                 old: shown.localized(&met.old)?,
                 held: Held::default(),
                 new: shown.localized(&met.new)?,
@@ -279,7 +306,18 @@ impl Session {
             pending.delete(&gone, IfGone::Conflict)?;
             pending.insert(&rows)?;
         }
-        Ok(rows.num_rows() as u64)
+        let numbers = numbers(&rows, meta.spec.auto_increment);
+        let by = met
+            .by
+            .iter()
+            .zip(changed.values())
+            .filter(|(_, changed)| *changed);
+        let by = by.map(|(by, _)| *by as usize).enumerate();
+        let last = by.max_by_key(|(_, by)| *by).map(|(row, by)| {
+            let number = numbers.and_then(|numbers| number_at(&numbers, row));
+            (by, number)
+        });
+        Ok((rows.num_rows() as u64, last))
     }
 }
 

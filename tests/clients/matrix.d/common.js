@@ -3,6 +3,8 @@
 'use strict';
 
 const assert = require('assert');
+const fs = require('fs');
+const path = require('path');
 
 const settings = {
   host: process.env.MATRIX_HOST, port: Number(process.env.MATRIX_PORT), user: process.env.MATRIX_USER,
@@ -24,6 +26,11 @@ function* numbersSql(table) {
   for (let step = 1000; step < ROWS; step *= 2) {
     yield `INSERT INTO ${table} SELECT id + ${step}, CONCAT('row ', id + ${step}) FROM ${table} WHERE id < ${ROWS - step}`;
   }
+}
+
+// Not by require: packages need not export their manifest.
+function versionOf(name) {
+  return JSON.parse(fs.readFileSync(path.join(process.env.NODE_PATH, name, 'package.json'), 'utf8')).version;
 }
 
 async function fails(work, expected) {
@@ -50,4 +57,4 @@ async function run(version, cases) {
   process.exit(failed ? 1 : 0);
 }
 
-module.exports = { assert, settings, TEXT, BINARY, KINDS, KIND, ROWS, SUM, numbersSql, fails, run };
+module.exports = { assert, settings, TEXT, BINARY, KINDS, KIND, ROWS, SUM, numbersSql, versionOf, fails, run };

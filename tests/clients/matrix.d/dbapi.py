@@ -46,7 +46,7 @@ def fails(sql, expected):
         query(sql)
         # Storno checks unique keys at COMMIT.
         connection.commit()
-    except driver.Error as error:
+    except Exception as error:  # the C half of mysql-connector does not raise Python's kind at COMMIT
         return equal(number(error), expected, sql)
     raise AssertionError(sql + " was accepted")
 
@@ -72,20 +72,18 @@ def case_ddl():
 
 
 def case_types():
-    # ODBC has no signed span of time; it goes as text.
-    span = "-26:03:04" if NAME == "odbc" else SPAN
-    row = (1, BIG, MONEY, 0.1, TEXT, BINARY, DAY, MOMENT, span, 1, None)
+    row = (1, BIG, MONEY, 0.1, TEXT, BINARY, DAY, MOMENT, SPAN, 1, None)
     if NAME == "odbc":
-        row = row[:1] + (str(BIG),) + row[2:]
+        # It has no signed span of time, and leaves fractions of seconds out of parameters: these go as text.
+        row = (1, str(BIG), MONEY, 0.1, TEXT, BINARY, DAY, str(MOMENT), "-26:03:04", 1, None)
     query("INSERT INTO kinds VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
     connection.commit()
-    got = list(query("SELECT * FROM kinds WHERE id = ?", (1,))[0])
+    columns = "*" if NAME != "odbc" else "id, big, money, half, label, raw, day, moment, CAST(span AS CHAR), flag, nothing"
+    got = list(query("SELECT %s FROM kinds WHERE id = ?" % columns, (1,))[0])
     got[5] = bytes(got[5])
-    expected = [1, BIG, MONEY, 0.1, TEXT, BINARY, DAY, MOMENT, SPAN, 1, None]
     if NAME == "odbc":
         got[1] = int(got[1]) % 2**64
-        del got[8], expected[8]
-    equal(got, expected)
+    equal(got, [1, BIG, MONEY, 0.1, TEXT, BINARY, DAY, MOMENT, row[8], 1, None])
 
 
 def case_batch():

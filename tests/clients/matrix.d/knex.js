@@ -2,10 +2,10 @@
 
 'use strict';
 
-const { assert, settings, TEXT, BINARY, ROWS, SUM, numbersSql, fails, run } = require('./common');
+const { assert, settings, TEXT, BINARY, ROWS, SUM, numbersSql, versionOf, fails, run } = require('./common');
 const knex = require('knex')({ client: 'mysql2', connection: { ...settings, charset: 'utf8mb4' } });
 
-run(require('knex/package.json').version, {
+run(versionOf('knex'), {
   async connect() {
     assert.strictEqual((await knex.raw('SELECT 1 AS a'))[0][0].a, 1);
   },

@@ -2,7 +2,7 @@
 
 'use strict';
 
-const { assert, settings, TEXT, BINARY, SUM, numbersSql, run } = require('./common');
+const { assert, settings, TEXT, BINARY, SUM, numbersSql, versionOf, run } = require('./common');
 const { Sequelize, DataTypes, Op, UniqueConstraintError, DatabaseError, fn, col } = require('sequelize');
 
 const sequelize = new Sequelize(settings.database, settings.user, settings.password, {
@@ -25,7 +25,7 @@ async function refused(work, kind) {
   assert.ok(failure instanceof kind, String(failure));
 }
 
-run(require('sequelize/package.json').version, {
+run(versionOf('sequelize'), {
   async connect() {
     await sequelize.authenticate();
   },

@@ -2,7 +2,7 @@
 
 'use strict';
 
-const { assert, settings, TEXT, BINARY, SUM, numbersSql, fails, run } = require('./common');
+const { assert, settings, TEXT, BINARY, SUM, numbersSql, versionOf, fails, run } = require('./common');
 const { DataSource, EntitySchema, In } = require('typeorm');
 
 const Item = new EntitySchema({
@@ -25,7 +25,7 @@ const source = new DataSource({
 });
 const items = () => source.getRepository('Item');
 
-run(require('typeorm/package.json').version, {
+run(versionOf('typeorm'), {
   async connect() {
     await source.initialize();
   },

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -13,32 +13,64 @@ use super::{Outcome, Refusal, Server, ensure};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+pub const PROTOCOL_41: u32 = 1 << 9;
 /// CLIENT_LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH
-const CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
+const CAPABILITIES: u32 = 1 | PROTOCOL_41 | 1 << 13 | 1 << 15 | 1 << 19;
 const UTF8MB4: u8 = 45;
 
 pub struct RawConnection {
-    stream: TcpStream,
+    stream: BufReader<TcpStream>,
     sequence: u8,
+    capabilities: u32,
+    greeting: Vec<u8>,
 }
 
 impl RawConnection {
     pub async fn open(server: &Server) -> Outcome<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
-        let mut connection = Self {
-            stream,
-            sequence: 0,
-        };
+        Self::open_with(server, 0).await
+    }
+
+    /// Logged in with more capabilities than the usual ones.
+    pub async fn open_with(server: &Server, capabilities: u32) -> Outcome<Self> {
+        let mut connection = Self::greeted(server.port()).await?;
+        connection.capabilities |= capabilities;
         connection.log_in().await?;
         Ok(connection)
     }
 
-    async fn log_in(&mut self) -> Outcome {
-        let greeting = self.receive().await?;
+    /// A connection that has said nothing yet.
+    pub async fn greeted(port: u16) -> Outcome<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        let mut connection = Self {
+            stream: BufReader::new(stream),
+            sequence: 0,
+            capabilities: CAPABILITIES,
+            greeting: Vec::new(),
+        };
+        let greeting = connection.receive().await?;
         ensure(greeting.first() == Some(&10), || {
             format!("no greeting: {greeting:?}")
         })?;
-        let mut response = CAPABILITIES.to_le_bytes().to_vec();
+        connection.greeting = greeting;
+        Ok(connection)
+    }
+
+    pub fn greeting(&self) -> &[u8] {
+        &self.greeting
+    }
+
+    /// The capabilities that the login will name.
+    pub fn expects(&mut self, capabilities: u32) {
+        self.capabilities = capabilities;
+    }
+
+    pub fn capabilities(&self) -> u32 {
+        self.capabilities
+    }
+
+    async fn log_in(&mut self) -> Outcome {
+        let mut response = self.capabilities.to_le_bytes().to_vec();
         response.extend((64u32 << 20).to_le_bytes());
         response.push(UTF8MB4);
         response.extend([0; 23]);
@@ -46,6 +78,16 @@ impl RawConnection {
         response.push(0); // an empty answer to the scramble: no password
         response.extend(b"mysql_native_password\0");
         self.send(&response).await?;
+        self.let_in().await
+    }
+
+    /// COM_CHANGE_USER for a user without a password.
+    pub async fn log_in_again(&mut self, command: &[u8]) -> Outcome {
+        self.send_command(command).await?;
+        self.let_in().await
+    }
+
+    async fn let_in(&mut self) -> Outcome {
         let mut answer = self.receive().await?;
         if answer.first() == Some(&0xFE) {
             self.send(&[]).await?; // another plugin is asked for; the password is still empty
@@ -58,18 +100,36 @@ impl RawConnection {
 
     /// A command (its first byte says which) in a new exchange; the first packet of the answer.
     pub async fn command(&mut self, payload: &[u8]) -> Outcome<Vec<u8>> {
-        self.sequence = 0;
-        self.send(payload).await?;
+        self.send_command(payload).await?;
         self.receive().await
+    }
+
+    /// The one text of a query, of less than 251 bytes, in the text protocol.
+    pub async fn text(&mut self, query: &[u8]) -> Outcome<String> {
+        let head = self.command(query).await?;
+        ensure(head == [1], || {
+            format!("not one column: {}", refusal_of(&head))
+        })?;
+        let mut packets = Vec::new();
+        // Definition, EOF, row, EOF.
+        for _ in 0..4 {
+            packets.push(self.receive().await?);
+        }
+        let text = packets[2].get(1..).unwrap_or_default();
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    /// A command whose answer is read later, or never.
+    pub async fn send_command(&mut self, payload: &[u8]) -> Outcome {
+        self.sequence = 0;
+        self.send(payload).await
     }
 
     /// The same for packets that the server may leave unanswered or answer by closing: `None` then.
     pub async fn command_unless_silent(&mut self, payload: &[u8]) -> Outcome<Option<Vec<u8>>> {
-        self.sequence = 0;
-        self.send(payload).await?;
+        self.send_command(payload).await?;
         // A ping after it makes a server that stays silent on purpose say something.
-        self.sequence = 0;
-        if self.send(&[0x0E]).await.is_err() {
+        if self.send_command(&[0x0E]).await.is_err() {
             return Ok(None);
         }
         Ok(self.receive().await.ok())
@@ -90,12 +150,7 @@ impl RawConnection {
 
     /// Connects, reads the greeting, sends bytes and hangs up.
     pub async fn knock(server: &Server, bytes: &[u8]) -> Outcome {
-        let stream = TcpStream::connect(("127.0.0.1", server.port())).await?;
-        let mut connection = Self {
-            stream,
-            sequence: 0,
-        };
-        connection.receive().await?;
+        let mut connection = Self::greeted(server.port()).await?;
         // The server may hang up first: that is its right.
         let _ = connection.send_bytes(bytes).await;
         Ok(())
@@ -103,15 +158,14 @@ impl RawConnection {
 
     /// COM_STMT_CLOSE, which is not answered.
     pub async fn send_close(&mut self, statement: u32) -> Outcome {
-        self.sequence = 0;
         let [a, b, c, d] = statement.to_le_bytes();
-        self.send(&[0x19, a, b, c, d]).await
+        self.send_command(&[0x19, a, b, c, d]).await
     }
 
     pub async fn send(&mut self, payload: &[u8]) -> Outcome {
         let header = (payload.len() as u32) | (u32::from(self.sequence) << 24);
-        self.send_bytes(&header.to_le_bytes()).await?;
-        self.send_bytes(payload).await?;
+        let packet = [&header.to_le_bytes(), payload].concat();
+        self.send_bytes(&packet).await?;
         self.sequence = self.sequence.wrapping_add(1);
         Ok(())
     }

@@ -217,6 +217,17 @@ impl Server {
         }
     }
 
+    /// Time that the process has computed so far, in hundredths of a second (proc(5)).
+    pub fn computed(&self) -> Outcome<Duration> {
+        let child = self.child.as_ref().ok_or("the server is not running")?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id()))?;
+        // Behind the program's name, which may hold anything, the state is the first field.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
     /// SIGKILL: nothing of the process's memory reaches the disk any more.
     pub fn kill(&mut self) -> Outcome {
         let mut child = self.child.take().ok_or("the server is not running")?;

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 mod packets;
+mod stateful;
 
 use libtest_mimic::Trial;
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use self::packets::{
     malformed_packets_end_at_most_their_connection, truncated_logins_do_not_disturb_others,
 };
+use self::stateful::conversations_with_bent_packets_end_at_most_their_connection;
 use crate::harness::{Answer, Outcome, Refusal, Server, ensure, same, trials};
 
 /// No text here takes a minute on any machine; reached only when the server hangs.
@@ -34,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
             thousands_of_unions_are_answered,
             malformed_packets_end_at_most_their_connection,
             truncated_logins_do_not_disturb_others,
+            conversations_with_bent_packets_end_at_most_their_connection,
         ]
     )
 }

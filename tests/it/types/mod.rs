@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use mysql_async::Value;
 
 use self::round_trip::{Column, exact, round_trip};
-use crate::harness::{Outcome, Server, trials};
+use crate::harness::{Outcome, Refusal, Server, same, trials};
 
 pub fn trials() -> Vec<Trial> {
     trials!(
@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
             strings_keep_every_character,
             large_strings_come_back_whole,
             binary_strings_keep_every_byte,
+            strings_that_are_no_text_are_values_and_warned_of,
             enums_sets_and_json_come_back_as_text,
         ]
     )
@@ -381,4 +382,59 @@ async fn enums_sets_and_json_come_back_as_text(server: &mut Server) -> Outcome {
         ],
     )
     .await
+}
+
+/// Drivers write binary values between quotes, some without `_binary`. MySQL 8 warns; MariaDB says nothing.
+async fn strings_that_are_no_text_are_values_and_warned_of(server: &mut Server) -> Outcome {
+    let mut session = server.connect_to("types").await?;
+    session
+        .run("CREATE TABLE raws (id INT, raw VARBINARY(20), word VARCHAR(20))")
+        .await?;
+    let one = |sql: &[u8]| (sql.to_vec(), vec!["1".to_owned()]);
+    for (sql, expected) in [
+        one(b"SELECT HEX('z\xF9\x87jS') = '7AF9876A53'"),
+        (
+            b"INSERT INTO raws SELECT 1, '\xF9\x87\\0\\'', 'a'".to_vec(),
+            vec![],
+        ),
+        one(b"SELECT id FROM raws WHERE raw = '\xF9\x87\\0\\''"),
+        one(b"SELECT id FROM raws WHERE HEX(raw) = 'F9870027' AND raw > '\xF9\x00'"),
+        (
+            b"UPDATE raws SET raw = '\xFE' WHERE raw = '\xF9\x87\\0\\''".to_vec(),
+            vec![],
+        ),
+        one(b"SELECT COUNT(*) FROM raws WHERE raw IN ('\xFE', '\xFF')"),
+        one(b"SELECT 1 /* \xFE */ -- \xFF"),
+    ] {
+        let shown = sql.escape_ascii().to_string();
+        let answer = session
+            .run(sql)
+            .await
+            .map_err(|why| format!("{shown}: {why}"))?;
+        same(&shown, &expected, &answer.lines())?;
+    }
+    if server.is_judge() {
+        return Ok(());
+    }
+    let answer = session
+        .run(b"SELECT 'z\xF9\x87jS', _binary '\xFF'".to_vec())
+        .await?;
+    same("warnings", &1, &answer.warnings)?;
+    let warning = "Warning|1300|Invalid utf8mb4 character string: 'F9876A'".to_owned();
+    same(
+        "warning",
+        &vec![warning],
+        &session.lines("SHOW WARNINGS").await?,
+    )?;
+    // No text column takes what is no text.
+    for sql in [
+        &b"INSERT INTO raws (word) VALUES ('\xFE')"[..],
+        b"INSERT INTO raws (word) SELECT '\xFE'",
+    ] {
+        match session.refused(sql.to_vec()).await? {
+            Refusal::Server { code: 1366, .. } => {}
+            other => return Err(format!("{}: {other}", sql.escape_ascii()).into()),
+        }
+    }
+    Ok(())
 }

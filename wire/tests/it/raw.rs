@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -23,8 +23,9 @@ pub const SHA2: &str = "caching_sha2_password";
 /// Longest wait for anything in a test.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub struct Raw {
-    pub stream: TcpStream,
+/// Over a socket, or over what a socket was made into.
+pub struct Raw<S = TcpStream> {
+    pub stream: S,
     pub scramble: Vec<u8>,
     pub connection_id: u32,
     /// Bytes read and not looked at.
@@ -134,16 +135,6 @@ pub fn handshake_response(who: &Who<'_>, scramble: &[u8]) -> Vec<u8> {
 }
 
 impl Raw {
-    /// A client that has not read the greeting.
-    pub fn over(stream: TcpStream) -> Raw {
-        Raw {
-            stream,
-            scramble: Vec::new(),
-            connection_id: 0,
-            buffer: Vec::new(),
-        }
-    }
-
     /// Connects and reads the greeting.
     pub async fn connect(address: SocketAddr) -> Raw {
         let stream = TcpStream::connect(address).await.unwrap();
@@ -167,6 +158,32 @@ impl Raw {
         (raw, answer)
     }
 
+    pub async fn login(address: SocketAddr) -> Raw {
+        Self::login_with(address, BASIC).await
+    }
+
+    pub async fn login_with(address: SocketAddr, capabilities: u32) -> Raw {
+        let who = Who {
+            capabilities,
+            ..Who::new("root", "", SHA2)
+        };
+        let (raw, answer) = Self::try_login(address, &who).await;
+        assert_eq!(answer, Answer::Ok);
+        raw
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    /// A client that has not read the greeting.
+    pub fn over(stream: S) -> Self {
+        Raw {
+            stream,
+            scramble: Vec::new(),
+            connection_id: 0,
+            buffer: Vec::new(),
+        }
+    }
+
     /// Answers auth switches until OK or an error.
     pub async fn finish_login(&mut self, password: &str) -> Answer {
         loop {
@@ -187,20 +204,6 @@ impl Raw {
                 _ => return answer(Some((sequence, packet))),
             }
         }
-    }
-
-    pub async fn login(address: SocketAddr) -> Raw {
-        Self::login_with(address, BASIC).await
-    }
-
-    pub async fn login_with(address: SocketAddr, capabilities: u32) -> Raw {
-        let who = Who {
-            capabilities,
-            ..Who::new("root", "", SHA2)
-        };
-        let (raw, answer) = Self::try_login(address, &who).await;
-        assert_eq!(answer, Answer::Ok);
-        raw
     }
 
     /// One packet, or None at the end of the stream.

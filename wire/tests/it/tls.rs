@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use storno_wire::{Limits, Tls};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -44,44 +44,68 @@ async fn upgrade(
     raw: Raw,
     connector: &TlsConnector,
     extra: &[u8],
-) -> std::io::Result<TlsStream<TcpStream>> {
+) -> std::io::Result<Raw<TlsStream<TcpStream>>> {
     let mut stream = raw.stream;
     stream.write_all(&[&request(), extra].concat()).await?;
-    connector
-        .connect("localhost".try_into().unwrap(), stream)
-        .await
+    let name = "localhost".try_into().unwrap();
+    Ok(Raw::over(connector.connect(name, stream).await?))
 }
 
-async fn read_packet(stream: &mut TlsStream<TcpStream>) -> Vec<u8> {
-    let length = stream.read_u32_le().await.unwrap() & 0xFF_FFFF;
-    let mut payload = vec![0; length as usize];
-    stream.read_exact(&mut payload).await.unwrap();
-    payload
+/// An encrypted client that has sent its first proof, and the id of its connection.
+async fn knock(
+    server: &ToyServer,
+    connector: &TlsConnector,
+    user: &str,
+    password: &str,
+) -> (Raw<TlsStream<TcpStream>>, u32) {
+    let raw = Raw::connect(server.address).await;
+    let (scramble, id) = (raw.scramble.clone(), raw.connection_id);
+    let mut raw = upgrade(raw, connector, b"").await.unwrap();
+    let mut who = Who::new(user, password, SHA2);
+    who.capabilities |= SSL;
+    raw.send(2, &handshake_response(&who, &scramble)).await;
+    (raw, id)
 }
 
 #[tokio::test]
 async fn a_client_that_asks_for_tls_logs_in_encrypted() {
     let (server, connector) = encrypted(true).await;
-    let raw = Raw::connect(server.address).await;
-    let (scramble, id) = (raw.scramble.clone(), raw.connection_id);
-    let mut stream = upgrade(raw, &connector, b"").await.unwrap();
-    let mut who = Who::new("sha2", "secret", SHA2);
-    who.capabilities |= SSL;
-    stream
-        .write_all(&packet(2, &handshake_response(&who, &scramble)))
-        .await
-        .unwrap();
-    assert_eq!(read_packet(&mut stream).await, [1, 3]);
-    assert_eq!(read_packet(&mut stream).await[0], 0);
+    let (mut raw, id) = knock(&server, &connector, "sha2", "secret").await;
+    assert_eq!(raw.answer().await, Answer::Other(vec![1, 3]));
+    assert_eq!(raw.answer().await, Answer::Ok);
     assert!(server.toy.login(id).encrypted);
-    stream
-        .write_all(&packet(0, b"\x03rows 100000"))
-        .await
-        .unwrap();
-    for _ in 0..5 + 100_000 {
-        read_packet(&mut stream).await;
+    let (rows, end) = raw.query("rows 100000").await;
+    assert_eq!(rows.len(), 100_000);
+    assert_eq!(end, Answer::Other(vec![0xFE, 0, 0, 2, 0]));
+}
+
+/// sqlx makes its proof in the order of mysql_native_password; MySQL then asks for the password itself.
+#[tokio::test]
+async fn a_proof_that_is_none_is_mended_by_the_password_where_it_is_encrypted() {
+    let (server, connector) = encrypted(false).await;
+    for (user, password, expected) in [
+        ("sha2", &b"secret\0"[..], None),
+        ("sha2", b"secret", None),
+        ("sha2", b"guess\0", Some(1045)),
+        ("sha2", b"", Some(1045)),
+        ("sha2", b"\0", Some(1045)),
+        ("nobody", b"secret\0", Some(1045)),
+    ] {
+        let (mut raw, _) = knock(&server, &connector, user, "no proof").await;
+        assert_eq!(raw.packet().await, Some((3, vec![1, 4])));
+        raw.send(4, password).await;
+        match (raw.answer().await, expected) {
+            (Answer::Ok, None) => assert_eq!(raw.ping().await, Answer::Ok),
+            (Answer::Error(code, _), Some(expected)) => assert_eq!(code, expected),
+            (answer, _) => panic!("{user} {password:?}: {answer:?}"),
+        }
     }
-    assert_eq!(read_packet(&mut stream).await, [0xFE, 0, 0, 2, 0]);
+    // Nobody is asked to say it aloud, nor without having tried to prove anything.
+    let wrong = Who::new("sha2", "no proof", SHA2);
+    let (_, answer) = Raw::try_login(server.address, &wrong).await;
+    assert!(matches!(answer, Answer::Error(1045, _)), "{answer:?}");
+    let (mut raw, _) = knock(&server, &connector, "sha2", "").await;
+    assert!(matches!(raw.answer().await, Answer::Error(1045, _)));
 }
 
 #[tokio::test]

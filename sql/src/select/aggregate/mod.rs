@@ -27,6 +27,8 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
+use super::patience::stoppable;
+
 pub(super) use exec::AggregateScanExec;
 pub(super) use recipe::Recipe;
 pub use rule::AggregateInStorage;
@@ -44,6 +46,6 @@ impl QueryPlanner for StornoPlanner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let ours = Arc::new(exec::AggregateScanPlanner);
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![ours]);
-        planner.create_physical_plan(plan, session).await
+        stoppable(planner.create_physical_plan(plan, session).await?)
     }
 }

@@ -15,6 +15,7 @@ use sqlparser::ast::Query;
 use storno_storage::{OnDuplicate, TableSnapshot};
 
 use super::super::aside::AsideTable;
+use super::super::numbers::Numbers;
 use super::super::query::SessionEnvironment;
 use super::super::upsert::Counts;
 use super::committer::{Committer, Target};
@@ -369,7 +370,7 @@ impl Gathered {
             Self::Memory { batches, aside, .. } => Ok((Counts::default(), batches, aside)),
             Self::Committer(committer) => {
                 let total = committer.commit()?;
-                let mut counts = Counts::inserted(total.inserted);
+                let mut counts = Counts::inserted(total.inserted, Numbers::default());
                 counts.duplicates = total.skipped;
                 Ok((counts, Vec::new(), Vec::new()))
             }

@@ -248,6 +248,7 @@ impl Session {
                 let upsert = Upsert {
                     rows: rows.map_err(|e| SqlError::internal(e.to_string()))?,
                     table: started.table,
+                    first_id: first_insert_id,
                     on_conflict,
                     assignments: None,
                     from_query: false,
@@ -272,7 +273,9 @@ impl Session {
                 }
             }
         }
-        if let Some(id) = first_insert_id.filter(|_| counts.inserted > 0) {
+        // After rows that met others, their own first number is known.
+        let made = counts.numbers.made.or(first_insert_id);
+        if let Some(id) = made.filter(|_| counts.inserted > 0) {
             self.last_insert_id = id;
         }
         Ok(Outcome::Done(Done {

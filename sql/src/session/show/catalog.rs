@@ -178,30 +178,34 @@ fn databases(view: &View) -> Result<Shown> {
 
 fn tables(view: &View, schema: Option<&String>, full: bool) -> Result<Shown> {
     let schema = existing_schema(view, schema)?;
-    let (kind, names): (_, Vec<String>) = match is_information_schema(&schema) {
+    let mut found: Vec<(String, &str)> = match is_information_schema(&schema) {
         true => {
             let tables = information_schema::TABLES.iter();
-            ("SYSTEM VIEW", tables.map(|t| t.name.to_string()).collect())
+            tables
+                .map(|t| (t.name.to_string(), "SYSTEM VIEW"))
+                .collect()
         }
         false => {
             let rights = view.rights();
             let tables = view.snapshot.tables(&schema).unwrap_or_default();
-            let seen = tables
-                .iter()
-                .filter(|t| rights.see_table(&schema, &t.spec.name));
-            let names = seen.map(|t| t.spec.name.clone());
-            ("BASE TABLE", names.collect())
+            let tables = tables.iter().map(|t| (t.spec.name.clone(), "BASE TABLE"));
+            let views = view.views.of(&schema);
+            let views = views.map(|(name, _)| (name.clone(), "VIEW"));
+            let all = tables.chain(views);
+            all.filter(|(name, _)| rights.see_table(&schema, name))
+                .collect()
         }
     };
+    found.sort();
     let mut columns = vec![name(""), name("Table_type")];
     columns.truncate(if full { 2 } else { 1 });
-    let row = |name: String| -> Row {
+    let row = |(name, kind): (String, &'static str)| -> Row {
         match full {
             true => row![name, kind],
             false => row![name],
         }
     };
-    let rows = names.into_iter().map(row).collect();
+    let rows = found.into_iter().map(row).collect();
     let mut shown = Shown::new("TABLES", &columns, rows);
     if let Some(first) = shown.headings.first_mut() {
         *first = Heading {

@@ -3,136 +3,104 @@
 use mysql_async::prelude::*;
 use mysql_async::{Compression, Conn, Error, OptsBuilder, TxOpts, Value};
 
-use crate::{KINDS, Outcome, ROWS, Report, TEXT, env, numbers, same};
+use crate::{Driver, Failure, Outcome, TEXT, env, failed, same};
 
-fn options(password: &str) -> OptsBuilder {
-    OptsBuilder::default()
-        .ip_or_hostname(env("HOST"))
-        .tcp_port(env("PORT").parse().unwrap_or(3306))
-        .user(Some(env("USER")))
-        .pass(Some(password))
-        .db_name(Some(env("DATABASE")))
-        .prefer_socket(false)
-        .compression(Compression::fast())
-}
+pub struct Client(Conn);
 
-fn code<T>(result: Result<T, Error>) -> u16 {
-    match result {
-        Err(Error::Server(error)) => error.code,
-        _ => 0,
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::Server(error) => error.code,
+            _ => 0,
+        };
+        let text = error.to_string();
+        Failure { code, text }
     }
 }
 
-pub async fn run(report: &mut Report) {
-    println!("version 0.37");
-    let mut conn = None;
-    report
-        .check("connect", async {
-            same(code(Conn::new(options("wrong")).await), 1045)?;
-            conn = Some(Conn::new(options(&env("PASSWORD"))).await?);
-            Ok(())
-        })
-        .await;
-    let Some(mut conn) = conn else { return };
-    report.check("ddl", ddl(&mut conn)).await;
-    report.check("types", types(&mut conn)).await;
-    report.check("batch", batch(&mut conn)).await;
-    report.check("prepared", prepared(&mut conn)).await;
-    report.check("transaction", transaction(&mut conn)).await;
-    report.check("errors", errors(&mut conn)).await;
-    report.check("large", large(&mut conn)).await;
-}
+impl Driver for Client {
+    const VERSION: &'static str = "0.37";
 
-async fn ddl(conn: &mut Conn) -> Outcome {
-    conn.query_drop(KINDS).await?;
-    let columns: Vec<mysql_async::Row> = conn.query("SHOW COLUMNS FROM kinds").await?;
-    same(columns.len(), 10)
-}
+    async fn connect(password: &str) -> Outcome<Self> {
+        let options = OptsBuilder::default()
+            .ip_or_hostname(env("HOST"))
+            .tcp_port(env("PORT").parse().unwrap_or(3306))
+            .user(Some(env("USER")))
+            .pass(Some(password))
+            .db_name(Some(env("DATABASE")))
+            .prefer_socket(false)
+            .compression(Compression::fast());
+        Ok(Client(Conn::new(options).await?))
+    }
 
-async fn types(conn: &mut Conn) -> Outcome {
-    let binary: Vec<u8> = (0..=255).collect();
-    let row = vec![
-        Value::Int(1),
-        Value::UInt(u64::MAX),
-        Value::Bytes(b"-12345678901234.567891".to_vec()),
-        Value::Double(0.1),
-        Value::Bytes(TEXT.into()),
-        Value::Bytes(binary),
-        Value::Date(2024, 2, 29, 0, 0, 0, 0),
-        Value::Date(2024, 2, 29, 23, 59, 58, 123_456),
-        Value::Int(1),
-        Value::NULL,
-    ];
-    conn.exec_drop(
-        "INSERT INTO kinds VALUES (?,?,?,?,?,?,?,?,?,?)",
-        row.clone(),
-    )
-    .await?;
-    let got: Option<mysql_async::Row> = conn
-        .exec_first("SELECT * FROM kinds WHERE id = ?", (1,))
-        .await?;
-    same(got.map(mysql_async::Row::unwrap), Some(row))
-}
+    async fn run(&mut self, sql: &str) -> Outcome<u64> {
+        self.0.query_drop(sql).await?;
+        Ok(self.0.affected_rows())
+    }
 
-async fn batch(conn: &mut Conn) -> Outcome {
-    conn.query_drop("CREATE TABLE batch (id INT PRIMARY KEY, label VARCHAR(100))")
-        .await?;
-    let rows = (0..1000).map(|i| (i, format!("é{i}")));
-    conn.exec_batch("INSERT INTO batch VALUES (?, ?)", rows)
-        .await?;
-    same(
-        conn.query_first("SELECT COUNT(*), MAX(label) FROM batch")
-            .await?,
-        Some((1000, "é999".to_owned())),
-    )
-}
+    async fn count_rows(&mut self, sql: &str) -> Outcome<usize> {
+        let rows: Vec<mysql_async::Row> = self.0.query(sql).await?;
+        Ok(rows.len())
+    }
 
-async fn prepared(conn: &mut Conn) -> Outcome {
-    for id in [3, 4] {
-        let label: Option<String> = conn
-            .exec_first("SELECT label FROM batch WHERE id = ?", (id,))
+    async fn number(&mut self, sql: &str) -> Outcome<i64> {
+        self.0
+            .query_first(sql)
+            .await?
+            .ok_or_else(|| failed("no row"))
+    }
+
+    async fn text(&mut self, sql: &str, parameter: &str) -> Outcome<String> {
+        let found = self.0.exec_first(sql, (parameter,)).await?;
+        found.ok_or_else(|| failed("no row"))
+    }
+
+    async fn sum(&mut self, sql: &str) -> Outcome<i64> {
+        Ok(self.0.query_fold(sql, 0, |sum, id: i64| sum + id).await?)
+    }
+
+    async fn in_transaction(&mut self, sql: &str, commits: bool) -> Outcome {
+        let mut transaction = self.0.start_transaction(TxOpts::default()).await?;
+        transaction.query_drop(sql).await?;
+        match commits {
+            true => transaction.commit().await?,
+            false => transaction.rollback().await?,
+        }
+        Ok(())
+    }
+
+    async fn kinds(&mut self) -> Outcome {
+        let row = vec![
+            Value::Int(1),
+            Value::UInt(u64::MAX),
+            Value::Bytes(b"-12345678901234.567891".to_vec()),
+            Value::Double(0.1),
+            Value::Bytes(TEXT.into()),
+            Value::Bytes((0..=255).collect()),
+            Value::Date(2024, 2, 29, 0, 0, 0, 0),
+            Value::Date(2024, 2, 29, 23, 59, 58, 123_456),
+            Value::Int(1),
+            Value::NULL,
+        ];
+        let insert = "INSERT INTO kinds VALUES (?,?,?,?,?,?,?,?,?,?)";
+        self.0.exec_drop(insert, row.clone()).await?;
+        let got: Option<mysql_async::Row> = self
+            .0
+            .exec_first("SELECT * FROM kinds WHERE id = ?", (1,))
             .await?;
-        same(label, Some(format!("é{id}")))?;
+        same(got.map(mysql_async::Row::unwrap), Some(row))
     }
-    Ok(())
-}
 
-async fn transaction(conn: &mut Conn) -> Outcome {
-    let mut transaction = conn.start_transaction(TxOpts::default()).await?;
-    transaction.query_drop("DELETE FROM batch").await?;
-    transaction.rollback().await?;
-    let mut transaction = conn.start_transaction(TxOpts::default()).await?;
-    transaction
-        .query_drop("DELETE FROM batch WHERE id < 10")
-        .await?;
-    transaction.commit().await?;
-    same(
-        conn.query_first("SELECT COUNT(*) FROM batch").await?,
-        Some(990),
-    )
-}
-
-async fn errors(conn: &mut Conn) -> Outcome {
-    same(
-        code(conn.query_drop("INSERT INTO batch VALUES (500, 'x')").await),
-        1062,
-    )?;
-    same(code(conn.query_drop("SELECT * FROM missing").await), 1146)?;
-    same(code(conn.exec_drop("SELEC ?", (1,)).await), 1064)?;
-    conn.reset().await?;
-    conn.ping().await?;
-    Ok(())
-}
-
-async fn large(conn: &mut Conn) -> Outcome {
-    for sql in numbers() {
-        conn.query_drop(sql).await?;
+    async fn thousand(&mut self) -> Outcome {
+        let rows = (0..1000).map(|i| (i, format!("é{i}")));
+        Ok(self
+            .0
+            .exec_batch("INSERT INTO batch VALUES (?, ?)", rows)
+            .await?)
     }
-    let sum = conn
-        .query_fold("SELECT id FROM numbers", 0, |sum, id: i64| sum + id)
-        .await?;
-    same(sum, ROWS * (ROWS - 1) / 2)?;
-    let long = "long é ".repeat(3_000_000);
-    let back: Option<String> = conn.exec_first("SELECT ?", (&long,)).await?;
-    same(back.map(|text| text.len()), Some(long.len()))
+
+    async fn refresh(&mut self) -> Outcome {
+        self.0.reset().await?;
+        Ok(self.0.ping().await?)
+    }
 }
