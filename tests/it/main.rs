@@ -27,6 +27,7 @@ mod metadata;
 mod prepared;
 mod receiver;
 mod slt;
+mod statements;
 mod types;
 mod writes;
 
@@ -46,6 +47,7 @@ fn main() {
         export::trials(),
         hostile::trials(),
         slt::trials(),
+        statements::trials(),
         clients::trials(),
         collations::trials(),
         contention::trials(),

@@ -30,6 +30,7 @@ use datafusion::functions_window as df;
 use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
 pub(crate) use aggregates::with_order;
+pub(crate) use aggregates::{FIRST, LAST};
 pub use aggregates::{aggregate, aggregate_names, group_concat, move_separator};
 pub use builtin::FSP_KEY;
 pub use control::{convert_to, unified_type};

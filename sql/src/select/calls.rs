@@ -5,6 +5,7 @@ use sqlparser::ast::{
     FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName, TrimWhereField, Value,
 };
 
+use super::buckets::bucket_call;
 use super::expr::{Environment, binary, call, number, text, truth, value};
 use crate::error::{Result, SqlError};
 use crate::functions::move_separator;
@@ -116,6 +117,7 @@ pub(super) fn function(mut function: Function, env: &dyn Environment) -> Result<
     match args {
         Some(args) => match zoned_call(&name, &args, &env.time_zone()) {
             Some(call) => Ok(call),
+            None if let Some(call) = bucket_call(&name, &args, &env.time_zone()) => call,
             None => special_call(&name, args).unwrap_or(Ok(Expr::Function(function))),
         },
         None => Ok(Expr::Function(function)),

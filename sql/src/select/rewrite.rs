@@ -15,12 +15,17 @@ use sqlparser::ast::{
 
 use super::exists;
 use super::expr::{self, Environment, binary, number, truth};
+use super::groups::Groups;
 use crate::error::{Result, SqlError};
 
 /// Adds to the session what name look-up needs from the catalog.
 pub trait Scope: Environment {
     /// Lower-case column names of a table; `None` when it is not in the catalog (a CTE, say).
     fn columns(&self, table: &ObjectName) -> Option<Vec<String>>;
+    /// The same of its unique keys without NULL.
+    fn keys(&self, table: &ObjectName) -> Vec<Vec<String>>;
+    /// sql_mode lacks ONLY_FULL_GROUP_BY.
+    fn groups_loosely(&self) -> bool;
 }
 
 /// Rewrites a whole query, sub-queries included.
@@ -78,8 +83,13 @@ impl Rewriter<'_> {
         }
         let aliases = match query.body.as_mut() {
             SetExpr::Select(select) => {
-                let names = self.select(select)?;
+                let (names, groups) = self.select(select)?;
                 self.order_by(query, &names)?;
+                if let (Some(groups), Some(order_by)) = (groups, &mut query.order_by)
+                    && let OrderByKind::Expressions(items) = &mut order_by.kind
+                {
+                    groups.order_by(items);
+                }
                 return Ok(());
             }
             other => first_aliases(other),
@@ -102,8 +112,8 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Rewrites one SELECT and returns its aliases with what they stand for.
-    fn select(&mut self, select: &mut Select) -> Result<Aliases> {
+    /// Rewrites one SELECT and returns its aliases with what they stand for, and what its ORDER BY may name.
+    fn select(&mut self, select: &mut Select) -> Result<(Aliases, Option<Groups>)> {
         if select.into.is_some() {
             return Err(SqlError::not_supported("SELECT ... INTO"));
         }
@@ -131,7 +141,11 @@ impl Rewriter<'_> {
         }
         group_by(select, &aliases)?;
         having(select, &aliases);
-        Ok(aliases)
+        let groups = Groups::of(select, self.scope);
+        if let Some(groups) = &groups {
+            groups.select(select);
+        }
+        Ok((aliases, groups))
     }
 
     fn table_with_joins(
@@ -394,7 +408,7 @@ pub(super) fn has_aggregate_item(item: &SelectItem) -> bool {
     }
 }
 
-fn has_aggregate(expr: &Expr) -> bool {
+pub(super) fn has_aggregate(expr: &Expr) -> bool {
     let mut tree = expr.clone();
     tree.visit(&mut FindAggregate).is_break()
 }

@@ -111,14 +111,6 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
             None => Command::Query,
         },
         "INSERT" | "REPLACE" => Command::Insert,
-        "UPDATE" | "DELETE"
-            if ["IGNORE", "LOW_PRIORITY", "QUICK"]
-                .iter()
-                .any(|w| lexed.is(1, w)) =>
-        {
-            let what = format!("{first} {}", lexed.word(1).to_uppercase());
-            return Err(SqlError::not_supported(&what));
-        }
         "UPDATE" | "DELETE" => Command::Change,
         "SET" => Command::Set,
         "SHOW" => Command::Show,

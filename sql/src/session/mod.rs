@@ -14,6 +14,7 @@ mod diagnostics;
 mod export;
 mod field_list;
 mod files;
+pub(crate) mod fill;
 mod ingest;
 mod insert;
 mod kill;

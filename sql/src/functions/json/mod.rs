@@ -17,7 +17,8 @@ use super::convert::arrays::{Source, source};
 use super::failure::{not_supported, raise, wrong_argument_count};
 use crate::error::SqlError;
 use path::Path;
-use value::{contains, depth, push_quoted, push_value, type_name};
+pub(crate) use value::push_value;
+use value::{contains, depth, push_quoted, type_name};
 
 /// Field metadata of results that are JSON documents in MySQL.
 pub const JSON_KEY: &str = "storno.json";
