@@ -11,6 +11,7 @@ use sqlparser::ast::{
 
 use super::expr::call;
 use super::rewrite::{Scope, has_aggregate, has_aggregate_item};
+use crate::error::{Result, SqlError};
 
 /// A table in FROM.
 struct Source {
@@ -95,16 +96,35 @@ impl Groups {
         })
     }
 
-    /// Rewrites the SELECT list and HAVING.
-    pub(super) fn select(&self, select: &mut Select) {
+    /// Rewrites the SELECT list and HAVING. 1054 for a column in HAVING that is neither grouped by nor selected.
+    pub(super) fn select(&self, select: &mut Select) -> Result<()> {
         self.expand(&mut select.projection);
+        if let Some(having) = &mut select.having {
+            let selected = select.projection.iter().filter_map(|item| match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                    Some(expr)
+                }
+                _ => None,
+            });
+            self.having(having, &selected.cloned().collect::<Vec<_>>())?;
+        }
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                 self.expression(expr);
             }
         }
-        if let Some(having) = &mut select.having {
-            self.expression(having);
+        Ok(())
+    }
+
+    fn having(&self, having: &mut Expr, selected: &[Expr]) -> Result<()> {
+        let mut wrap = Wrap {
+            groups: self,
+            kept: Vec::new(),
+            selected: Some(selected),
+        };
+        match having.visit(&mut wrap) {
+            ControlFlow::Break(column) => Err(SqlError::unknown_column(&column, "having clause")),
+            ControlFlow::Continue(()) => Ok(()),
         }
     }
 
@@ -157,28 +177,16 @@ impl Groups {
         let mut wrap = Wrap {
             groups: self,
             kept: Vec::new(),
+            selected: None,
         };
         let _ = expr.visit(&mut wrap);
     }
 
     /// Whether it is grouped by, or may be taken for it: then it stays as it is.
     fn is_grouped(&self, expr: &Expr) -> bool {
-        let same = |group: &Expr| match (plain(group), plain(expr)) {
-            (Expr::Identifier(a), Expr::Identifier(b)) => a.value == b.value,
-            (Expr::CompoundIdentifier(parts), Expr::Identifier(name))
-            | (Expr::Identifier(name), Expr::CompoundIdentifier(parts)) => {
-                parts.last().is_some_and(|last| last.value == name.value)
-            }
-            (Expr::CompoundIdentifier(a), Expr::CompoundIdentifier(b)) => {
-                let values = |parts: &[Ident]| -> Vec<String> {
-                    let last = parts.iter().rev().take(2);
-                    last.map(|part| part.value.to_lowercase()).collect()
-                };
-                values(a) == values(b)
-            }
-            (a, b) => a == b,
-        };
-        self.expressions.iter().any(same)
+        self.expressions
+            .iter()
+            .any(|group| same_column(group, expr))
     }
 
     /// Whether ANY_VALUE of a column says what the column does.
@@ -206,6 +214,25 @@ impl Groups {
     }
 }
 
+/// Whether two expressions are the same, or may be names of one column.
+fn same_column(one: &Expr, other: &Expr) -> bool {
+    match (plain(one), plain(other)) {
+        (Expr::Identifier(a), Expr::Identifier(b)) => a.value == b.value,
+        (Expr::CompoundIdentifier(parts), Expr::Identifier(name))
+        | (Expr::Identifier(name), Expr::CompoundIdentifier(parts)) => {
+            parts.last().is_some_and(|last| last.value == name.value)
+        }
+        (Expr::CompoundIdentifier(a), Expr::CompoundIdentifier(b)) => {
+            let values = |parts: &[Ident]| -> Vec<String> {
+                let last = parts.iter().rev().take(2);
+                last.map(|part| part.value.to_lowercase()).collect()
+            };
+            values(a) == values(b)
+        }
+        (a, b) => a == b,
+    }
+}
+
 fn plain(expr: &Expr) -> &Expr {
     match expr {
         Expr::Nested(inner) => plain(inner),
@@ -217,6 +244,8 @@ struct Wrap<'a> {
     groups: &'a Groups,
     /// For each expression around whether what is inside stays as it is.
     kept: Vec<bool>,
+    /// The only columns that may be named.
+    selected: Option<&'a [Expr]>,
 }
 
 impl Wrap<'_> {
@@ -226,19 +255,19 @@ impl Wrap<'_> {
 }
 
 impl VisitorMut for Wrap<'_> {
-    type Break = ();
+    type Break = String;
 
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<String> {
         self.kept.push(true);
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<String> {
         self.kept.pop();
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<String> {
         let aggregate = match expr {
             Expr::Function(function) => {
                 let name = function.name.to_string().to_lowercase();
@@ -251,10 +280,18 @@ impl VisitorMut for Wrap<'_> {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<String> {
         let kept = self.kept.pop().unwrap_or(true);
         let is_column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-        if is_column && !kept && self.groups.may_be_any(expr) {
+        if !is_column || kept {
+            return ControlFlow::Continue(());
+        }
+        if let Some(selected) = self.selected
+            && !selected.iter().any(|item| same_column(item, expr))
+        {
+            return ControlFlow::Break(expr.to_string().replace('`', ""));
+        }
+        if self.groups.may_be_any(expr) {
             *expr = call("any_value", vec![expr.clone()]);
         }
         ControlFlow::Continue(())

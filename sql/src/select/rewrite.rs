@@ -143,7 +143,7 @@ impl Rewriter<'_> {
         having(select, &aliases);
         let groups = Groups::of(select, self.scope);
         if let Some(groups) = &groups {
-            groups.select(select);
+            groups.select(select)?;
         }
         Ok((aliases, groups))
     }

@@ -3,7 +3,7 @@
 use sqlparser::ast::{BinaryOperator, Expr, Query, SelectItem, SetExpr, TableFactor, Value};
 
 use super::expr::{binary, nested, not, value};
-use super::rewrite::halves;
+use super::rewrite::{halves, has_aggregate_item};
 use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
 
@@ -30,8 +30,9 @@ fn parts(query: &Query, width: usize) -> Result<Vec<Expr>> {
                 if select.projection.len() != width {
                     return Err(wrong_width(width));
                 }
-                // The others may be what DISTINCT and ORDER BY speak of.
-                if select.distinct.is_none() && query.order_by.is_none() {
+                // The others may be what DISTINCT and ORDER BY speak of, or make one row of many.
+                let depends = select.projection.iter().any(has_aggregate_item);
+                if select.distinct.is_none() && query.order_by.is_none() && !depends {
                     select.projection = select.projection.drain(..).skip(at).take(1).collect();
                     return Ok(Expr::Subquery(Box::new(query)));
                 }
