@@ -93,6 +93,15 @@ const NO_OPERAND: [Keyword; 27] = [
     Keyword::XOR,
 ];
 
+/// `SOUNDS LIKE`
+fn is_sounds_like(parser: &Parser) -> bool {
+    let word = |n: usize, text: &str| match &parser.peek_nth_token_ref(n).token {
+        Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text),
+        _ => false,
+    };
+    word(0, "sounds") && word(1, "like")
+}
+
 fn binary(left: &Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp {
         left: Box::new(left.clone()),
@@ -191,6 +200,7 @@ impl Dialect for StornoDialect {
                 MULTIPLY
             }
             Token::Word(w) if w.keyword == Keyword::DIV => MULTIPLY,
+            Token::Word(_) if is_sounds_like(parser) => self.prec_value(Precedence::Like),
             Token::Pipe => BIT_OR,
             Token::Ampersand => BIT_AND,
             Token::ShiftLeft | Token::ShiftRight => SHIFT,
@@ -229,6 +239,14 @@ impl Dialect for StornoDialect {
         expr: &Expr,
         _precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
+        if is_sounds_like(parser) {
+            parser.next_token();
+            parser.next_token();
+            let right = parser.parse_subexpr(self.prec_value(Precedence::Like));
+            let sound = |expr: Expr| call("soundex", vec![expr]);
+            let same = |right| binary(&sound(expr.clone()), BinaryOperator::Eq, sound(right));
+            return Some(right.map(|right| Expr::Nested(Box::new(same(right)))));
+        }
         let (op, precedence) = match &parser.peek_token_ref().token {
             Token::StringConcat => (BinaryOperator::Or, OR),
             Token::Overlap => (BinaryOperator::And, AND),

@@ -45,6 +45,7 @@ static SCALARS: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
         collated::FUNCTIONS,
         insert_id::FUNCTIONS,
         json::FUNCTIONS,
+        json::EDITS,
         operators::logic::FUNCTIONS,
     ];
     let mut functions: HashMap<&'static str, Arc<ScalarUDF>> = tables

@@ -39,7 +39,8 @@ use datafusion::common::TableReference;
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
 use storno_storage::{KeySpec, TableSpec};
 
@@ -74,12 +75,15 @@ impl Compiled {
     pub fn schema(&self) -> SchemaRef {
         self.plan.schema()
     }
+}
 
-    /// The plan as EXPLAIN shows it.
-    pub fn explanation(&self) -> String {
-        let plan = datafusion::physical_plan::displayable(self.plan.as_ref());
-        plan.indent(false).to_string()
-    }
+/// A plan as EXPLAIN shows it; as EXPLAIN ANALYZE does when it has been run.
+pub fn explanation(plan: &dyn ExecutionPlan, analyzed: bool) -> String {
+    let shown = match analyzed {
+        true => DisplayableExecutionPlan::with_metrics(plan),
+        false => displayable(plan),
+    };
+    shown.indent(false).to_string()
 }
 
 /// A query as it came.

@@ -8,15 +8,19 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, GroupByWithModifier, Ident, JoinConstraint, JoinOperator,
-    LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator,
-    SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
+    GroupByWithModifier, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind,
+    Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor,
+    TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 use super::exists;
 use super::expr::{self, Environment, binary, number, truth};
 use super::groups::Groups;
+use super::rows;
+use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
+use crate::types::QuotedName;
 
 /// Adds to the session what name look-up needs from the catalog.
 pub trait Scope: Environment {
@@ -53,6 +57,13 @@ struct Rewriter<'a> {
 
 impl VisitorMut for Rewriter<'_> {
     type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        match tables_as_selects(&mut query.body) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => ControlFlow::Break(e),
+        }
+    }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
         match expr::rewrite(expr, self.scope) {
@@ -130,6 +141,9 @@ impl Rewriter<'_> {
             if let SelectItem::ExprWithAlias { alias, .. } = item {
                 *alias = expr::column_ident(alias);
             }
+            if let SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } = item {
+                rows::refuse_row(e)?;
+            }
             exists::as_counts(item)?;
         }
         let aliases = Aliases {
@@ -141,6 +155,7 @@ impl Rewriter<'_> {
         }
         group_by(select, &aliases)?;
         having(select, &aliases);
+        without_empty_totals(select);
         let groups = Groups::of(select, self.scope);
         if let Some(groups) = &groups {
             groups.select(select)?;
@@ -398,6 +413,45 @@ fn having(select: &mut Select, aliases: &Aliases) {
     } else {
         select.having = Some(condition);
     }
+}
+
+/// `TABLE t` is `SELECT * FROM t`.
+fn tables_as_selects(body: &mut SetExpr) -> Result<()> {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            tables_as_selects(left)?;
+            tables_as_selects(right)
+        }
+        SetExpr::Table(table) => {
+            let names = table.schema_name.iter().chain(&table.table_name);
+            let names: Vec<String> = names.map(|n| QuotedName(n).to_string()).collect();
+            let select = format!("SELECT * FROM {}", names.join("."));
+            *body = *parse_query(&lex(&select)?)?.body;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A row of sub-totals of no rows at all is none: MySQL gives it only when there are groups.
+fn without_empty_totals(select: &mut Select) {
+    let GroupByExpr::Expressions(items, _) = &select.group_by else {
+        return;
+    };
+    if !matches!(items.as_slice(), [Expr::Rollup(_)]) {
+        return;
+    }
+    let mut count = expr::call("count", Vec::new());
+    if let Expr::Function(function) = &mut count
+        && let FunctionArguments::List(list) = &mut function.args
+    {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
+    }
+    let some = binary(count, BinaryOperator::Gt, number(0));
+    select.having = Some(match select.having.take() {
+        Some(having) => binary(Expr::Nested(Box::new(having)), BinaryOperator::And, some),
+        None => some,
+    });
 }
 
 /// Does a select item call an aggregate?

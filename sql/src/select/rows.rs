@@ -68,6 +68,15 @@ fn column_of(query: Query, width: usize, at: usize) -> Result<Expr> {
     Ok(Expr::Subquery(Box::new(outer)))
 }
 
+/// 1241 for a row where one value is wanted.
+pub(super) fn refuse_row(expr: &Expr) -> Result<()> {
+    match expr {
+        Expr::Tuple(_) => Err(wrong_width(1)),
+        Expr::Nested(inner) => refuse_row(inner),
+        _ => Ok(()),
+    }
+}
+
 fn wrong_width(columns: usize) -> SqlError {
     let text = format!("Operand should contain {columns} column(s)");
     SqlError::new(1241, "21000", text)

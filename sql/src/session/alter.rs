@@ -159,7 +159,8 @@ fn change(
         }
         other => other?,
     }
-    if let Some(first) = altered.auto_increment {
+    let counts = spec.auto_increment.is_some();
+    if let Some(first) = altered.auto_increment.filter(|_| counts) {
         // The value taken to see where the counter stands is the price of it.
         let next = store.reserve_ids(id, 1)?;
         let missing = first.saturating_sub(next.saturating_add(1));

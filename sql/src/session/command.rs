@@ -16,6 +16,8 @@ pub enum Command {
     Query,
     /// EXPLAIN SELECT ...; the query begins at this byte.
     Explain {
+        /// It is run, and what was done is shown.
+        analyze: bool,
         from: usize,
     },
     Insert,
@@ -184,14 +186,16 @@ fn create(lexed: &Lexed) -> Result<Command> {
 
 fn describe(lexed: &Lexed) -> Command {
     let query = ["SELECT", "WITH", "(", "TABLE", "VALUES"];
-    let mut at = 1;
+    let analyze = lexed.is(1, "ANALYZE");
+    let mut at = if analyze { 2 } else { 1 };
     if lexed.are(at, &["FORMAT", "="]) {
         at += 3;
     }
     match lexed.tokens.get(at) {
-        Some(token) if query.iter().any(|w| lexed.is(at, w)) => {
-            Command::Explain { from: token.start }
-        }
+        Some(token) if query.iter().any(|w| lexed.is(at, w)) => Command::Explain {
+            from: token.start,
+            analyze,
+        },
         _ => Command::Describe,
     }
 }
@@ -322,7 +326,10 @@ mod tests {
         );
         assert_eq!(
             command("EXPLAIN FORMAT=TREE SELECT 1"),
-            Ok(Command::Explain { from: 20 })
+            Ok(Command::Explain {
+                from: 20,
+                analyze: false
+            })
         );
         assert_eq!(command("desc t"), Ok(Command::Describe));
     }

@@ -55,6 +55,8 @@ async fn run(seed: u64) -> Outcome {
     let judge = Server::start_judge()?;
     let mut session = server.connect_to("differential").await?;
     let mut expected_session = judge.connect_to("differential").await?;
+    // The judge's.
+    session.run("SET group_concat_max_len = 1048576").await?;
     let mut random = Random::new(seed);
     let tables = [
         Table::generate("t0", &mut random),

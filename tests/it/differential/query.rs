@@ -137,9 +137,10 @@ fn correlated(random: &mut Random) -> Query {
 /// Groups and their sub-totals.
 fn rollup(table: &str, random: &mut Random) -> Query {
     let mut writer = Writer { random, alias: "" };
-    let keys: Vec<String> = (0..1 + writer.random.below(2))
+    let mut keys: Vec<String> = (0..1 + writer.random.below(2))
         .map(|_| writer.column(&[Kind::Key, Kind::Bool, Kind::Date, Kind::Word]))
         .collect();
+    keys.dedup();
     let aggregate = writer.aggregate();
     let filter = filter(&mut writer, 60);
     let keys = keys.join(", ");

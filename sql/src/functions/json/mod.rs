@@ -1,6 +1,7 @@
 //! JSON functions over text. JSON columns are text here: results that MySQL types as JSON carry the
 //! metadata key [`JSON_KEY`], so that a comparison can tell `"x"` the document from `"x"` the text.
 
+mod edit;
 mod path;
 mod value;
 
@@ -408,6 +409,9 @@ fn cast_json(call: &Call<'_>) -> Result<ArrayRef> {
         Ok(true)
     })
 }
+
+/// Functions that modify documents.
+pub(crate) const EDITS: &[Definition] = edit::FUNCTIONS;
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
     Definition::new("json_extract", (2, ANY), json, extract),
