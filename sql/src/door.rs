@@ -1,14 +1,16 @@
 //! The door of a table: what happens to converted rows before anything of them is written. Private columns
-//! are veiled first; constraints see what will be stored; rows that are not let in are set aside, left out
-//! with a warning (IGNORE), or end the statement.
+//! are veiled first, then generated columns are computed; constraints see what will be stored; rows that are
+//! not let in are set aside, left out with a warning (IGNORE), or end the statement.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
+use crate::change::Warnings;
 use crate::check::{Checks, without};
-use crate::error::{Result, Warning};
-use crate::insert::{InsertBatch, InvalidRow};
+use crate::computed::{Filled, GeneratedColumns};
+use crate::error::{Result, SqlError};
+use crate::insert::{InsertBatch, InvalidRow, Settings};
 use crate::known::KnownTable;
 use crate::privacy::Veil;
 use crate::select::planner::View;
@@ -19,7 +21,9 @@ use crate::types::{TimeZone, value_text};
 pub(crate) struct Door {
     table: Arc<KnownTable>,
     veil: Option<Veil>,
+    generated: Option<Arc<GeneratedColumns>>,
     checks: Option<Arc<Checks>>,
+    settings: Settings,
     /// Rows that are not let in are left out with a warning.
     ignore: bool,
     /// They are set aside.
@@ -28,17 +32,22 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// On a planning thread. `now_utc`: the statement's time.
+    /// On a planning thread, unless the table computes nothing.
     pub(crate) fn new(
         table: &Arc<KnownTable>,
         view: &View,
-        now_utc: i64,
+        settings: Settings,
         ignore: bool,
     ) -> Result<Self> {
         let keys = view.session.engine.pseudonym_keys();
         Ok(Self {
-            veil: Veil::new(table, keys, now_utc)?,
+            veil: Veil::new(table, keys, settings.now_utc)?,
+            generated: table.generated(view)?,
             checks: table.checks(view)?,
+            settings: Settings {
+                mode: settings.mode.with_ignore(ignore),
+                ..settings
+            },
             ignore,
             aside: table.attributes.on_invalid.is_some(),
             zone: view.time_zone,
@@ -57,7 +66,7 @@ impl Door {
 
     /// Whether rows pass as they are.
     pub(crate) fn is_open(&self) -> bool {
-        self.veil.is_none() && self.checks.is_none()
+        self.veil.is_none() && self.generated.is_none() && self.checks.is_none()
     }
 
     /// Lets the rows of an INSERT in.
@@ -69,51 +78,82 @@ impl Door {
         let texts = std::mem::take(&mut built.texts);
         let (batch, warnings) = self.admit_rows(built.batch, &mut built.invalid, texts)?;
         built.batch = batch;
-        built.warning_count += warnings.len() as u64;
-        built.warnings.extend(warnings);
+        built.warning_count += warnings.count;
+        built.warnings.extend(warnings.list);
         Ok(built)
     }
 
-    /// The rows that are let in, and a warning for each other. `invalid` are those that were set aside
-    /// before, in the order of the statement, `texts` the rows as they came.
+    /// The rows that are let in, and what there is to say of them and of each other one. `invalid` are those
+    /// that were set aside before, in the order of the statement, `texts` the rows as they came.
     pub(crate) fn admit_rows(
         &self,
         rows: RecordBatch,
         invalid: &mut Vec<InvalidRow>,
-        texts: Vec<Vec<u8>>,
-    ) -> Result<(RecordBatch, Vec<Warning>)> {
+        mut texts: Vec<Vec<u8>>,
+    ) -> Result<(RecordBatch, Warnings)> {
         let mut rows = rows;
+        let mut warnings = Warnings::default();
         if let Some(veil) = &self.veil {
             rows = veil.rows(&rows)?;
             invalid.iter_mut().for_each(|row| veil.invalid(row));
         }
+        if let Some(generated) = &self.generated {
+            let given = rows.clone();
+            let filled = generated.fill(&self.table, rows, (self.settings, self.aside))?;
+            let Filled { failed, .. } = filled;
+            rows = filled.rows;
+            warnings.list.extend(filled.warnings);
+            warnings.count += filled.warning_count;
+            self.set_aside((&given, &mut texts), failed, invalid);
+        }
         let Some(checks) = &self.checks else {
-            return Ok((rows, Vec::new()));
+            return Ok((rows, warnings));
         };
         let violations = checks.violations(&rows)?;
         let Some(first) = violations.first() else {
-            return Ok((rows, Vec::new()));
+            return Ok((rows, warnings));
         };
         if !self.aside && !self.ignore {
             return Err(checks.error(*first));
         }
-        let mut warnings = Vec::with_capacity(violations.len());
-        let mut found = Vec::new();
-        for violation in &violations {
-            let error = checks.error(*violation);
-            warnings.push(error.clone().into());
-            if self.aside {
-                found.push(InvalidRow {
-                    row: number(violation.row, invalid),
+        let errors = violations.iter().map(|v| (v.row, checks.error(*v)));
+        let errors: Vec<(usize, SqlError)> = errors.collect();
+        for (_, error) in &errors {
+            warnings.count += 1;
+            warnings.list.push(error.clone().into());
+        }
+        if self.aside {
+            self.set_aside((&rows, &mut texts), errors, invalid);
+        }
+        Ok((without(&rows, &violations)?, warnings))
+    }
+
+    /// Adds rows of a batch to the invalid ones; their texts are no longer among those of the batch.
+    fn set_aside(
+        &self,
+        (rows, texts): (&RecordBatch, &mut Vec<Vec<u8>>),
+        errors: Vec<(usize, SqlError)>,
+        invalid: &mut Vec<InvalidRow>,
+    ) {
+        let mut found = Vec::with_capacity(errors.len());
+        for (at, error) in errors {
+            found.push((
+                at,
+                InvalidRow {
+                    row: number(at, invalid),
                     error,
-                    values: self.values(&rows, violation.row),
-                    raw: texts.get(violation.row).cloned(),
-                });
+                    values: self.values(rows, at),
+                    raw: texts.get(at).cloned(),
+                },
+            ));
+        }
+        for (at, _) in found.iter().rev() {
+            if *at < texts.len() {
+                texts.remove(*at);
             }
         }
-        invalid.extend(found);
+        invalid.extend(found.into_iter().map(|(_, row)| row));
         invalid.sort_by_key(|row| row.row);
-        Ok((without(&rows, &violations)?, warnings))
     }
 
     /// A stored row as text.

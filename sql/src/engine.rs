@@ -28,6 +28,7 @@ use crate::result::ResultColumn;
 use crate::select::aggregate::StornoPlanner;
 use crate::select::reuse::Plans;
 use crate::select::{coerce, sort_keys};
+use crate::session::fill::is_marked;
 use crate::session::process::Processes;
 use crate::session::variables::{self, GlobalVariables};
 use crate::session::{Session, SessionContext};
@@ -180,9 +181,38 @@ impl Engine {
             views,
             started: Instant::now(),
         };
-        Ok(Self {
+        let engine = Self {
             inner: Arc::new(inner),
-        })
+        };
+        engine.finish_fills()?;
+        Ok(engine)
+    }
+
+    /// Columns that a crash has left without the values of older rows get them before anybody looks.
+    fn finish_fills(&self) -> Result<()> {
+        let snapshot = self.store().snapshot();
+        let schemas = snapshot.schemas().into_iter();
+        let mut tables = schemas.flat_map(|(s, _)| snapshot.tables(&s).unwrap_or_default());
+        if !tables.any(|meta| is_marked(&meta)) {
+            return Ok(());
+        }
+        let engine = self.clone();
+        // The caller may be a thread of another runtime, on which nothing may wait for this one.
+        let work = move || {
+            let mut session = engine.session(SessionContext {
+                connection_id: 0,
+                user: String::new(),
+                host: String::new(),
+                database: None,
+                found_rows: false,
+                local_files: false,
+                multi_statements: false,
+                interrupt: None,
+            });
+            engine.pool()?.block_on(session.finish_fills())
+        };
+        let done = std::thread::spawn(work).join();
+        done.map_err(|_| SqlError::internal("filling generated columns panicked"))?
     }
 
     /// Opens a session. The caller has authenticated the user.

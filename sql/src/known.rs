@@ -1,4 +1,4 @@
-//! Tables as statements meet them again and again: their decoded definitions and compiled constraints,
+//! Tables as statements meet them again and again: their decoded definitions and compiled expressions,
 //! kept as long as the catalog's entry is the same.
 
 use std::collections::HashMap;
@@ -8,21 +8,25 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use storno_storage::{TableId, TableMeta};
 
 use crate::check::Checks;
+use crate::computed::GeneratedColumns;
 use crate::error::Result;
 use crate::select::planner::View;
 use crate::types::{TableDefinition, TimeZone};
 
 /// Tables kept at most; a database with more of them decodes some anew.
 const KEPT_MAX: usize = 4096;
-/// Time zones that the constraints of one table are kept for.
+/// Time zones that the expressions of one table are kept for.
 const ZONES_MAX: usize = 16;
+
+/// What was compiled for each time zone, which decides what a TIMESTAMP looks like.
+type Zoned<T> = Mutex<Vec<(TimeZone, Arc<T>)>>;
 
 /// A table's definition and what was made of it.
 #[derive(Debug)]
 pub(crate) struct KnownTable {
     definition: TableDefinition,
-    /// Constraints are kept for each time zone, which decides what a TIMESTAMP looks like.
-    checks: Mutex<Vec<(TimeZone, Arc<Checks>)>>,
+    checks: Zoned<Checks>,
+    generated: Zoned<GeneratedColumns>,
 }
 
 impl Deref for KnownTable {
@@ -38,12 +42,21 @@ impl KnownTable {
         Ok(Self {
             definition: TableDefinition::read(Arc::clone(meta))?,
             checks: Mutex::default(),
+            generated: Mutex::default(),
         })
     }
 
-    /// Whether `checks` gives any.
-    pub(crate) fn has_checks(&self) -> bool {
+    /// Whether rows that come in are computed with: then it is done on a planning thread.
+    pub(crate) fn computes(&self) -> bool {
+        self.has_checks() || self.has_generated()
+    }
+
+    fn has_checks(&self) -> bool {
         self.attributes.checks.iter().any(|check| check.enforced)
+    }
+
+    fn has_generated(&self) -> bool {
+        self.columns.iter().any(|column| column.generated.is_some())
     }
 
     /// The enforced constraints in the view's time zone; `None` when there are none. On a planning thread.
@@ -51,22 +64,42 @@ impl KnownTable {
         if !self.has_checks() {
             return Ok(None);
         }
-        let zone = view.time_zone;
-        let mut kept = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, checks)) = kept.iter().find(|(known, _)| *known == zone) {
-            return Ok(Some(Arc::clone(checks)));
+        let state = view.session.engine.state();
+        kept(&self.checks, view.time_zone, || {
+            Checks::compile(self, view.time_zone, (view, &state))
+        })
+    }
+
+    /// The generated columns in the view's time zone; `None` when there are none. On a planning thread.
+    pub(crate) fn generated(&self, view: &View) -> Result<Option<Arc<GeneratedColumns>>> {
+        if !self.has_generated() {
+            return Ok(None);
         }
         let state = view.session.engine.state();
-        let Some(checks) = Checks::compile(self, zone, (view, &state))? else {
-            return Ok(None);
-        };
-        let checks = Arc::new(checks);
-        if kept.len() >= ZONES_MAX {
-            kept.clear();
-        }
-        kept.push((zone, Arc::clone(&checks)));
-        Ok(Some(checks))
+        kept(&self.generated, view.time_zone, || {
+            GeneratedColumns::compile(self, view.time_zone, (view, &state))
+        })
     }
+}
+
+fn kept<T>(
+    known: &Zoned<T>,
+    zone: TimeZone,
+    compile: impl FnOnce() -> Result<Option<T>>,
+) -> Result<Option<Arc<T>>> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, compiled)) = known.iter().find(|(of, _)| *of == zone) {
+        return Ok(Some(Arc::clone(compiled)));
+    }
+    let Some(compiled) = compile()? else {
+        return Ok(None);
+    };
+    let compiled = Arc::new(compiled);
+    if known.len() >= ZONES_MAX {
+        known.clear();
+    }
+    known.push((zone, Arc::clone(&compiled)));
+    Ok(Some(compiled))
 }
 
 /// The tables that are known.

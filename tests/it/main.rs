@@ -29,6 +29,7 @@ mod prepared;
 mod protocol;
 mod receiver;
 mod slt;
+mod statements;
 mod types;
 mod writes;
 
@@ -50,6 +51,7 @@ fn main() {
         export::trials(),
         hostile::trials(),
         slt::trials(),
+        statements::trials(),
         clients::trials(),
         collations::trials(),
         contention::trials(),

@@ -8,6 +8,6 @@ mod rows;
 mod statement;
 mod upsert;
 
-pub use rows::{Updated, Updater};
+pub use rows::{Updated, Updater, Warnings};
 pub use statement::{Assigned, Change, in_sequence, is_default};
 pub use upsert::{Assignments, Met, OnConflict, round, table_of};

@@ -26,6 +26,8 @@ pub struct Updater {
     /// Table positions of the columns that the writer fills: the assigned ones, then those that keep
     /// the time of the last change.
     columns: Vec<usize>,
+    /// Which of them are set to DEFAULT without effect: they are computed when the others are known.
+    generated: Vec<bool>,
     assigned: Vec<Assigned>,
     positions: Vec<u64>,
     /// What is done to private columns that are assigned.
@@ -39,6 +41,8 @@ pub struct Updated {
     pub matched: u64,
     /// Those of them that change.
     pub gone: RowSelection,
+    /// Their positions.
+    pub positions: Vec<u64>,
     /// What they become; as many rows as `gone` has.
     pub rows: RecordBatch,
     /// To be kept until they are written.
@@ -55,7 +59,7 @@ pub struct Warnings {
 }
 
 impl Updater {
-    /// 1054 for an unknown column.
+    /// 1054 for an unknown column, 3105 for a value of a generated one.
     pub fn new(
         table: &TableDefinition,
         assigned: Vec<Assigned>,
@@ -66,6 +70,12 @@ impl Updater {
             table.position(&a.column).ok_or_else(unknown)
         };
         let mut columns = assigned.iter().map(position).collect::<Result<Vec<_>>>()?;
+        let given = assigned.iter().zip(&columns);
+        let mut given = given.filter(|(a, at)| !a.default && table.is_generated(**at));
+        if let Some((assigned, _)) = given.next() {
+            let name = &table.meta.spec.name;
+            return Err(SqlError::value_for_generated(&assigned.column, name));
+        }
         let touched = table.columns.iter().enumerate();
         let touched = touched.filter(|(_, c)| c.on_update_now.is_some());
         let touched: Vec<usize> = touched.map(|(i, _)| i).collect();
@@ -77,6 +87,7 @@ impl Updater {
         );
         Ok(Self {
             writer: RowWriter::for_columns(table, &columns, settings)?,
+            generated: columns.iter().map(|at| table.is_generated(*at)).collect(),
             columns,
             assigned,
             positions: Vec::new(),
@@ -123,10 +134,12 @@ impl Updater {
         let positions: ArrayRef = Arc::new(UInt64Array::from(positions));
         let positions = filter(&positions, &changed).map_err(failed)?;
         let mut gone = table.selection();
-        gone.extend(positions.as_primitive::<UInt64Type>().values())?;
+        let positions = positions.as_primitive::<UInt64Type>().values().to_vec();
+        gone.extend(&positions)?;
         Ok(Updated {
             matched: old.num_rows() as u64,
             gone,
+            positions,
             rows,
             held,
             warnings,
@@ -163,6 +176,9 @@ impl Updater {
         let mut columns = old.columns().to_vec();
         let mut changed = BooleanArray::from(vec![false; old.num_rows()]);
         for (i, (column, values)) in self.columns.iter().zip(values).enumerate() {
+            if self.generated.get(i) == Some(&true) {
+                continue;
+            }
             let values = match &self.veil {
                 Some(veil) => veil.column(*column, &values),
                 None => values,

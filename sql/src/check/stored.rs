@@ -1,4 +1,5 @@
-//! New constraints of a table that has rows: all of them must keep them.
+//! New constraints and new generated columns of a table that has rows: all rows must keep the ones and have
+//! values for the others.
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
 use arrow::compute::{cast, take};
@@ -7,19 +8,36 @@ use arrow::error::ArrowError;
 use storno_storage::{Alteration, ColumnOrigin, ScanRequest, TableSnapshot};
 
 use super::Checks;
+use crate::computed::GeneratedColumns;
 use crate::error::{Result, SqlError};
+use crate::insert::Settings;
 use crate::types::{Check, TableDefinition};
 
-impl Checks {
-    /// 3819 for the first row of a table that violates a constraint, `alteration` being what the table is to
-    /// become. Reads the columns that the constraints name.
+/// What an altered table asks of the rows that are there.
+#[derive(Debug)]
+pub(crate) struct Demands {
+    pub(crate) table: TableDefinition,
+    pub(crate) checks: Option<Checks>,
+    pub(crate) generated: Option<GeneratedColumns>,
+    pub(crate) settings: Settings,
+}
+
+impl Demands {
+    /// The error of the first row that violates a constraint (3819) or has no value for a generated column.
+    /// `alteration`: what the table is to become. Reads the columns that the expressions name.
     pub(crate) fn require_of_stored(
         &self,
         table: &TableSnapshot,
         alteration: &Alteration,
-        altered: &SchemaRef,
     ) -> Result<()> {
-        let used = self.compiled.columns();
+        if self.checks.is_none() && self.generated.is_none() {
+            return Ok(());
+        }
+        let mut used = self
+            .checks
+            .as_ref()
+            .map_or(Vec::new(), |c| c.compiled.columns());
+        used.extend(self.generated.iter().flat_map(GeneratedColumns::columns));
         let origin = |at: &usize| match alteration.columns.get(*at) {
             Some(ColumnOrigin::Existing(before)) => Some(*before),
             _ => None,
@@ -31,6 +49,7 @@ impl Checks {
             columns: columns.clone(),
             predicates: Vec::new(),
         })?;
+        let altered = &self.table.meta.arrow;
         for batch in scan.into_morsels().into_iter().flatten() {
             let batch = batch?;
             let rows = batch.num_rows();
@@ -51,11 +70,24 @@ impl Checks {
             });
             let arrays = arrays.collect::<Result<Vec<_>>>()?;
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
-            let shown = nullable(altered);
-            let batch = RecordBatch::try_new_with_options(shown, arrays, &options);
-            self.require(&batch.map_err(failed)?)?;
+            let batch = RecordBatch::try_new_with_options(nullable(altered), arrays, &options);
+            self.require(batch.map_err(failed)?)?;
         }
         Ok(())
+    }
+
+    fn require(&self, rows: RecordBatch) -> Result<()> {
+        let rows = match &self.generated {
+            Some(generated) => {
+                let how = (self.settings, false);
+                generated.fill(&self.table, rows, how)?.rows
+            }
+            None => rows,
+        };
+        match &self.checks {
+            Some(checks) => checks.require(&rows),
+            None => Ok(()),
+        }
     }
 }
 

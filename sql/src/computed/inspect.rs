@@ -67,7 +67,10 @@ const UNSTABLE: [&str; 41] = [
     "version",
 ];
 
-const AGGREGATES: [&str; 19] = [
+const AGGREGATES: [&str; 22] = [
+    "approx_count_distinct",
+    "first",
+    "last",
     "any_value",
     "avg",
     "bit_and",

@@ -2,14 +2,16 @@
 //! whole batches of rows in the table's own Arrow schema.
 //!
 //! `text` writes an expression as MySQL prints it in definitions, `inspect` tells what one names and which
-//! parts a definition may not have, `compiled` computes. What becomes of the values (a CHECK that fails, a
-//! column that is filled) is the caller's part, and so are the errors' texts.
+//! parts a definition may not have, `compiled` computes, `generated` fills columns with the values. What
+//! else becomes of them (a CHECK that fails) is the caller's part, and so are the errors' texts.
 
 mod compiled;
+mod generated;
 mod inspect;
 mod text;
 
 pub(crate) use compiled::Compiled;
+pub(crate) use generated::{Filled, GeneratedColumns};
 pub(crate) use inspect::{Forbidden, columns_of, forbidden, is_condition};
 pub(crate) use text::definition_text;
 

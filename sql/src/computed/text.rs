@@ -263,6 +263,11 @@ fn call(text: &mut String, function: &Function) {
     };
     let arguments: Option<Vec<Expr>> = list.args.iter().map(plain).collect();
     match arguments.filter(|_| list.clauses.is_empty() && list.duplicate_treatment.is_none()) {
+        Some(arguments) if is_date(function, &arguments) => {
+            text.push_str("cast(");
+            separated(text, arguments.iter());
+            text.push_str(" as date)");
+        }
         Some(arguments) => {
             text.push_str(&function.name.to_string().to_lowercase());
             text.push('(');
@@ -271,6 +276,11 @@ fn call(text: &mut String, function: &Function) {
         }
         None => text.push_str(&quoted(&Expr::Function(function.clone()))),
     }
+}
+
+/// DATE(x), which MySQL keeps as the cast that it is.
+fn is_date(function: &Function, arguments: &[Expr]) -> bool {
+    arguments.len() == 1 && function.name.to_string().eq_ignore_ascii_case("date")
 }
 
 /// A form that has no spelling of its own here, as the parser prints it, with its names quoted.

@@ -29,8 +29,10 @@ pub struct Altered {
     pub auto_increment: Option<u64>,
     /// A column becomes the counted one that was not: its values are not known to the counter.
     pub counts_anew: bool,
-    /// A column's type changes so that some values may not fit: 1235 unless the table is empty.
+    /// A change that would ask for other values of rows that are there: 1235 unless the table is empty.
     pub narrows: Option<String>,
+    /// There are new generated columns: rows that are there are to be given their values.
+    pub fills: bool,
     pub warnings: Vec<Warning>,
 }
 
@@ -60,7 +62,8 @@ impl AlterTable {
         let (mut spec, mut warnings) = build(&shape.definition(), context)?;
         warnings.retain(|warning| !known.contains(warning));
         warnings.extend(self.warnings.iter().cloned());
-        let narrows = shape.keep_untouched(table, &mut spec)?;
+        let mut narrows = shape.keep_untouched(table, &mut spec)?;
+        let fills = shape.generates(table, &mut spec, &mut narrows)?;
         spec.sort_key = shape.moved(&table.meta.spec.sort_key, "SORT KEY")?;
         spec.shard_key = shape.moved(&table.meta.spec.shard_key, "SHARD KEY")?;
         let counted = spec.auto_increment.and_then(|c| shape.origin(c));
@@ -72,6 +75,7 @@ impl AlterTable {
             auto_increment: self.options.auto_increment.filter(|n| *n > 0),
             counts_anew,
             narrows,
+            fills,
             warnings,
         })
     }
@@ -205,6 +209,7 @@ impl Shape {
         self.rest.options.lifetime.check_drop(name)?;
         self.drop_checks_of(name)?;
         self.columns.remove(at);
+        self.check_not_used(name)?;
         for key in &mut self.rest.keys {
             key.parts.retain(|part| !same_name(&part.column, name));
         }
@@ -227,7 +232,26 @@ impl Shape {
         Ok(())
     }
 
+    /// 3108 when a generated column is computed from this one.
+    fn check_not_used(&self, column: &str) -> Result<()> {
+        let mut generated = self
+            .columns
+            .iter()
+            .filter_map(|c| c.definition.generated.as_ref());
+        match generated.any(|generated| generated.uses(column)) {
+            true => Err(SqlError::used_by_generated(column)),
+            false => Ok(()),
+        }
+    }
+
     fn rename_column(&mut self, at: usize, new: &str) -> Result<()> {
+        let Some(column) = self.columns.get(at) else {
+            return Ok(());
+        };
+        let old = column.definition.name.clone();
+        if !same_name(&old, new) {
+            self.check_not_used(&old)?;
+        }
         let Some(column) = self.columns.get_mut(at) else {
             return Ok(());
         };
@@ -368,6 +392,50 @@ impl Shape {
             }
         }
         Ok(narrows)
+    }
+
+    /// Marks new generated columns, whether there are any, and notes what of other columns would change
+    /// stored values of generated ones. 3106 for what MySQL refuses, too.
+    fn generates(
+        &self,
+        table: &TableDefinition,
+        spec: &mut TableSpec,
+        narrows: &mut Option<String>,
+    ) -> Result<bool> {
+        let mut fills = false;
+        let mut changed = Vec::new();
+        for (column, new) in self.columns.iter().zip(&mut spec.columns) {
+            let mut after = ColumnAttributes::from_json(&new.attributes)?;
+            let Some(before) = column.origin.and_then(|at| table.columns.get(at)) else {
+                if let Some(generated) = &mut after.generated {
+                    (generated.filling, fills) = (true, true);
+                    new.attributes = after.to_json();
+                }
+                continue;
+            };
+            let kind = |of: &ColumnAttributes| of.generated.as_ref().map(|g| g.stored);
+            match (kind(before), kind(&after)) {
+                (before, after) if before == after => {}
+                (None, Some(true)) | (Some(true), None) => {}
+                _ => {
+                    let what = "Changing the STORED status";
+                    return Err(SqlError::unsupported_of_generated(what));
+                }
+            }
+            if after.generated.is_some() && after.generated != before.generated {
+                let what = format!("another expression of the generated column {}", new.name);
+                narrows.get_or_insert(what);
+            }
+            if (&after.mysql_type, &after.collation) != (&before.mysql_type, &before.collation) {
+                changed.push(&new.name);
+            }
+        }
+        let uses = |column: &&&String| self.check_not_used(column).is_err();
+        if let Some(column) = changed.iter().find(uses) {
+            let what = format!("another type of {column}, which generated columns are made of");
+            narrows.get_or_insert(what);
+        }
+        Ok(fills)
     }
 
     /// Columns that rows are placed by, at their new positions.

@@ -5,6 +5,7 @@ use sqlparser::ast::{CharacterLength, DataType, Expr};
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
+use super::generated::GeneratedDefinition;
 use super::key::{check, constraint_name, references};
 use super::lifetime::MARK;
 use super::options::charset_option;
@@ -28,6 +29,8 @@ pub(super) struct ColumnDefinition {
     pub(super) collation: Option<String>,
     /// ROUND TO MINUTE or PSEUDONYMISE.
     pub(super) privacy: Option<Privacy>,
+    /// GENERATED ALWAYS AS.
+    pub(super) generated: Option<GeneratedDefinition>,
     /// PRIMARY KEY or UNIQUE in the column's definition.
     pub(super) keys: Vec<KeyKind>,
     /// CHECK in the column's definition.
@@ -51,6 +54,7 @@ impl ColumnDefinition {
             charset: None,
             collation: None,
             privacy: None,
+            generated: None,
             keys: Vec::new(),
             checks: Vec::new(),
             warnings: Vec::new(),
@@ -211,8 +215,8 @@ impl ColumnDefinition {
         } else if cursor.take("OPTION") {
             cursor.string()?;
         } else if cursor.take_any(&["VISIBLE", "SPARSE", "SERIES TIMESTAMP"]) {
-        } else if cursor.is_word("GENERATED") || cursor.is_word("AS") {
-            return Err(SqlError::not_supported("generated columns"));
+        } else if cursor.take("GENERATED ALWAYS AS") || cursor.take("AS") {
+            self.generated = Some(GeneratedDefinition::read(cursor)?);
         } else if cursor.is_word("INVISIBLE") {
             return Err(SqlError::not_supported("INVISIBLE columns"));
         } else if cursor.is_word("SRID") {

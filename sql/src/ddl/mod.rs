@@ -11,6 +11,7 @@ mod cursor;
 mod database;
 mod default;
 mod division;
+mod generated;
 mod key;
 mod key_rules;
 mod lifetime;

@@ -8,6 +8,7 @@ use storno_storage::{ColumnSpec, KeySpec, TableSpec};
 use super::DdlContext;
 use super::column::ColumnDefinition;
 use super::default;
+use super::generated::{self, GeneratedDefinition};
 use super::key::KeyDefinition;
 use super::key_rules::{auto_increment, key_name, key_prefix};
 use super::options::TableOptions;
@@ -43,6 +44,7 @@ pub(super) fn build(
     context: &DdlContext<'_>,
 ) -> Result<(TableSpec, Vec<Warning>)> {
     check_names(definition)?;
+    generated::check(definition)?;
     let names = definition.columns.iter().enumerate();
     let mut builder = Builder {
         definition,
@@ -254,6 +256,10 @@ impl Builder<'_> {
         if in_primary && column.nullable == Some(true) {
             return Err(SqlError::nullable_primary_key());
         }
+        if in_primary && column.generated.as_ref().is_some_and(|g| !g.stored) {
+            let what = "Defining a virtual generated column as primary key";
+            return Err(SqlError::unsupported_of_generated(what));
+        }
         let not_null = in_primary || column.auto_increment || column.nullable == Some(false);
         self.warnings.extend(column.warnings.iter().cloned());
         let (mysql_type, collation) = self.typed(column, table_collation)?;
@@ -266,6 +272,7 @@ impl Builder<'_> {
             collated: collation != charset::BINARY,
             collation,
             privacy: None,
+            generated: column.generated.as_ref().map(GeneratedDefinition::stored),
         };
         attributes.privacy = privacy(column, &attributes.mysql_type)?;
         check_on_update(column)?;

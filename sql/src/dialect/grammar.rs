@@ -13,7 +13,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The dialect every statement is parsed with.
 #[derive(Debug, Default)]
@@ -22,6 +22,33 @@ pub struct StornoDialect(MySqlDialect);
 /// Every switch of the wrapped dialect, passed on.
 macro_rules! as_mysql {
     ($($name:ident)*) => { $(fn $name(&self) -> bool { self.0.$name() })* };
+}
+
+/// Words behind UPDATE and DELETE that sqlparser does not know.
+const MODIFIERS: [&str; 3] = ["LOW_PRIORITY", "QUICK", "IGNORE"];
+
+/// The first word of an UPDATE or DELETE with such words, which are skipped with it.
+fn skip_modifiers(parser: &mut Parser) -> Option<(TokenWithSpan, Keyword)> {
+    let word = |parser: &Parser, n: usize| match parser.peek_nth_token(n).token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word),
+        _ => None,
+    };
+    let keyword = word(parser, 0)?.keyword;
+    let is_modifier = |parser: &Parser| {
+        word(parser, 1).is_some_and(|word| {
+            let is_it = |m: &&str| m.eq_ignore_ascii_case(&word.value);
+            MODIFIERS.iter().any(|m| is_it(&m)) && (keyword == Keyword::DELETE || !is_it(&"QUICK"))
+        })
+    };
+    if !matches!(keyword, Keyword::UPDATE | Keyword::DELETE) || !is_modifier(parser) {
+        return None;
+    }
+    let token = parser.peek_token();
+    while is_modifier(parser) {
+        parser.next_token();
+    }
+    parser.next_token();
+    Some((token, keyword))
 }
 
 /// Operators from loosest to tightest, as in the MySQL manual, "Operator Precedence".
@@ -65,6 +92,15 @@ const NO_OPERAND: [Keyword; 27] = [
     Keyword::WHERE,
     Keyword::XOR,
 ];
+
+/// `SOUNDS LIKE`
+fn is_sounds_like(parser: &Parser) -> bool {
+    let word = |n: usize, text: &str| match &parser.peek_nth_token_ref(n).token {
+        Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text),
+        _ => false,
+    };
+    word(0, "sounds") && word(1, "like")
+}
 
 fn binary(left: &Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp {
@@ -164,6 +200,7 @@ impl Dialect for StornoDialect {
                 MULTIPLY
             }
             Token::Word(w) if w.keyword == Keyword::DIV => MULTIPLY,
+            Token::Word(_) if is_sounds_like(parser) => self.prec_value(Precedence::Like),
             Token::Pipe => BIT_OR,
             Token::Ampersand => BIT_AND,
             Token::ShiftLeft | Token::ShiftRight => SHIFT,
@@ -202,6 +239,14 @@ impl Dialect for StornoDialect {
         expr: &Expr,
         _precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
+        if is_sounds_like(parser) {
+            parser.next_token();
+            parser.next_token();
+            let right = parser.parse_subexpr(self.prec_value(Precedence::Like));
+            let sound = |expr: Expr| call("soundex", vec![expr]);
+            let same = |right| binary(&sound(expr.clone()), BinaryOperator::Eq, sound(right));
+            return Some(right.map(|right| Expr::Nested(Box::new(same(right)))));
+        }
         let (op, precedence) = match &parser.peek_token_ref().token {
             Token::StringConcat => (BinaryOperator::Or, OR),
             Token::Overlap => (BinaryOperator::And, AND),
@@ -237,7 +282,11 @@ impl Dialect for StornoDialect {
     }
 
     fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
-        self.0.parse_statement(parser)
+        match skip_modifiers(parser) {
+            Some((token, Keyword::UPDATE)) => Some(parser.parse_update(token)),
+            Some((token, _)) => Some(parser.parse_delete(token)),
+            None => self.0.parse_statement(parser),
+        }
     }
 
     fn is_identifier_start(&self, ch: char) -> bool {

@@ -154,6 +154,7 @@ pub fn lex(input: &str) -> Result<Lexed> {
         open: false,
     };
     lexer.run()?;
+    lexer.blank_clauses();
     // Only whole ASCII runs and whole comments were overwritten with spaces.
     let text = String::from_utf8(lexer.text).map_err(|e| SqlError::internal(e.to_string()))?;
     Ok(Lexed {
@@ -227,6 +228,62 @@ impl Lexer<'_> {
             return Err(syntax_error_at(self.input, self.bytes.len()));
         }
         Ok(())
+    }
+
+    /// Clauses without effect that sqlparser does not know: LOCK IN SHARE MODE, and the character set in
+    /// CAST(x AS CHAR(10) CHARACTER SET y).
+    fn blank_clauses(&mut self) {
+        let mut at = 0;
+        while at < self.tokens.len() {
+            let length = if self.are(at, &["LOCK", "IN", "SHARE", "MODE"]) {
+                4
+            } else {
+                self.charset_of_cast(at)
+            };
+            if length == 0 {
+                at += 1;
+                continue;
+            }
+            for token in self.tokens.drain(at..at + length) {
+                if let Some(range) = self.text.get_mut(token.start..token.end) {
+                    range.fill(b' ');
+                }
+            }
+        }
+    }
+
+    /// How many tokens the clause has that begins here, behind `AS CHAR` or `AS CHAR(10)`.
+    fn charset_of_cast(&self, at: usize) -> usize {
+        let length = if self.are(at, &["CHARACTER", "SET"]) {
+            3
+        } else if self.are(at, &["CHARSET"]) {
+            2
+        } else {
+            return 0;
+        };
+        let is_char = |at: Option<usize>| {
+            at.is_some_and(|at| self.are(at, &["AS", "CHAR"]) || self.are(at, &["AS", "CHARACTER"]))
+        };
+        let behind = is_char(at.checked_sub(2))
+            || (at.checked_sub(1).is_some_and(|at| self.are(at, &[")"]))
+                && is_char(at.checked_sub(5)));
+        match behind && at + length <= self.tokens.len() {
+            true => length,
+            false => 0,
+        }
+    }
+
+    /// Whether these words, unquoted, or symbols begin at a token.
+    fn are(&self, at: usize, words: &[&str]) -> bool {
+        words.iter().enumerate().all(|(i, word)| {
+            self.tokens.get(at + i).is_some_and(|token| {
+                matches!(token.kind, Kind::Word | Kind::Symbol)
+                    && self
+                        .input
+                        .get(token.start..token.end)
+                        .is_some_and(|text| text.eq_ignore_ascii_case(word))
+            })
+        })
     }
 
     /// Does the previous token end right here, so that a dot is a qualifier and no decimal point?

@@ -175,6 +175,65 @@ impl SqlError {
             format!("Display width out of range for column '{column}' (max = {max})"),
         )
     }
+    /// 1221: `one` and `other` do not go together.
+    pub fn incorrect_usage(one: &str, other: &str) -> Self {
+        let text = format!("Incorrect usage of {one} and {other}");
+        Self::new(1221, "HY000", text)
+    }
+    /// 3105
+    pub fn value_for_generated(column: &str, table: &str) -> Self {
+        let text = format!("The value specified for generated column '{column}' in table");
+        Self::new(3105, "HY000", format!("{text} '{table}' is not allowed."))
+    }
+    /// 3773: DEFAULT(column) of a column whose value is computed.
+    pub fn default_of_expression() -> Self {
+        let text = "DEFAULT function cannot be used with default value expressions";
+        Self::new(3773, "HY000", text)
+    }
+    /// 3106
+    pub fn unsupported_of_generated(what: &str) -> Self {
+        let text = format!("'{what}' is not supported for generated columns.");
+        Self::new(3106, "HY000", text)
+    }
+    /// 3107
+    pub fn generated_uses_later() -> Self {
+        let text = "Generated column can refer only to generated columns defined prior to it.";
+        Self::new(3107, "HY000", text)
+    }
+    /// 3108: a column that is to go, or to have another name.
+    pub fn used_by_generated(column: &str) -> Self {
+        let text = format!("Column '{column}' has a generated column dependency.");
+        Self::new(3108, "HY000", text)
+    }
+    /// 3109
+    pub fn generated_uses_auto_increment(column: &str) -> Self {
+        let text = format!("Generated column '{column}' cannot refer to auto-increment column.");
+        Self::new(3109, "HY000", text)
+    }
+    /// 3102: a sub-query, an aggregate.
+    pub fn generated_uses_query(column: &str) -> Self {
+        let text = "contains a disallowed function.";
+        let text = format!("Expression of generated column '{column}' {text}");
+        Self::new(3102, "HY000", text)
+    }
+    /// 3763: a function whose value is not the same each time.
+    pub fn generated_uses_function(column: &str, function: &str) -> Self {
+        let text = format!("contains a disallowed function: {function}.");
+        let text = format!("Expression of generated column '{column}' {text}");
+        Self::new(3763, "HY000", text)
+    }
+    /// 3764
+    pub fn generated_uses_row(column: &str) -> Self {
+        let text = "cannot refer to a row value.";
+        let text = format!("Expression of generated column '{column}' {text}");
+        Self::new(3764, "HY000", text)
+    }
+    /// 3765
+    pub fn generated_uses_variable(column: &str) -> Self {
+        let text = "cannot refer user or system variables.";
+        let text = format!("Expression of generated column '{column}' {text}");
+        Self::new(3765, "HY000", text)
+    }
     /// 3812
     pub fn check_is_no_condition(check: &str) -> Self {
         let text = "An expression of non-boolean type specified to a check constraint";

@@ -30,6 +30,7 @@ use datafusion::functions_window as df;
 use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
 pub(crate) use aggregates::with_order;
+pub(crate) use aggregates::{FIRST, LAST};
 pub use aggregates::{aggregate, aggregate_names, group_concat, move_separator};
 pub use builtin::FSP_KEY;
 pub use control::{convert_to, unified_type};
@@ -44,6 +45,7 @@ static SCALARS: LazyLock<HashMap<&'static str, Arc<ScalarUDF>>> = LazyLock::new(
         collated::FUNCTIONS,
         insert_id::FUNCTIONS,
         json::FUNCTIONS,
+        json::EDITS,
         operators::logic::FUNCTIONS,
     ];
     let mut functions: HashMap<&'static str, Arc<ScalarUDF>> = tables

@@ -272,6 +272,7 @@ pub fn definition(table: &str, headings: &[Heading]) -> Result<TableDefinition> 
                 collation: collation.into(),
                 collated: collation != BINARY,
                 privacy: None,
+                generated: None,
             }
             .to_json(),
         }

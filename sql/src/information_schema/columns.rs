@@ -93,7 +93,7 @@ fn column_row(table: &Sized, position: u32, column: ColumnRow, mysql_type: &Mysq
         column.extra,
         privileges,
         column.comment,
-        "",
+        column.generation,
         Cell::Null,
     ]
 }

@@ -245,6 +245,10 @@ impl ColumnWriter {
         self.names.column()
     }
 
+    pub(super) fn table_name(&self) -> &str {
+        self.names.table()
+    }
+
     pub(super) fn len(&self) -> usize {
         use arrow::array::ArrayBuilder;
         each_builder!(&self.builder, builder => builder.len())
@@ -413,6 +417,16 @@ impl ColumnWriter {
             }
         }
         Ok(())
+    }
+
+    /// What holds the place of a value that is computed later.
+    pub(super) fn append_placeholder(&mut self) {
+        if self.nullable {
+            self.append_null();
+        } else if self.append_implicit().is_err() {
+            // Dates, which have no implicit value.
+            self.append_integer(0);
+        }
     }
 
     pub(super) fn finish(&mut self) -> ArrayRef {

@@ -155,9 +155,9 @@ fn push_text(out: &mut Vec<u8>, datum: Datum<'_>) -> bool {
 
 /// Whether an error is one of a row's values, so that the next row may be all right.
 pub(super) fn is_of_row(error: &SqlError) -> bool {
-    const VALUES: [u16; 17] = [
-        1048, 1261, 1262, 1263, 1264, 1265, 1292, 1300, 1364, 1366, 1367, 1406, 1411, 3140, 3144,
-        3157, 3819,
+    const VALUES: [u16; 18] = [
+        1048, 1261, 1262, 1263, 1264, 1265, 1292, 1300, 1364, 1366, 1367, 1406, 1411, 3105, 3140,
+        3144, 3157, 3819,
     ];
     VALUES.contains(&error.code)
 }

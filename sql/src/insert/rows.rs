@@ -59,6 +59,8 @@ enum Fill {
     Literal(Scalar, TimeZone),
     Now(u8),
     AutoIncrement,
+    /// A generated column: something that holds its place until it is computed.
+    Generated,
     /// NOT NULL without DEFAULT: an error in strict mode.
     Missing,
 }
@@ -74,6 +76,8 @@ pub struct RowWriter {
     /// Table positions without a value.
     others: Vec<usize>,
     auto_increment: Option<AutoIncrement>,
+    /// Table positions of columns that take no value but DEFAULT.
+    generated: Vec<usize>,
     diagnostics: Diagnostics,
     schema: arrow::datatypes::SchemaRef,
     /// Where rows that cannot be stored are set aside.
@@ -129,6 +133,9 @@ impl RowWriter {
             targets,
             others,
             auto_increment: auto_increment_of(table),
+            generated: (0..spec.columns.len())
+                .filter(|at| table.is_generated(*at))
+                .collect(),
             schema: Arc::clone(&table.meta.arrow),
             invalid: None,
             rows: 0,
@@ -166,9 +173,30 @@ impl RowWriter {
         columns: &[usize],
         settings: Settings,
     ) -> Result<Self> {
-        let mut writer = Self::new(table, None, settings)?;
+        Self::for_columns_of(table, columns, settings, MANY)
+    }
+
+    /// The same for values that generated columns get, of about so many rows.
+    pub(crate) fn for_generated(
+        table: &TableDefinition,
+        columns: &[usize],
+        settings: Settings,
+        rows: usize,
+    ) -> Result<Self> {
+        Self::for_columns_of(table, columns, settings, rows.clamp(1, MANY))
+    }
+
+    fn for_columns_of(
+        table: &TableDefinition,
+        columns: &[usize],
+        settings: Settings,
+        rows: usize,
+    ) -> Result<Self> {
+        let mut writer = Self::for_rows(table, None, settings, rows)?;
         writer.targets = columns.to_vec();
+        writer.others = Vec::new();
         writer.auto_increment = None;
+        writer.generated = Vec::new();
         writer.invalid = None;
         Ok(writer)
     }
@@ -277,7 +305,21 @@ impl RowWriter {
         }
     }
 
+    /// 3105
+    fn check_given(&self, target: usize) -> Result<()> {
+        match self.columns.get(target) {
+            Some(column) if self.generated.contains(&target) => Err(SqlError::value_for_generated(
+                column.name(),
+                column.table_name(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn store(&mut self, target: usize, datum: Datum<'_>) -> Result<()> {
+        if !self.generated.is_empty() {
+            self.check_given(target)?;
+        }
         let auto_increment = self
             .auto_increment
             .as_ref()
@@ -352,7 +394,8 @@ impl RowWriter {
             .auto_increment
             .as_ref()
             .is_some_and(|auto| auto.column == target);
-        if !auto_increment && self.columns[target].append_plain(text) {
+        let is_plain = !auto_increment && self.generated.is_empty();
+        if is_plain && self.columns[target].append_plain(text) {
             return Ok(());
         }
         self.store(target, Datum::Text(text))
@@ -367,6 +410,7 @@ impl RowWriter {
     }
 
     fn store_null_field(&mut self, target: usize) -> Result<()> {
+        self.check_given(target)?;
         let column = &mut self.columns[target];
         let auto_increment = self.auto_increment.as_ref();
         if column.nullable || auto_increment.is_some_and(|auto| auto.column == target) {
@@ -395,6 +439,7 @@ impl RowWriter {
         match (&self.fills[target], &column.mysql_type) {
             (Fill::Null, _) => column.append_null(),
             (Fill::AutoIncrement, _) => return self.generate(),
+            (Fill::Generated, _) => column.append_placeholder(),
             (_, MysqlType::Timestamp { fsp }) if !column.nullable => {
                 column.append_now(*fsp, &self.settings);
             }
@@ -448,6 +493,10 @@ impl RowWriter {
             Fill::Null => return Err(SqlError::cannot_be_null(column.name())),
             Fill::AutoIncrement => self.generate()?,
             Fill::Now(fsp) => column.append_now(*fsp, &self.settings),
+            Fill::Generated if target != source => {
+                return Err(SqlError::default_of_expression());
+            }
+            Fill::Generated => column.append_placeholder(),
             Fill::Literal(value, time_zone) => {
                 let settings = Settings {
                     time_zone: *time_zone,
@@ -616,6 +665,9 @@ fn auto_increment_of(table: &TableDefinition) -> Option<AutoIncrement> {
 fn fill_of(attributes: &crate::types::ColumnAttributes, nullable: bool, session: TimeZone) -> Fill {
     if attributes.auto_increment {
         return Fill::AutoIncrement;
+    }
+    if attributes.generated.is_some() {
+        return Fill::Generated;
     }
     match &attributes.default {
         None if nullable => Fill::Null,

@@ -5,6 +5,7 @@ use sqlparser::ast::{
     FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName, TrimWhereField, Value,
 };
 
+use super::buckets::bucket_call;
 use super::expr::{Environment, binary, call, number, text, truth, value};
 use crate::error::{Result, SqlError};
 use crate::functions::move_separator;
@@ -116,6 +117,7 @@ pub(super) fn function(mut function: Function, env: &dyn Environment) -> Result<
     match args {
         Some(args) => match zoned_call(&name, &args, &env.time_zone()) {
             Some(call) => Ok(call),
+            None if let Some(call) = bucket_call(&name, &args, &env.time_zone()) => call,
             None => special_call(&name, args).unwrap_or(Ok(Expr::Function(function))),
         },
         None => Ok(Expr::Function(function)),
@@ -200,6 +202,18 @@ fn special_call(name: &str, args: Vec<Expr>) -> Option<Result<Expr>> {
             value(Value::Null),
             a,
         )),
+        ("row", Some(a), Some(b), c) if !more => {
+            Ok(Expr::Tuple([a, b].into_iter().chain(c).collect()))
+        }
+        ("get_format", Some(Expr::Identifier(kind)), Some(Expr::Value(v)), None) => {
+            let region = match &v.value {
+                Value::SingleQuotedString(region) => region.as_str(),
+                _ => "",
+            };
+            let format = get_format(&kind.value, region)
+                .map(|format| Value::SingleQuotedString(format.into()));
+            Ok(value(format.unwrap_or(Value::Null)))
+        }
         ("isnull", Some(a), None, None) => Ok(Expr::IsNull(Box::new(a))),
         ("mod", Some(a), Some(b), None) => Ok(binary(a, BinaryOperator::Modulo, b)),
         ("date_add" | "adddate", Some(a), Some(Expr::Interval(i)), None) => {
@@ -219,6 +233,24 @@ fn special_call(name: &str, args: Vec<Expr>) -> Option<Result<Expr>> {
         }
         _ => return None,
     })
+}
+
+/// GET_FORMAT, as MySQL's manual lists it.
+fn get_format(kind: &str, region: &str) -> Option<&'static str> {
+    let formats = match region.to_uppercase().as_str() {
+        "USA" => ["%m.%d.%Y", "%Y-%m-%d %H.%i.%s", "%h:%i:%s %p"],
+        "JIS" | "ISO" => ["%Y-%m-%d", "%Y-%m-%d %H:%i:%s", "%H:%i:%s"],
+        "EUR" => ["%d.%m.%Y", "%Y-%m-%d %H.%i.%s", "%H.%i.%s"],
+        "INTERNAL" => ["%Y%m%d", "%Y%m%d%H%i%s", "%H%i%s"],
+        _ => return None,
+    };
+    let [date, datetime, time] = formats;
+    match kind.to_uppercase().as_str() {
+        "DATE" => Some(date),
+        "DATETIME" | "TIMESTAMP" => Some(datetime),
+        "TIME" => Some(time),
+        _ => None,
+    }
 }
 
 /// TIMESTAMPDIFF also takes the units of ODBC, e.g. SQL_TSI_DAY.

@@ -228,7 +228,7 @@ pub fn rewrite(expr: &mut Expr, env: &dyn Environment) -> Result<()> {
         } => trim(trim_where, trim_what, *expr),
         Expr::Function(call) => function(call, env)?,
         Expr::MatchAgainst { .. } => return Err(SqlError::not_supported("MATCH ... AGAINST")),
-        Expr::MemberOf(_) => return Err(SqlError::not_supported("MEMBER OF")),
+        Expr::MemberOf(member) => call("member_of", vec![*member.value, *member.array]),
         other => other,
     };
     *expr = new;
@@ -239,6 +239,14 @@ fn identifier(ident: Ident, env: &dyn Environment) -> Result<Expr> {
     if ident.quote_style.is_none() && ident.value.starts_with('@') {
         let name = ident.value.strip_prefix("@@").unwrap_or(&ident.value);
         return env.variable(name);
+    }
+    // `0b101`, which the parser reads as a name.
+    if ident.quote_style.is_none()
+        && let Some(bits) = ident.value.strip_prefix("0b")
+        && !bits.is_empty()
+        && bits.bytes().all(|b| matches!(b, b'0' | b'1'))
+    {
+        return Ok(value(Value::HexStringLiteral(bits_to_hex(bits)?)));
     }
     Ok(Expr::Identifier(column_ident(&ident)))
 }

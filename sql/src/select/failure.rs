@@ -42,6 +42,9 @@ pub fn client_error(error: DataFusionError, origin: Origin<'_>) -> SqlError {
         DataFusionError::NotImplemented(what) => SqlError::not_supported(what),
         DataFusionError::ArrowError(e, _) => arrow_error(e),
         DataFusionError::Plan(message) => plan_error(message, origin),
+        DataFusionError::Execution(text) if text.contains("returned more than one row") => {
+            SqlError::new(1242, "21000", "Subquery returns more than 1 row")
+        }
         other => {
             let text = other.strip_backtrace();
             wrapped(&text).unwrap_or_else(|| {

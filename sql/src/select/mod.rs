@@ -6,6 +6,8 @@
 
 pub mod aggregate;
 pub mod bind;
+mod buckets;
+pub(crate) mod calendar;
 mod calls;
 mod casts;
 pub mod coerce;
@@ -16,6 +18,7 @@ pub(crate) mod expr;
 pub mod failure;
 pub mod found_rows;
 mod fraction;
+mod groups;
 mod names;
 mod patience;
 pub mod planner;
@@ -37,8 +40,10 @@ use datafusion::common::TableReference;
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
+use storno_storage::{KeySpec, TableSpec};
 
 use crate::dialect::{Lexed, parse_query};
 use crate::error::{Result, SqlError};
@@ -47,9 +52,10 @@ use crate::information_schema::INFORMATION_SCHEMA;
 use crate::insert::Scalar;
 use crate::result::ResultColumn;
 use crate::types::{FieldType, TableDefinition, type_byte};
+use evaluate::Evaluator;
 use found_rows::Window;
 use names::ItemName;
-use planner::{Planner, View};
+use planner::{Planner, Relation, View};
 use reuse::{Asked, Statement, Template};
 use rewrite::Scope;
 
@@ -70,12 +76,15 @@ impl Compiled {
     pub fn schema(&self) -> SchemaRef {
         self.plan.schema()
     }
+}
 
-    /// The plan as EXPLAIN shows it.
-    pub fn explanation(&self) -> String {
-        let plan = datafusion::physical_plan::displayable(self.plan.as_ref());
-        plan.indent(false).to_string()
-    }
+/// A plan as EXPLAIN shows it; as EXPLAIN ANALYZE does when it has been run.
+pub fn explanation(plan: &dyn ExecutionPlan, analyzed: bool) -> String {
+    let shown = match analyzed {
+        true => DisplayableExecutionPlan::with_metrics(plan),
+        false => displayable(plan),
+    };
+    shown.indent(false).to_string()
 }
 
 /// A query as it came.
@@ -182,12 +191,19 @@ fn plan_with(
     state: &SessionState,
 ) -> Result<Planned> {
     views::expand(&mut query, scope.view)?;
-    rewrite::rewrite_query(&mut query, scope)?;
     let client_error = |e| failure::client_error(e, origin);
+    let evaluator = Evaluator::new(scope.view, state, scope.env);
+    let calendars = calendar::expand(&mut query, &evaluator)?;
+    let computed = !calendars.is_empty();
+    let mut planner = planner;
+    for (name, rows) in calendars {
+        planner = planner.with_rows(name, rows).map_err(client_error)?;
+    }
+    rewrite::rewrite_query(&mut query, scope)?;
     let logical = planner.plan(query).map_err(client_error)?;
     let connection = scope.view.collation_connection();
     let logical = collate::collated(logical, &connection).map_err(client_error)?;
-    let reusable = reuse::is_reusable(&logical).map_err(client_error)?;
+    let reusable = !computed && reuse::is_reusable(&logical).map_err(client_error)?;
     let logical = state.optimize(&logical).map_err(client_error)?;
     // Our planning does not wait for anything, it only has DataFusion's async signature.
     let physical = state.query_planner().create_physical_plan(&logical, state);
@@ -226,13 +242,35 @@ impl Scope for QueryScope<'_> {
         if let Some(files) = last.and_then(|last| self.view.files(&last.value)) {
             return Some(files.names());
         }
-        let definition = match (&self.view.listing, self.view.relation_named(table)) {
-            (_, Ok(relation)) => relation.definition().ok()?,
-            (Some(listing), Err(_)) => Arc::new(listing.definition().clone()),
-            (None, Err(_)) => return None,
+        let names = |spec: &TableSpec| {
+            let columns = spec.columns.iter();
+            columns.map(|c| c.name.to_lowercase()).collect()
         };
-        let columns = definition.meta.spec.columns.iter();
-        Some(columns.map(|c| c.name.to_lowercase()).collect())
+        match (&self.view.listing, self.view.relation_named(table)) {
+            // Its attributes need not be decoded.
+            (_, Ok(Relation::Stored(table))) => Some(names(&table.meta().spec)),
+            (_, Ok(relation)) => Some(names(&relation.definition().ok()?.meta.spec)),
+            (Some(listing), Err(_)) => Some(names(&listing.definition().meta.spec)),
+            (None, Err(_)) => None,
+        }
+    }
+
+    fn keys(&self, table: &sqlparser::ast::ObjectName) -> Vec<Vec<String>> {
+        let Ok(Relation::Stored(table)) = self.view.relation_named(table) else {
+            return Vec::new();
+        };
+        let spec = &table.meta().spec;
+        let column = |at: &usize| spec.columns.get(*at).filter(|column| !column.nullable);
+        let names = |key: &KeySpec| {
+            let columns = key.columns.iter().map(column);
+            columns.map(|c| c.map(|c| c.name.to_lowercase())).collect()
+        };
+        spec.unique_keys.iter().filter_map(names).collect()
+    }
+
+    fn groups_loosely(&self) -> bool {
+        let modes = self.view.session.variables.text("sql_mode");
+        !modes.contains("ONLY_FULL_GROUP_BY")
     }
 }
 

@@ -8,19 +8,28 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, GroupByWithModifier, Ident, JoinConstraint, JoinOperator,
-    LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator,
-    SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
+    GroupByWithModifier, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind,
+    Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor,
+    TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 use super::exists;
 use super::expr::{self, Environment, binary, number, truth};
+use super::groups::Groups;
+use super::rows;
+use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
+use crate::types::QuotedName;
 
 /// Adds to the session what name look-up needs from the catalog.
 pub trait Scope: Environment {
     /// Lower-case column names of a table; `None` when it is not in the catalog (a CTE, say).
     fn columns(&self, table: &ObjectName) -> Option<Vec<String>>;
+    /// The same of its unique keys without NULL.
+    fn keys(&self, table: &ObjectName) -> Vec<Vec<String>>;
+    /// sql_mode lacks ONLY_FULL_GROUP_BY.
+    fn groups_loosely(&self) -> bool;
 }
 
 /// Rewrites a whole query, sub-queries included.
@@ -48,6 +57,13 @@ struct Rewriter<'a> {
 
 impl VisitorMut for Rewriter<'_> {
     type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        match tables_as_selects(&mut query.body) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => ControlFlow::Break(e),
+        }
+    }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
         match expr::rewrite(expr, self.scope) {
@@ -78,8 +94,13 @@ impl Rewriter<'_> {
         }
         let aliases = match query.body.as_mut() {
             SetExpr::Select(select) => {
-                let names = self.select(select)?;
+                let (names, groups) = self.select(select)?;
                 self.order_by(query, &names)?;
+                if let (Some(groups), Some(order_by)) = (groups, &mut query.order_by)
+                    && let OrderByKind::Expressions(items) = &mut order_by.kind
+                {
+                    groups.order_by(items);
+                }
                 return Ok(());
             }
             other => first_aliases(other),
@@ -102,8 +123,8 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Rewrites one SELECT and returns its aliases with what they stand for.
-    fn select(&mut self, select: &mut Select) -> Result<Aliases> {
+    /// Rewrites one SELECT and returns its aliases with what they stand for, and what its ORDER BY may name.
+    fn select(&mut self, select: &mut Select) -> Result<(Aliases, Option<Groups>)> {
         if select.into.is_some() {
             return Err(SqlError::not_supported("SELECT ... INTO"));
         }
@@ -120,6 +141,9 @@ impl Rewriter<'_> {
             if let SelectItem::ExprWithAlias { alias, .. } = item {
                 *alias = expr::column_ident(alias);
             }
+            if let SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } = item {
+                rows::refuse_row(e)?;
+            }
             exists::as_counts(item)?;
         }
         let aliases = Aliases {
@@ -131,7 +155,12 @@ impl Rewriter<'_> {
         }
         group_by(select, &aliases)?;
         having(select, &aliases);
-        Ok(aliases)
+        without_empty_totals(select);
+        let groups = Groups::of(select, self.scope);
+        if let Some(groups) = &groups {
+            groups.select(select)?;
+        }
+        Ok((aliases, groups))
     }
 
     fn table_with_joins(
@@ -386,6 +415,45 @@ fn having(select: &mut Select, aliases: &Aliases) {
     }
 }
 
+/// `TABLE t` is `SELECT * FROM t`.
+fn tables_as_selects(body: &mut SetExpr) -> Result<()> {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            tables_as_selects(left)?;
+            tables_as_selects(right)
+        }
+        SetExpr::Table(table) => {
+            let names = table.schema_name.iter().chain(&table.table_name);
+            let names: Vec<String> = names.map(|n| QuotedName(n).to_string()).collect();
+            let select = format!("SELECT * FROM {}", names.join("."));
+            *body = *parse_query(&lex(&select)?)?.body;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A row of sub-totals of no rows at all is none: MySQL gives it only when there are groups.
+fn without_empty_totals(select: &mut Select) {
+    let GroupByExpr::Expressions(items, _) = &select.group_by else {
+        return;
+    };
+    if !matches!(items.as_slice(), [Expr::Rollup(_)]) {
+        return;
+    }
+    let mut count = expr::call("count", Vec::new());
+    if let Expr::Function(function) = &mut count
+        && let FunctionArguments::List(list) = &mut function.args
+    {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
+    }
+    let some = binary(count, BinaryOperator::Gt, number(0));
+    select.having = Some(match select.having.take() {
+        Some(having) => binary(Expr::Nested(Box::new(having)), BinaryOperator::And, some),
+        None => some,
+    });
+}
+
 /// Does a select item call an aggregate?
 pub(super) fn has_aggregate_item(item: &SelectItem) -> bool {
     match item {
@@ -394,7 +462,7 @@ pub(super) fn has_aggregate_item(item: &SelectItem) -> bool {
     }
 }
 
-fn has_aggregate(expr: &Expr) -> bool {
+pub(super) fn has_aggregate(expr: &Expr) -> bool {
     let mut tree = expr.clone();
     tree.visit(&mut FindAggregate).is_break()
 }

@@ -10,7 +10,8 @@ use storno_storage::{Error as StorageError, Store, TableId};
 use super::aside::make_aside_table;
 use super::insert::now_utc;
 use super::{Session, done};
-use crate::check::{Checks, enforces_more, unique_check_names, verify};
+use crate::check::{Checks, Demands, enforces_more, unique_check_names, verify};
+use crate::computed::GeneratedColumns;
 use crate::ddl::{AlterTable, Altered, DdlContext, TableName};
 use crate::error::{Result, SqlError};
 use crate::information_schema::is_information_schema;
@@ -56,17 +57,18 @@ impl Session {
 
     async fn change_definition(&mut self, alter: Box<AlterTable>, name: &Name) -> Result<()> {
         let (collation, time_zone) = (self.database_collation(), self.time_zone());
-        let (name, now) = (name.clone(), now_utc());
+        let (name, now, settings) = (name.clone(), now_utc(), self.settings());
+        let of = name.clone();
         let view = self.catalog_view();
         let work = move || {
-            let table = view.table(Some(&name.0), &name.1)?;
+            let table = view.table(Some(&of.0), &of.1)?;
             let definition = TableDefinition::read(Arc::clone(table.meta()))?;
             let context = DdlContext {
                 collation: &collation,
                 time_zone,
             };
             let altered = alter.apply(&definition, &context, now)?;
-            let after = TableDefinition::of_spec(&name.0, altered.alteration.spec.clone())?;
+            let after = TableDefinition::of_spec(&of.0, altered.alteration.spec.clone())?;
             let state = view.session.engine.state();
             verify(&after, time_zone, (&view, &state))?;
             unique_check_names(&view, &after, Some(definition.meta.id))?;
@@ -82,20 +84,30 @@ impl Session {
                 true => Checks::compile(&after, time_zone, (&view, &state))?,
                 false => None,
             };
-            Ok((table, after, altered, checks))
+            let generated = GeneratedColumns::compile(&after, time_zone, (&view, &state))?;
+            let demands = Demands {
+                table: after,
+                checks,
+                generated: generated.filter(|_| altered.fills),
+                settings,
+            };
+            Ok((table, altered, demands))
         };
-        let (table, after, altered, checks) = self.engine.planning().run(work).await?;
+        let (table, altered, demands) = self.engine.planning().run(work).await?;
         self.warn(altered.warnings.clone());
         let meta = Arc::clone(table.meta());
-        let made = after.clone();
+        let (made, fills) = (demands.table.clone(), altered.fills);
+        let sink = self.sink.clone();
         let change = move |store: &Store| {
-            if let Some(checks) = &checks {
-                checks.require_of_stored(&table, &altered.alteration, &after.meta.arrow)?;
-            }
+            sink.within(|| demands.require_of_stored(&table, &altered.alteration))?;
+            sink.check_division(settings.mode.strict)?;
             let name = (meta.schema.clone(), meta.spec.name.clone());
             change(store, &name, meta.id, altered, time_zone)
         };
         self.engine.blocking_sql(change).await?;
+        if fills {
+            self.fill_generated(&name).await?;
+        }
         make_aside_table(&self.engine, &made).await
     }
 
@@ -147,7 +159,8 @@ fn change(
         }
         other => other?,
     }
-    if let Some(first) = altered.auto_increment {
+    let counts = spec.auto_increment.is_some();
+    if let Some(first) = altered.auto_increment.filter(|_| counts) {
         // The value taken to see where the counter stands is the price of it.
         let next = store.reserve_ids(id, 1)?;
         let missing = first.saturating_sub(next.saturating_add(1));

@@ -6,20 +6,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::UInt64Type;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
-use storno_storage::{Delete, IfGone, OnDuplicate, RowSelection, TableSnapshot, WriteBatch};
+use storno_storage::{
+    Delete, Error as Storage, IfGone, OnDuplicate, RowSelection, TableSnapshot, WriteBatch,
+};
 
 use super::Session;
 use super::patience::Patience;
-use crate::change::{Assigned, Change, Updated, Updater};
+use crate::change::{Assigned, Change, Updated, Updater, Warnings};
+use crate::check::without;
 use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
 use crate::insert::{Scalar, Settings, duplicate_entry};
+use crate::known::KnownTable;
 use crate::privacy::Veil;
 use crate::result::{Done, Outcome};
+use crate::select::planner::View;
 use crate::select::{bind, compile_change, run};
 use crate::types::TableDefinition;
 
@@ -28,6 +34,8 @@ struct Prepared {
     table: TableSnapshot,
     assignments: Option<Vec<Assigned>>,
     plan: Arc<dyn ExecutionPlan>,
+    /// IGNORE was written.
+    ignore: bool,
 }
 
 impl Session {
@@ -56,6 +64,7 @@ impl Session {
     async fn prepare_change(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Prepared> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let settings = self.settings();
+        let ignore = (1..=3).any(|at| lexed.is(at, "IGNORE"));
         let work = move || {
             let mut statement = parse_statement(&lexed)?;
             bind::parameters(&mut statement, &params)?;
@@ -69,6 +78,7 @@ impl Session {
                 table,
                 assignments: change.assignments,
                 plan,
+                ignore,
             })
         };
         let sink = self.sink.clone();
@@ -81,9 +91,10 @@ impl Session {
             table,
             assignments,
             plan,
+            ignore,
         } = self.prepare_change(lexed, params).await?;
         match assignments {
-            Some(assignments) => self.update(table, assignments, plan).await,
+            Some(assignments) => self.update(table, assignments, (plan, ignore)).await,
             None => self.delete(table, plan).await,
         }
     }
@@ -117,16 +128,22 @@ impl Session {
         &mut self,
         table: TableSnapshot,
         assignments: Vec<Assigned>,
-        plan: Arc<dyn ExecutionPlan>,
+        (plan, ignore): (Arc<dyn ExecutionPlan>, bool),
     ) -> Result<Outcome> {
         let definition = self.engine.tables().get(table.meta())?;
         let settings = self.settings();
+        let settings = Settings {
+            mode: settings.mode.with_ignore(ignore),
+            ..settings
+        };
         let veil = Veil::new(&definition, self.engine.pseudonym_keys(), settings.now_utc)?;
         let mut updater = Updater::new(&definition, assignments, settings)?.veiled(veil);
         let mut batches = self.found(plan)?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
-            self.check_division()?;
+            if !ignore {
+                self.check_division()?;
+            }
             updater.push(&batch)?;
         }
         let snapshot = table.clone();
@@ -136,6 +153,7 @@ impl Session {
         let Updated {
             matched,
             gone,
+            positions,
             rows,
             held: _held,
             warnings,
@@ -143,20 +161,15 @@ impl Session {
         let unkept = warnings.count.saturating_sub(warnings.list.len() as u64);
         self.warn(warnings.list);
         self.sink.count_more(unkept);
-        let warning_count = warnings.count;
-        self.require_checks(&table, &rows).await?;
-        let changed = rows.num_rows() as u64;
-        match self.open_transaction() {
-            _ if changed == 0 => {}
-            Some(transaction) => transaction.replace(&table, &gone, Some(&rows))?,
-            None => {
-                let mut batch = self.batch(gone);
-                batch.inserts.push((table.meta().id, rows.clone()));
-                let zone = self.time_zone();
-                let committed = self.submit(batch).await?;
-                committed.map_err(|e| duplicate_entry(e, &definition, &rows, zone))?;
-            }
-        }
+        let mut warning_count = warnings.count;
+        let changed = if ignore {
+            let before = self.sink.total();
+            let changed = self.update_ignoring(&table, positions, rows).await?;
+            warning_count += self.sink.total() - before;
+            changed
+        } else {
+            self.replace_rows(&table, gone, rows).await?
+        };
         let info =
             format!("Rows matched: {matched}  Changed: {changed}  Warnings: {warning_count}");
         let count = match self.context.found_rows {
@@ -166,22 +179,110 @@ impl Session {
         Ok(self.changed(count, info))
     }
 
-    /// 3819 when new rows of a table violate a constraint.
-    pub(super) async fn require_checks(
+    /// Puts rows in the place of others; how many.
+    async fn replace_rows(
         &mut self,
         table: &TableSnapshot,
-        rows: &RecordBatch,
-    ) -> Result<()> {
-        let known = self.engine.tables().get(table.meta())?;
-        if rows.num_rows() == 0 || !known.has_checks() {
-            return Ok(());
+        gone: RowSelection,
+        rows: RecordBatch,
+    ) -> Result<u64> {
+        let definition = self.engine.tables().get(table.meta())?;
+        let rows = self.complete(table, rows).await?;
+        let changed = rows.num_rows() as u64;
+        match self.open_transaction() {
+            _ if changed == 0 => {}
+            Some(transaction) => transaction.replace(table, &gone, Some(&rows))?,
+            None => {
+                let mut batch = self.batch(gone);
+                batch.inserts.push((table.meta().id, rows.clone()));
+                let zone = self.time_zone();
+                let committed = self.submit(batch).await?;
+                committed.map_err(|e| duplicate_entry(e, &definition, &rows, zone))?;
+            }
         }
-        let (view, rows, sink) = (self.catalog_view(), rows.clone(), self.sink.clone());
-        let work = move || match known.checks(&view)? {
-            Some(checks) => sink.within(|| checks.require(&rows)),
-            None => Ok(()),
+        Ok(changed)
+    }
+
+    /// The same with IGNORE: rows that violate a constraint or repeat a key stay as they are, with a warning.
+    async fn update_ignoring(
+        &mut self,
+        table: &TableSnapshot,
+        mut positions: Vec<u64>,
+        rows: RecordBatch,
+    ) -> Result<u64> {
+        let definition = self.engine.tables().get(table.meta())?;
+        let has_keys = !definition.meta.spec.unique_keys.is_empty();
+        if self.open_transaction().is_some() && has_keys {
+            // Keys are looked at by COMMIT only.
+            let what = "UPDATE IGNORE of a table with unique keys inside a transaction";
+            return Err(SqlError::not_supported(what));
+        }
+        let (mut rows, left_out) = self.completed(table, rows, true).await?;
+        for row in left_out.iter().rev() {
+            positions.remove(*row);
+        }
+        let zone = self.time_zone();
+        loop {
+            let count = rows.num_rows() as u64;
+            let mut gone = table.selection();
+            gone.extend(&positions)?;
+            if let Some(transaction) = self.open_transaction() {
+                transaction.replace(table, &gone, Some(&rows))?;
+                return Ok(count);
+            }
+            if count == 0 {
+                return Ok(0);
+            }
+            let mut batch = self.batch(gone);
+            batch.inserts.push((table.meta().id, rows.clone()));
+            match self.submit(batch).await? {
+                Ok(_) => return Ok(count),
+                Err(error @ Storage::DuplicateKey { row, .. }) if row < positions.len() => {
+                    let error = duplicate_entry(error, &definition, &rows, zone);
+                    self.warn([error.into()]);
+                    positions.remove(row);
+                    rows = without_row(&rows, row)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// New rows of a table with their generated columns; 3819 when they violate a constraint.
+    pub(super) async fn complete(
+        &mut self,
+        table: &TableSnapshot,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch> {
+        let (rows, _) = self.completed(table, rows, false).await?;
+        Ok(rows)
+    }
+
+    /// The same; with IGNORE rows that violate one are left out with a warning: their numbers, ascending.
+    async fn completed(
+        &mut self,
+        table: &TableSnapshot,
+        rows: RecordBatch,
+        ignore: bool,
+    ) -> Result<(RecordBatch, Vec<usize>)> {
+        let known = self.engine.tables().get(table.meta())?;
+        if rows.num_rows() == 0 || !known.computes() {
+            return Ok((rows, Vec::new()));
+        }
+        let (view, sink, settings) = (self.catalog_view(), self.sink.clone(), self.settings());
+        let settings = Settings {
+            mode: settings.mode.with_ignore(ignore),
+            ..settings
         };
-        self.engine.planning().run(work).await
+        let work = move || sink.within(|| completed(&known, &view, rows, settings));
+        let (rows, left_out, warnings) = self.engine.planning().run(work).await?;
+        if !ignore {
+            self.check_division()?;
+        }
+        let unkept = warnings.count.saturating_sub(warnings.list.len() as u64);
+        self.warn(warnings.list);
+        self.sink.count_more(unkept);
+        Ok((rows, left_out))
     }
 
     pub(super) fn found(
@@ -231,4 +332,40 @@ fn check_columns(
 ) -> Result<()> {
     let definition = TableDefinition::read(Arc::clone(table.meta()))?;
     Updater::new(&definition, assignments.to_vec(), settings).map(drop)
+}
+
+/// See `Session::completed`.
+fn completed(
+    table: &KnownTable,
+    view: &View,
+    rows: RecordBatch,
+    settings: Settings,
+) -> Result<(RecordBatch, Vec<usize>, Warnings)> {
+    let mut warnings = Warnings::default();
+    let mut rows = rows;
+    if let Some(generated) = table.generated(view)? {
+        let filled = generated.fill(table, rows, (settings, false))?;
+        rows = filled.rows;
+        (warnings.list, warnings.count) = (filled.warnings, filled.warning_count);
+    }
+    let Some(checks) = table.checks(view)? else {
+        return Ok((rows, Vec::new(), warnings));
+    };
+    if !settings.mode.ignore {
+        checks.require(&rows)?;
+        return Ok((rows, Vec::new(), warnings));
+    }
+    let violations = checks.violations(&rows)?;
+    for violation in &violations {
+        warnings.count += 1;
+        warnings.list.push(checks.error(*violation).into());
+    }
+    let rows = without(&rows, &violations)?;
+    let left_out = violations.iter().map(|violation| violation.row);
+    Ok((rows, left_out.collect(), warnings))
+}
+
+fn without_row(rows: &RecordBatch, row: usize) -> Result<RecordBatch> {
+    let keep: BooleanArray = (0..rows.num_rows()).map(|i| Some(i != row)).collect();
+    filter_record_batch(rows, &keep).map_err(|e| SqlError::internal(e.to_string()))
 }

@@ -16,6 +16,8 @@ pub enum Command {
     Query,
     /// EXPLAIN SELECT ...; the query begins at this byte.
     Explain {
+        /// It is run, and what was done is shown.
+        analyze: bool,
         from: usize,
     },
     Insert,
@@ -114,14 +116,6 @@ pub fn classify(lexed: &Lexed) -> Result<Command> {
             None => Command::Query,
         },
         "INSERT" | "REPLACE" => Command::Insert,
-        "UPDATE" | "DELETE"
-            if ["IGNORE", "LOW_PRIORITY", "QUICK"]
-                .iter()
-                .any(|w| lexed.is(1, w)) =>
-        {
-            let what = format!("{first} {}", lexed.word(1).to_uppercase());
-            return Err(SqlError::not_supported(&what));
-        }
         "UPDATE" | "DELETE" => Command::Change,
         "SET" if is_about_roles(lexed) => return Err(SqlError::not_supported("SET ROLE")),
         "SET" => Command::Set,
@@ -225,14 +219,16 @@ fn create(lexed: &Lexed) -> Result<Command> {
 
 fn describe(lexed: &Lexed) -> Command {
     let query = ["SELECT", "WITH", "(", "TABLE", "VALUES"];
-    let mut at = 1;
+    let analyze = lexed.is(1, "ANALYZE");
+    let mut at = if analyze { 2 } else { 1 };
     if lexed.are(at, &["FORMAT", "="]) {
         at += 3;
     }
     match lexed.tokens.get(at) {
-        Some(token) if query.iter().any(|w| lexed.is(at, w)) => {
-            Command::Explain { from: token.start }
-        }
+        Some(token) if query.iter().any(|w| lexed.is(at, w)) => Command::Explain {
+            from: token.start,
+            analyze,
+        },
         _ => Command::Describe,
     }
 }
@@ -363,7 +359,10 @@ mod tests {
         );
         assert_eq!(
             command("EXPLAIN FORMAT=TREE SELECT 1"),
-            Ok(Command::Explain { from: 20 })
+            Ok(Command::Explain {
+                from: 20,
+                analyze: false
+            })
         );
         assert_eq!(command("desc t"), Ok(Command::Describe));
     }

@@ -47,7 +47,7 @@ impl Session {
             }
             let id = table.meta.id;
             let built = writer.finish(&mut |count| Ok(store.reserve_ids(id, count)?))?;
-            let door = Door::new(&table, &view, settings.now_utc, false)?.setting_aside();
+            let door = Door::new(&table, &view, settings, false)?.setting_aside();
             let built = sink.within(|| door.admit(built))?;
             let has_keys = !table.meta.spec.unique_keys.is_empty();
             Ok(Prepared {

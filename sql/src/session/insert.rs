@@ -84,8 +84,8 @@ impl Session {
         let found = view.table(insert.schema.as_deref(), &insert.table)?;
         let table = self.engine.tables().get(found.meta())?;
         // A few rows are read sooner than another thread wakes up. There is no tree to recurse over, unless
-        // constraints have one.
-        let prepared = if sql.len() <= DIRECT_BYTES_MAX && !table.has_checks() {
+        // expressions of the table have one.
+        let prepared = if sql.len() <= DIRECT_BYTES_MAX && !table.computes() {
             prepare_literal(&insert, (found, table), &view, settings)?
         } else {
             let sql = sql.to_vec();
@@ -120,7 +120,7 @@ impl Session {
         let (view, sink) = (self.read_view(), self.sink.clone());
         let found = view.table(plan.schema.as_deref(), &plan.table)?;
         let table = self.engine.tables().get(found.meta())?;
-        let is_direct = params.len() <= DIRECT_PARAMS_MAX && !table.has_checks();
+        let is_direct = params.len() <= DIRECT_PARAMS_MAX && !table.computes();
         let work =
             move || sink.within(|| bind_rows(&plan, &params, (found, table), (&view, settings)));
         let prepared = match is_direct {
@@ -165,7 +165,7 @@ impl Session {
                 if query.schema().fields().len() != writer.width() {
                     return Err(SqlError::value_count_mismatch(1));
                 }
-                let door = Door::new(&table, &view, settings.now_utc, plan.ignore)?;
+                let door = Door::new(&table, &view, settings, plan.ignore)?;
                 let rows = QueryRows {
                     writer,
                     query,
@@ -194,7 +194,7 @@ impl Session {
             let id = table.meta.id;
             let mut reserve = |count| Ok(store.reserve_ids(id, count)?);
             let built = plan.run(&table, settings, &params, &evaluate, &mut reserve)?;
-            let built = Door::new(&table, &view, settings.now_utc, ignore)?.admit(built)?;
+            let built = Door::new(&table, &view, settings, ignore)?.admit(built)?;
             let updates = plan.on_duplicate.iter_mut();
             for value in updates.flat_map(|a| &mut a.values) {
                 bind::numbered(value, &params)?;
@@ -484,7 +484,7 @@ fn prepare_literal(
         return Ok(None);
     };
     let multi_row = built.batch.num_rows() + built.invalid.len() > 1;
-    let door = Door::new(&table, view, settings.now_utc, insert.ignore)?;
+    let door = Door::new(&table, view, settings, insert.ignore)?;
     Ok(Some(Prepared {
         snapshot,
         on_conflict: on_conflict(&table, insert.replace, insert.ignore, false),
@@ -511,7 +511,7 @@ fn bind_rows(
         ))
     };
     let built = plan.run(&table, settings, params, &evaluate, &mut reserve)?;
-    let door = Door::new(&table, view, settings.now_utc, plan.ignore)?;
+    let door = Door::new(&table, view, settings, plan.ignore)?;
     let many = matches!(&plan.rows, Rows::Values(rows) if rows.len() > 1);
     Ok(Prepared {
         snapshot,

@@ -15,8 +15,10 @@ mod diagnostics;
 mod export;
 mod field_list;
 mod files;
+pub(crate) mod fill;
 mod ingest;
 mod insert;
+mod into;
 mod kill;
 mod link;
 mod load;
@@ -357,7 +359,9 @@ impl Session {
         match command {
             Command::Empty => Err(SqlError::new(1065, "42000", "Query was empty")),
             Command::Query => self.select(lexed, params).await,
-            Command::Explain { from } => self.explain(&lexed, from, params).await,
+            Command::Explain { from, analyze } => {
+                self.explain(&lexed, (from, analyze), params).await
+            }
             Command::Insert => self.insert(lexed, params).await,
             Command::Change => self.change(lexed, params).await,
             Command::Define => self.define(lexed).await,
@@ -387,8 +391,10 @@ impl Session {
                 }
                 Ok(done(0))
             }
-            Command::RollbackTo(name) => self.savepoints()?.rollback_to(&name).map(|()| done(0)),
-            Command::Release(name) => self.savepoints()?.release(&name).map(|()| done(0)),
+            Command::RollbackTo(name) => {
+                self.savepoints(&name)?.rollback_to(&name).map(|()| done(0))
+            }
+            Command::Release(name) => self.savepoints(&name)?.release(&name).map(|()| done(0)),
             Command::Account => self.account_statement(&lexed).await,
             Command::Nothing => Ok(done(0)),
             Command::CreateSelect(create) => Box::pin(self.create_select(&lexed, create)).await,
@@ -416,8 +422,9 @@ impl Session {
         self.transaction.as_mut()
     }
 
-    fn savepoints(&mut self) -> Result<&mut Transaction> {
-        let missing = || SqlError::new(1305, "42000", "SAVEPOINT does not exist");
+    fn savepoints(&mut self, name: &str) -> Result<&mut Transaction> {
+        let text = format!("SAVEPOINT {name} does not exist");
+        let missing = || SqlError::new(1305, "42000", text);
         self.open_transaction().ok_or_else(missing)
     }
 

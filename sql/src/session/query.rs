@@ -10,6 +10,7 @@ use storno_storage::TableMeta;
 
 use super::command::placeholders;
 use super::insert::now_utc;
+use super::into::into_variables;
 use super::variables::{self, SessionVariables, VariableValue};
 use super::{Session, done};
 use crate::dialect::{Lexed, lex, parse_expression};
@@ -20,7 +21,7 @@ use crate::select::evaluate::Evaluator;
 use crate::select::expr::{number, text};
 use crate::select::found_rows::counted;
 use crate::select::reuse::{Setting, Statement};
-use crate::select::{Compiled, Environment, QueryText, bind, compile, run};
+use crate::select::{Compiled, Environment, QueryText, bind, compile, explanation, run};
 use crate::types::TimeZone;
 
 /// What expressions may ask of a session, copied for the planning thread.
@@ -195,6 +196,9 @@ impl Session {
     }
 
     pub(super) async fn select(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
+        if let Some((names, query)) = into_variables(&lexed)? {
+            return self.select_into(names, (query, params)).await;
+        }
         let compiled = self.planned(lexed, params).await?;
         Ok(Outcome::Rows(self.start(compiled)?))
     }
@@ -220,12 +224,19 @@ impl Session {
     pub(super) async fn explain(
         &mut self,
         lexed: &Lexed,
-        from: usize,
+        (from, analyze): (usize, bool),
         params: Vec<Scalar>,
     ) -> Result<Outcome> {
         let query = lexed.text.get(from..).unwrap_or_default();
         let compiled = self.compile(lex(query)?, params, None).await?;
-        let explained = move || Ok(compiled.explanation());
+        let plan = Arc::clone(&compiled.plan);
+        if analyze {
+            let mut rows = self.start(compiled)?;
+            while let Some(batch) = futures::StreamExt::next(&mut rows.batches).await {
+                batch?;
+            }
+        }
+        let explained = move || Ok(explanation(plan.as_ref(), analyze));
         let text = self.engine.planning().run(explained).await?;
         let line = text.trim_end().to_string();
         Rows::of_texts(&["EXPLAIN"], &[vec![Some(line)]]).map(Outcome::Rows)

@@ -5,6 +5,7 @@ use storno_storage::{Error as StorageError, Store, TableSpec};
 use super::aside::make_aside_table;
 use super::{Session, done};
 use crate::check::{unique_check_names, verify};
+use crate::computed::GeneratedColumns;
 use crate::ddl::{
     CreateDatabase, CreateTable, Ddl, DdlContext, DropDatabase, DropTable, NewTable,
     SchemaAttributes, TableName, parse,
@@ -35,6 +36,7 @@ impl Session {
                 let table = TableDefinition::of_spec(schema.unwrap_or(""), spec.clone())?;
                 let state = view.session.engine.state();
                 verify(&table, time_zone, (&view, &state))?;
+                GeneratedColumns::compile(&table, time_zone, (&view, &state))?;
             }
             Ok(ddl)
         };

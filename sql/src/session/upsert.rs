@@ -299,7 +299,7 @@ impl Session {
         }
         let (rows, changed, warnings) = updater.finish_with(&met.old)?;
         self.warn(warnings.list);
-        self.require_checks(&table, &rows).await?;
+        let rows = self.complete(&table, rows).await?;
         if rows.num_rows() > 0 {
             let mut gone = table.selection();
             gone.extend(&kept(&met.positions, &changed)?)?;

@@ -20,6 +20,8 @@ pub struct ColumnRow {
     pub extra: String,
     pub privileges: &'static str,
     pub comment: String,
+    /// The expression of a generated column.
+    pub generation: String,
 }
 
 /// All columns in the table's order.
@@ -39,6 +41,10 @@ pub fn column_rows(table: &TableDefinition) -> Vec<ColumnRow> {
             extra: extra_of(attributes),
             privileges: "select,insert,update,references",
             comment: attributes.comment.clone(),
+            generation: attributes
+                .generated
+                .as_ref()
+                .map_or(String::new(), |g| g.expression.clone()),
         })
         .collect()
 }
@@ -73,6 +79,14 @@ fn default_of(attributes: &ColumnAttributes) -> Option<String> {
 
 fn extra_of(attributes: &ColumnAttributes) -> String {
     let mut parts = Vec::new();
+    if let Some(generated) = &attributes.generated {
+        let kind = if generated.stored {
+            "STORED"
+        } else {
+            "VIRTUAL"
+        };
+        parts.push(format!("{kind} GENERATED"));
+    }
     if attributes.auto_increment {
         parts.push("auto_increment".to_owned());
     }

@@ -107,12 +107,23 @@ fn column_line(column: &ColumnSpec, attributes: &ColumnAttributes, collation: &s
             attributes.collation
         );
     }
+    if let Some(generated) = &attributes.generated {
+        let kind = if generated.stored {
+            "STORED"
+        } else {
+            "VIRTUAL"
+        };
+        let expression = &generated.expression;
+        let _ = write!(line, " GENERATED ALWAYS AS ({expression}) {kind}");
+    }
     if !column.nullable {
         line.push_str(" NOT NULL");
     } else if matches!(attributes.mysql_type, MysqlType::Timestamp { .. }) {
         line.push_str(" NULL");
     }
-    push_default(&mut line, column, attributes);
+    if attributes.generated.is_none() {
+        push_default(&mut line, column, attributes);
+    }
     if let Some(fsp) = attributes.on_update_now {
         let _ = write!(line, " ON UPDATE {}", current_timestamp(fsp));
     }

@@ -50,6 +50,22 @@ pub struct ColumnAttributes {
     /// What is done to values before they are stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Privacy>,
+    /// Computed from other columns of the row when it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<Generated>,
+}
+
+/// GENERATED ALWAYS AS (expression)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generated {
+    /// As MySQL prints it, in parentheses unless it is a call or a column.
+    pub expression: String,
+    /// STORED was written. Values are stored in any case.
+    pub stored: bool,
+    /// Rows that were there before the column are being given their values. A column that a crash leaves so
+    /// is none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub filling: bool,
 }
 
 /// What is done to a column's values at the door, so that the server keeps nothing of what they were.
@@ -184,6 +200,13 @@ impl TableDefinition {
     /// Whether a row that cannot be stored may be kept as it came: not when columns are private.
     pub fn keeps_texts(&self) -> bool {
         self.columns.iter().all(|column| column.privacy.is_none())
+    }
+
+    /// Whether a column is computed from others.
+    pub fn is_generated(&self, position: usize) -> bool {
+        self.columns
+            .get(position)
+            .is_some_and(|column| column.generated.is_some())
     }
 
     /// Position of a column; names are compared without case.

@@ -15,8 +15,8 @@ use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 pub use attributes::{
-    Check, ColumnAttributes, DefaultValue, Key, KeyKind, KeyPart, Privacy, TableAttributes,
-    TableDefinition,
+    Check, ColumnAttributes, DefaultValue, Generated, Key, KeyKind, KeyPart, Privacy,
+    TableAttributes, TableDefinition,
 };
 pub(crate) use attributes::{folded_name, same_name};
 pub use declared::declared_type;

@@ -13,7 +13,14 @@ use super::schema::{Kind, WORDS, column_of, moment};
 use crate::data::literal::quote;
 use crate::harness::random::Random;
 
-const INTEGERS: [Kind; 5] = [Kind::Id, Kind::Key, Kind::Int, Kind::Unsigned, Kind::Bool];
+const INTEGERS: [Kind; 6] = [
+    Kind::Id,
+    Kind::Key,
+    Kind::Int,
+    Kind::Unsigned,
+    Kind::Bool,
+    Kind::Made,
+];
 const STRINGS: [Kind; 2] = [Kind::Word, Kind::Path];
 const TIMES: [Kind; 2] = [Kind::DateTime, Kind::Date];
 const COMPARISONS: [&str; 7] = ["=", "<>", "<", "<=", ">", ">=", "<=>"];
@@ -34,7 +41,7 @@ impl Writer<'_> {
         }
     }
 
-    fn word(&mut self) -> String {
+    pub fn word(&mut self) -> String {
         quote(self.random.pick::<&str>(&WORDS))
     }
 
@@ -83,7 +90,7 @@ impl Writer<'_> {
     }
 
     /// An integer of a signed type.
-    fn signed(&mut self, depth: u32) -> String {
+    pub fn signed(&mut self, depth: u32) -> String {
         if depth == 0 || self.random.chance(60) {
             return match self.random.below(4) {
                 0 => self.small().to_string(),
@@ -329,9 +336,120 @@ impl Writer<'_> {
         }
     }
 
+    /// A window function; rows are told apart by the order.
+    pub fn window(&mut self) -> String {
+        let partition = match self.random.below(3) {
+            0 => String::new(),
+            _ => format!("PARTITION BY {} ", self.column(&[Kind::Key, Kind::Word])),
+        };
+        let direction = *self.random.pick(&["", " DESC"]);
+        let column = self.column(&[Kind::Int, Kind::Date, Kind::Decimal, Kind::BigInt]);
+        let over = format!("OVER ({partition}ORDER BY {column}{direction}, id)");
+        let peers = format!("OVER ({partition}ORDER BY {column}{direction})");
+        let argument = self.column(&[Kind::Int, Kind::Decimal, Kind::Word, Kind::DateTime]);
+        let sum = self.column(&[Kind::Int, Kind::Decimal, Kind::Unsigned]);
+        match self.random.below(11) {
+            0 => format!("ROW_NUMBER() {over}"),
+            1 => format!("RANK() {peers}"),
+            2 => format!("DENSE_RANK() {peers}"),
+            3 => format!("NTILE({}) {over}", 1 + self.random.below(5)),
+            4 => format!("LAG({argument}, {}) {over}", 1 + self.random.below(3)),
+            5 => format!("LEAD({argument}) {over}"),
+            6 => format!("FIRST_VALUE({argument}) {over}"),
+            7 => format!("SUM({sum}) {peers}"),
+            8 => format!(
+                "SUM({sum}) OVER ({partition}ORDER BY {column}{direction}, id \
+                 ROWS BETWEEN {} PRECEDING AND CURRENT ROW)",
+                self.random.below(4)
+            ),
+            9 => format!("COUNT(*) OVER ({})", partition.trim_end()),
+            _ => format!("MAX({sum}) {peers}"),
+        }
+    }
+
+    /// A call of a function that other expressions do not have.
+    pub fn function(&mut self) -> String {
+        let (string, word) = (self.string(1), self.word());
+        let (integer, number) = (self.signed(0), self.column(&[Kind::Decimal, Kind::Int]));
+        let (time, other) = (self.time(0), self.time(0));
+        let small = self.random.between(-3, 6);
+        let unit = *self
+            .random
+            .pick(&["DAY", "HOUR", "MONTH", "MINUTE", "WEEK", "YEAR"]);
+        match self.random.below(52) {
+            0 => format!("GREATEST({integer}, {small})"),
+            1 => format!("LEAST({number}, {number})"),
+            2 => format!("TRIM({string})"),
+            3 => format!("TRIM(LEADING '/' FROM {string})"),
+            4 => format!("LPAD({string}, {}, 'xy')", small + 4),
+            5 => format!("RPAD({string}, {}, '.')", small + 4),
+            6 => format!("TIMESTAMPDIFF({unit}, {time}, {other})"),
+            7 => format!("DATEDIFF({time}, {other})"),
+            8 => format!("HEX({string})"),
+            9 => format!("FIELD({string}, 'a', 'b', {word})"),
+            10 => format!("ELT({small}, 'x', {word}, 'z')"),
+            11 => format!("FORMAT({number}, {})", small.abs()),
+            12 => format!("TRUNCATE({number}, {small})"),
+            13 => format!("ROUND({number}, {small})"),
+            14 => format!("CEIL({number})"),
+            15 => format!("FLOOR({number})"),
+            16 => format!("SIGN({number})"),
+            17 => format!("({integer} & {})", self.random.below(255)),
+            18 => format!("({integer} | {})", self.random.below(255)),
+            19 => format!("({integer} ^ {})", self.random.below(255)),
+            20 => format!("CRC32({string})"),
+            21 => format!("MD5({string})"),
+            22 => format!("REVERSE({string})"),
+            23 => format!("REPEAT({string}, {small})"),
+            24 => format!("INSTR({string}, {word})"),
+            25 => format!("LOCATE({word}, {string}, {})", small.abs() + 1),
+            26 => format!("RIGHT({string}, {small})"),
+            27 => format!("INSERT({string}, {small}, 2, {word})"),
+            28 => format!("CONCAT_WS('-', {string}, {word}, {string})"),
+            29 => format!("ASCII({string})"),
+            30 => format!("LENGTH({string})"),
+            31 => format!("BIT_LENGTH({string})"),
+            32 => format!("DATE_FORMAT({time}, '%W %d %b %y %j %T')"),
+            33 => format!("DATE_FORMAT({time}, '%U %u %V %v %X %x %w')"),
+            34 => format!("YEARWEEK({time}, {})", small.abs()),
+            35 => format!("WEEK({time}, {})", small.abs()),
+            36 => format!("DAYNAME({time})"),
+            37 => format!("MONTHNAME({time})"),
+            38 => format!("UNIX_TIMESTAMP({time})"),
+            39 => format!("TO_SECONDS({time})"),
+            40 => format!("EXTRACT(YEAR_MONTH FROM {time})"),
+            41 => format!("EXTRACT(DAY_HOUR FROM {time})"),
+            42 => format!("ADDDATE({time}, {small})"),
+            43 => format!("TIMESTAMPADD({unit}, {small}, {time})"),
+            44 => format!("STR_TO_DATE(DATE_FORMAT({time}, '%d.%m.%Y'), '%d.%m.%Y')"),
+            45 => format!("SEC_TO_TIME({})", self.random.between(-90_000, 90_000)),
+            46 => format!(
+                "MAKEDATE(2024 + {}, {})",
+                small.abs(),
+                self.random.below(800)
+            ),
+            47 => format!("INTERVAL({integer}, -5, 0, 5)"),
+            48 => format!("STRCMP({string}, {word})"),
+            49 => format!("CAST({number} AS SIGNED)"),
+            50 => format!("CAST({string} AS CHAR({}))", small.abs()),
+            _ => format!("CAST({time} AS DATE)"),
+        }
+    }
+
     pub fn aggregate(&mut self) -> String {
         let number = self.number(1);
-        match self.random.below(12) {
+        match self.random.below(15) {
+            12 => {
+                let id = self.column(&[Kind::Id]);
+                let column = self.column(&[Kind::Key, Kind::Word, Kind::Decimal]);
+                format!("GROUP_CONCAT({column} ORDER BY {id} SEPARATOR '|')")
+            }
+            13 => format!(
+                "{}({})",
+                self.random.pick(&["BIT_OR", "BIT_AND", "BIT_XOR"]),
+                self.column(&[Kind::Key, Kind::Bool, Kind::Id])
+            ),
+            14 => format!("SUM(DISTINCT {})", self.column(&[Kind::Key, Kind::Int])),
             0 => "COUNT(*)".to_owned(),
             1 => format!("COUNT({})", self.any(1)),
             2..=4 => format!("SUM({number})"),

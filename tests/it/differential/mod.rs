@@ -11,7 +11,7 @@ mod schema;
 use libtest_mimic::Trial;
 
 use crate::data::literal::insert;
-use crate::harness::compare::difference;
+use crate::harness::compare::{Order, difference};
 use crate::harness::random::Random;
 use crate::harness::{Outcome, Server, Session, block_on, ensure, judge};
 
@@ -22,6 +22,8 @@ use self::schema::Table;
 const SEEDS: [u64; 4] = [1, 2, 3, 4];
 const QUERIES_PER_SEED: u64 = 150;
 const PROBLEMS_SHOWN: usize = 12;
+/// After so many queries rows are changed.
+const CHANGE_EVERY: u64 = 25;
 
 pub fn trials() -> Vec<Trial> {
     let trial = |seed: u64| {
@@ -53,6 +55,8 @@ async fn run(seed: u64) -> Outcome {
     let judge = Server::start_judge()?;
     let mut session = server.connect_to("differential").await?;
     let mut expected_session = judge.connect_to("differential").await?;
+    // The judge's.
+    session.run("SET group_concat_max_len = 1048576").await?;
     let mut random = Random::new(seed);
     let tables = [
         Table::generate("t0", &mut random),
@@ -65,6 +69,15 @@ async fn run(seed: u64) -> Outcome {
     let mut problems = Vec::new();
     let (mut refused, mut found) = (0, 0);
     for number in 0..count {
+        if number % CHANGE_EVERY == CHANGE_EVERY - 1 {
+            let sql = query::change(&mut random, number);
+            let sessions = (&mut expected_session, &mut session);
+            if let Some(text) = changed(sessions, &sql).await? {
+                problems.push(format!("seed {seed}, statement {number}: {sql}\n  {text}"));
+                // What follows would differ, too.
+                break;
+            }
+        }
         let query = Query::generate(&tables, &mut random);
         let expected = expected_session.run(&query.sql).await;
         let actual = session.run(&query.sql).await;
@@ -98,6 +111,31 @@ async fn run(seed: u64) -> Outcome {
             .join("\n");
         format!("{} of {count} statements differ\n{shown}", problems.len())
     })
+}
+
+/// Runs a statement that changes rows on both, and compares all rows.
+async fn changed(
+    (expected, actual): (&mut Session, &mut Session),
+    sql: &str,
+) -> Outcome<Option<String>> {
+    let (one, other) = (expected.run(sql).await, actual.run(sql).await);
+    if let Some(text) = difference(&one, &other, Order::Given) {
+        return Ok(Some(text));
+    }
+    if let (Ok(one), Ok(other)) = (one, other)
+        && one.affected_rows != other.affected_rows
+    {
+        let (one, other) = (one.affected_rows, other.affected_rows);
+        return Ok(Some(format!("expected {one} rows changed, were {other}")));
+    }
+    for table in ["t0", "t1"] {
+        let all = format!("SELECT * FROM {table} ORDER BY id");
+        let (one, other) = (expected.run(&all).await, actual.run(&all).await);
+        if let Some(text) = difference(&one, &other, Order::Given) {
+            return Ok(Some(text));
+        }
+    }
+    Ok(None)
 }
 
 async fn create(session: &mut Session, table: &Table) -> Outcome {

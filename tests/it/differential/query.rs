@@ -14,14 +14,157 @@ impl Query {
     pub fn generate(tables: &[Table; 2], random: &mut Random) -> Self {
         let name = random.pick(&["t0", "t1"]).to_owned();
         debug_assert!(tables.iter().any(|table| table.name == name));
-        match random.below(10) {
+        match random.below(16) {
             0 | 1 => rows(name, random),
             2 => totals(name, random),
             3..=6 => groups(name, random),
             7 => distinct(name, random),
             8 => join(random),
-            _ => nested(name, random),
+            9 => nested(name, random),
+            10 | 11 => windows(name, random),
+            12 => sets(random),
+            13 => correlated(random),
+            14 => rollup(name, random),
+            _ => values(name, random),
         }
+    }
+}
+
+/// A statement that changes rows.
+pub fn change(random: &mut Random, number: u64) -> String {
+    let table = *random.pick(&["t0", "t1"]);
+    let mut writer = Writer { random, alias: "" };
+    let condition = writer.boolean(1);
+    match writer.random.below(6) {
+        0 => format!(
+            "DELETE FROM {table} WHERE {condition} ORDER BY id DESC LIMIT {}",
+            writer.random.below(4)
+        ),
+        1 => format!(
+            "INSERT INTO {table} (id, k, i, b, w, p, y, t) SELECT id + {}, k, i, b, w, p, y, t \
+             FROM {table} WHERE id < 1000 AND ({condition}) ORDER BY id LIMIT 5",
+            1000 * (number + 1)
+        ),
+        2 => format!(
+            "UPDATE {table} SET i = {}, k = {} WHERE {condition}",
+            writer.signed(1),
+            writer.random.between(-3, 9)
+        ),
+        3 => format!(
+            "UPDATE {table} SET w = {}, d = d * {} WHERE {condition}",
+            writer.word(),
+            writer.random.pick(&["1.5", "-1", "0.333"])
+        ),
+        4 => format!(
+            "UPDATE {table} SET t = {}, o = NOT o WHERE {condition}",
+            writer.time(1)
+        ),
+        _ => format!(
+            "UPDATE {table} SET k = k + 1, p = CONCAT(p, '/x') WHERE {condition} ORDER BY id LIMIT 9"
+        ),
+    }
+}
+
+/// Window functions over partitions in an order that names each row.
+fn windows(table: &str, random: &mut Random) -> Query {
+    let mut writer = Writer { random, alias: "" };
+    let list: Vec<String> = (0..1 + writer.random.below(2))
+        .map(|_| writer.window())
+        .collect();
+    let filter = filter(&mut writer, 60);
+    let sql = format!(
+        "SELECT id, {} FROM {table}{filter} ORDER BY id LIMIT 80",
+        aliased("w", list)
+    );
+    Query {
+        sql,
+        order: Order::Given,
+    }
+}
+
+/// Two queries of the same shape, joined as sets.
+fn sets(random: &mut Random) -> Query {
+    let operator = *random.pick(&["UNION", "UNION ALL", "INTERSECT", "EXCEPT"]);
+    let mut writer = Writer { random, alias: "" };
+    let kinds = [
+        writer.column(&[Kind::Key]),
+        writer.column(&[Kind::Word, Kind::Path]),
+        writer.column(&[Kind::Date, Kind::DateTime]),
+    ];
+    let width = 1 + writer.random.below(2) as usize;
+    let from = writer.random.below(2) as usize;
+    let list = kinds[from..from + width].join(", ");
+    let (one, other) = (filter(&mut writer, 80), filter(&mut writer, 80));
+    Query {
+        sql: format!("SELECT {list} FROM t0{one} {operator} SELECT {list} FROM t1{other}"),
+        order: Order::Any,
+    }
+}
+
+/// Rows by whether another table has some for them, and what it has.
+fn correlated(random: &mut Random) -> Query {
+    let key = *random.pick(&["k", "w", "y", "id"]);
+    let mut inner = Writer { random, alias: "r" };
+    let condition = inner.boolean(1);
+    let (sum, not) = (
+        inner.column(&[Kind::Int, Kind::Decimal]),
+        *inner.random.pick(&["", "NOT "]),
+    );
+    let sql = match random.below(4) {
+        0 => format!(
+            "SELECT id FROM t0 l WHERE {not}EXISTS \
+             (SELECT 1 FROM t1 r WHERE r.{key} = l.{key} AND {condition}) ORDER BY id"
+        ),
+        1 => format!(
+            "SELECT id FROM t0 l WHERE l.i > \
+             (SELECT AVG(r.i) FROM t1 r WHERE r.{key} = l.{key}) ORDER BY id"
+        ),
+        2 => format!(
+            "SELECT id, (SELECT SUM({sum}) FROM t1 r WHERE r.{key} = l.{key}) AS s \
+             FROM t0 l WHERE l.id < 60 ORDER BY id"
+        ),
+        _ => format!(
+            "SELECT id FROM t0 l WHERE l.{key} {not}IN \
+             (SELECT r.{key} FROM t1 r WHERE {condition}) ORDER BY id"
+        ),
+    };
+    Query {
+        sql,
+        order: Order::Given,
+    }
+}
+
+/// Groups and their sub-totals.
+fn rollup(table: &str, random: &mut Random) -> Query {
+    let mut writer = Writer { random, alias: "" };
+    let mut keys: Vec<String> = (0..1 + writer.random.below(2))
+        .map(|_| writer.column(&[Kind::Key, Kind::Bool, Kind::Date, Kind::Word]))
+        .collect();
+    keys.dedup();
+    let aggregate = writer.aggregate();
+    let filter = filter(&mut writer, 60);
+    let keys = keys.join(", ");
+    Query {
+        sql: format!(
+            "SELECT {keys}, {aggregate} AS a FROM {table}{filter} GROUP BY {keys} WITH ROLLUP"
+        ),
+        order: Order::Any,
+    }
+}
+
+/// Functions of values that stand in the statement, and of columns.
+fn values(table: &str, random: &mut Random) -> Query {
+    let mut writer = Writer { random, alias: "" };
+    let list: Vec<String> = (0..1 + writer.random.below(4))
+        .map(|_| writer.function())
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM {table} WHERE id < 12 ORDER BY id",
+        aliased("v", list)
+    );
+    Query {
+        sql,
+        order: Order::Given,
     }
 }
 

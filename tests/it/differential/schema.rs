@@ -29,6 +29,8 @@ pub enum Kind {
     DateTime,
     Date,
     Bool,
+    /// Generated from others.
+    Made,
 }
 
 pub struct Column {
@@ -37,7 +39,7 @@ pub struct Column {
     pub mysql_type: &'static str,
 }
 
-const COLUMNS: [Column; 13] = [
+const COLUMNS: [Column; 14] = [
     Column {
         name: "id",
         kind: Kind::Id,
@@ -103,6 +105,11 @@ const COLUMNS: [Column; 13] = [
         kind: Kind::Bool,
         mysql_type: "TINYINT(1) NULL",
     },
+    Column {
+        name: "m",
+        kind: Kind::Made,
+        mysql_type: "INT AS (k * 3 + CHAR_LENGTH(p)) STORED",
+    },
 ];
 
 pub const WORDS: [&str; 9] = ["", "a", "A", "b", "Zürich", "zürich", "100%", "x_y", "日本"];
@@ -116,8 +123,7 @@ impl Table {
     pub fn generate(name: &str, random: &mut Random) -> Self {
         let nulls = *random.pick(&[0, 5, 30]);
         let row = |id: u64, random: &mut Random| {
-            COLUMNS
-                .iter()
+            given()
                 .map(|column| column.value(id, nulls, random))
                 .collect()
         };
@@ -141,8 +147,13 @@ impl Table {
     }
 
     pub fn column_names(&self) -> Vec<&'static str> {
-        COLUMNS.iter().map(|column| column.name).collect()
+        given().map(|column| column.name).collect()
     }
+}
+
+/// The columns that rows bring values for.
+fn given() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| column.kind != Kind::Made)
 }
 
 /// A column of one of these kinds.
@@ -177,6 +188,7 @@ impl Column {
             Kind::DateTime => Value::from(moment(random)),
             Kind::Date => Value::from(moment(random)[..10].to_owned()),
             Kind::Bool => Value::UInt(random.below(2)),
+            Kind::Made => Value::NULL,
         }
     }
 }

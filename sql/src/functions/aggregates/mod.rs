@@ -1,8 +1,9 @@
 //! MySQL's aggregate functions.
 //!
-//! COUNT, MIN, MAX, ANY_VALUE and the variances are DataFusion's (the variances over doubles, see
+//! COUNT, MIN, MAX, ANY_VALUE, GROUPING and the variances are DataFusion's (the variances over doubles, see
 //! `planner`); the others are ours for their result types and exactness.
 
+mod approximate;
 mod bits;
 mod distinct;
 mod double;
@@ -10,6 +11,7 @@ mod exact;
 mod extreme;
 mod group_concat;
 pub(crate) mod input;
+mod json;
 pub(crate) mod planner;
 mod row_key;
 mod sum;
@@ -28,7 +30,13 @@ pub(crate) use exact::Exact;
 pub use planner::move_separator;
 pub(crate) use row_key::FUNCTIONS;
 
+/// FIRST(value, time) and LAST(value, time) with the time as ORDER BY. As window functions DataFusion's own
+/// names mean something else.
+pub(crate) const FIRST: &str = "first_by_time";
+pub(crate) const LAST: &str = "last_by_time";
+
 static AGGREGATES: LazyLock<HashMap<&'static str, Arc<AggregateUDF>>> = LazyLock::new(|| {
+    let json = |kind| Arc::new(AggregateUDF::new_from_impl(json::JsonAggregate::new(kind)));
     let bits = |op| Arc::new(AggregateUDF::new_from_impl(bits::BitAggregate::new(op)));
     HashMap::from([
         (
@@ -46,6 +54,17 @@ static AGGREGATES: LazyLock<HashMap<&'static str, Arc<AggregateUDF>>> = LazyLock
             "any_value",
             extreme::Extreme::udaf(df::any_value::any_value_udaf()),
         ),
+        ("grouping", df::grouping::grouping_udaf()),
+        (FIRST, df::first_last::first_value_udaf()),
+        (LAST, df::first_last::last_value_udaf()),
+        (
+            "approx_count_distinct",
+            Arc::new(AggregateUDF::new_from_impl(
+                approximate::ApproxCountDistinct::new(),
+            )),
+        ),
+        ("json_arrayagg", json(json::Kind::Array)),
+        ("json_objectagg", json(json::Kind::Object)),
         ("group_concat", group_concat(group_concat::LENGTH_MAX)),
         ("bit_and", bits(bits::BitOp::And)),
         ("bit_or", bits(bits::BitOp::Or)),

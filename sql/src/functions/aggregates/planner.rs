@@ -22,6 +22,18 @@ pub(crate) fn plan(mut expr: RawAggregateExpr) -> Result<PlannerResult<RawAggreg
             expr.args = vec![call("row_key", expr.args)?];
             Ok(PlannerResult::Planned(aggregate(expr)))
         }
+        "approx_count_distinct" if expr.args.len() > 1 => {
+            expr.args = vec![call("row_key", expr.args)?];
+            Ok(PlannerResult::Planned(aggregate(expr)))
+        }
+        "json_arrayagg" if expr.args.len() == 1 => {
+            expr.args = vec![call("json_array", expr.args)?];
+            Ok(PlannerResult::Planned(aggregate(expr)))
+        }
+        "json_objectagg" if expr.args.len() == 2 => {
+            expr.args = vec![call("json_object", expr.args)?];
+            Ok(PlannerResult::Planned(aggregate(expr)))
+        }
         "count" => AggregateFunctionPlanner.plan_aggregate(expr),
         "group_concat" => {
             let separator = match expr.args.last() {
@@ -54,6 +66,9 @@ pub(crate) fn plan_window(mut expr: RawWindowExpr) -> Result<PlannerResult<RawWi
     }
     match expr.func_def.name() {
         "group_concat" => Err(not_supported("GROUP_CONCAT as a window function")),
+        "json_arrayagg" | "json_objectagg" => {
+            Err(not_supported("a JSON aggregate as a window function"))
+        }
         "var_pop" | "var" | "stddev_pop" | "stddev" => {
             expr.args = doubles(expr.args)?;
             Ok(PlannerResult::Original(expr))

@@ -1,6 +1,7 @@
 //! JSON functions over text. JSON columns are text here: results that MySQL types as JSON carry the
 //! metadata key [`JSON_KEY`], so that a comparison can tell `"x"` the document from `"x"` the text.
 
+mod edit;
 mod path;
 mod value;
 
@@ -17,7 +18,8 @@ use super::convert::arrays::{Source, source};
 use super::failure::{not_supported, raise, wrong_argument_count};
 use crate::error::SqlError;
 use path::Path;
-use value::{contains, depth, push_quoted, push_value, type_name};
+pub(crate) use value::push_value;
+use value::{contains, depth, push_quoted, type_name};
 
 /// Field metadata of results that are JSON documents in MySQL.
 pub const JSON_KEY: &str = "storno.json";
@@ -407,6 +409,9 @@ fn cast_json(call: &Call<'_>) -> Result<ArrayRef> {
         Ok(true)
     })
 }
+
+/// Functions that modify documents.
+pub(crate) const EDITS: &[Definition] = edit::FUNCTIONS;
 
 pub(crate) const FUNCTIONS: &[Definition] = &[
     Definition::new("json_extract", (2, ANY), json, extract),

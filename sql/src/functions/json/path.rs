@@ -4,6 +4,9 @@
 
 use serde_json::Value;
 
+use super::edit::Edit;
+use crate::error::SqlError;
+
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Leg {
@@ -66,6 +69,52 @@ impl Path {
         })
     }
 
+    /// Changes a document where the path points to. It must not be wild.
+    pub(crate) fn edit(
+        &self,
+        document: &mut Value,
+        edit: Edit,
+        value: Value,
+    ) -> Result<(), SqlError> {
+        let Some((last, before)) = self.legs.split_last() else {
+            return edit_root(document, edit, value);
+        };
+        let mut at = document;
+        for leg in before {
+            match inner(leg, at) {
+                Some(next) => at = next,
+                None => return Ok(()),
+            }
+        }
+        if edit == Edit::Append {
+            if let Some(target) = inner(last, at) {
+                append(target, value);
+            }
+            return Ok(());
+        }
+        match (last, at) {
+            (Leg::Member(_), _) if edit == Edit::ArrayInsert => {
+                let text = "A path expression is not a path to a cell in an array.";
+                return Err(SqlError::new(3165, "42000", text));
+            }
+            (Leg::Member(name), Value::Object(members)) => {
+                let is_there = members.contains_key(name);
+                match edit {
+                    Edit::Remove => drop(members.remove(name)),
+                    Edit::Insert if is_there => {}
+                    Edit::Replace if !is_there => {}
+                    _ => drop(members.insert(name.clone(), value)),
+                }
+            }
+            (Leg::Range(index, _), Value::Array(elements)) => {
+                edit_element(elements, *index, edit, value);
+            }
+            (Leg::Range(index, _), scalar) => edit_scalar(scalar, *index, edit, value),
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Every value that the path names, in document order.
     pub(crate) fn find<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
         let mut found = vec![document];
@@ -77,6 +126,78 @@ impl Path {
             found = next;
         }
         found
+    }
+}
+
+fn edit_root(document: &mut Value, edit: Edit, value: Value) -> Result<(), SqlError> {
+    match edit {
+        Edit::Set | Edit::Replace => *document = value,
+        Edit::Append => append(document, value),
+        Edit::Insert => {}
+        Edit::Remove => {
+            let text = "The path expression '$' is not allowed in this context.";
+            return Err(SqlError::new(3153, "42000", text));
+        }
+        Edit::ArrayInsert => {
+            let text = "A path expression is not a path to a cell in an array.";
+            return Err(SqlError::new(3165, "42000", text));
+        }
+    }
+    Ok(())
+}
+
+/// To the end of an array; what is none becomes one.
+fn append(target: &mut Value, value: Value) {
+    match target {
+        Value::Array(elements) => elements.push(value),
+        scalar => *scalar = Value::Array(vec![scalar.take(), value]),
+    }
+}
+
+fn edit_element(elements: &mut Vec<Value>, index: Index, edit: Edit, value: Value) {
+    let length = elements.len();
+    let found = index.at(length).filter(|at| *at < length);
+    match (edit, found) {
+        (Edit::Remove, Some(at)) => drop(elements.remove(at)),
+        (Edit::ArrayInsert, _) => elements.insert(index.at(length).unwrap_or(0).min(length), value),
+        (Edit::Set | Edit::Replace, Some(at)) => {
+            if let Some(slot) = elements.get_mut(at) {
+                *slot = value;
+            }
+        }
+        // Behind the end is the end; before the beginning, the beginning.
+        (Edit::Set | Edit::Insert, None) => match index {
+            Index::FromStart(_) => elements.push(value),
+            Index::FromEnd(_) => elements.insert(0, value),
+        },
+        _ => {}
+    }
+}
+
+/// What is no array counts as an array of itself.
+fn edit_scalar(scalar: &mut Value, index: Index, edit: Edit, value: Value) {
+    match (edit, index.at(1)) {
+        (Edit::Set | Edit::Replace, Some(0)) => *scalar = value,
+        (Edit::Set | Edit::Insert, at) if at != Some(0) => {
+            let own = scalar.take();
+            *scalar = Value::Array(match index {
+                Index::FromStart(_) => vec![own, value],
+                Index::FromEnd(_) => vec![value, own],
+            });
+        }
+        _ => {}
+    }
+}
+
+fn inner<'v>(leg: &Leg, value: &'v mut Value) -> Option<&'v mut Value> {
+    match (leg, value) {
+        (Leg::Member(name), Value::Object(members)) => members.get_mut(name),
+        (Leg::Range(index, _), Value::Array(elements)) => {
+            let at = index.at(elements.len())?;
+            elements.get_mut(at)
+        }
+        (Leg::Range(index, _), scalar) if index.at(1) == Some(0) => Some(scalar),
+        _ => None,
     }
 }
 

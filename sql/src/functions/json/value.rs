@@ -55,6 +55,43 @@ pub(crate) fn push_value(out: &mut String, value: &Value) {
     }
 }
 
+/// As JSON_PRETTY prints it: one element a line, two blanks for each level.
+pub(crate) fn push_pretty(out: &mut String, value: &Value, level: usize) {
+    let line = |out: &mut String, level: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", level));
+    };
+    match value {
+        Value::Array(elements) if !elements.is_empty() => {
+            out.push('[');
+            for (index, element) in elements.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                line(out, level + 1);
+                push_pretty(out, element, level + 1);
+            }
+            line(out, level);
+            out.push(']');
+        }
+        Value::Object(members) if !members.is_empty() => {
+            out.push('{');
+            for (index, (name, member)) in sorted(members).enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                line(out, level + 1);
+                push_quoted(out, name);
+                out.push_str(": ");
+                push_pretty(out, member, level + 1);
+            }
+            line(out, level);
+            out.push('}');
+        }
+        other => push_value(out, other),
+    }
+}
+
 pub(crate) fn push_quoted(out: &mut String, text: &str) {
     use std::fmt::Write;
     out.push('"');

@@ -340,7 +340,7 @@ impl Deriver<'_> {
             return Ok(aggregate);
         }
         match (aggregate.func.name(), params.distinct) {
-            ("count", true) => {
+            ("count", true) | ("approx_count_distinct", _) => {
                 params.args = self.keys(std::mem::take(&mut params.args))?;
             }
             ("group_concat", true) => {

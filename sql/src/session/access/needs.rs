@@ -95,7 +95,7 @@ pub fn of(command: &Command, lexed: &Lexed, context: &Context) -> Result<Vec<Nee
             }
             needs.read(&parse_statement(lexed)?)?;
         }
-        Command::Explain { from } => {
+        Command::Explain { from, .. } => {
             let query = lex(lexed.text.get(*from..).unwrap_or_default())?;
             needs.read(&parse_statement(&query)?)?;
         }

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Visit, Visitor};
+use sqlparser::ast::{Expr, ObjectName, Query, SetExpr, TableFactor, Visit, Visitor};
 
 use crate::error::{Result, SqlError};
+use crate::select::calendar::is_calendar;
 
 /// A table's name as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,8 @@ impl Visitor for FirstColumn {
 struct Finder {
     found: Vec<Relation>,
     scopes: Vec<HashSet<String>>,
+    /// The next name is that of a function.
+    function: bool,
     inner: HashMap<*const Query, HashSet<String>>,
 }
 
@@ -147,7 +150,15 @@ impl Visitor for Finder {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<SqlError> {
+        self.function = is_calendar(factor);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<SqlError> {
+        if std::mem::take(&mut self.function) {
+            return ControlFlow::Continue(());
+        }
         match Relation::named(name) {
             Ok(relation) => {
                 self.add(relation);

@@ -288,7 +288,10 @@ impl Loader {
         let sink = &self.evaluation.sink;
         let admitted = sink.within(|| self.door.admit_rows(batch, &mut invalid, texts));
         let (rows, warnings) = admitted?;
-        warnings.into_iter().for_each(|warning| sink.push(warning));
+        let unkept = warnings.count.saturating_sub(warnings.list.len() as u64);
+        warnings.list.into_iter().for_each(|w| sink.push(w));
+        sink.count_more(unkept);
+        sink.check_division(self.settings.mode.strict && !self.settings.mode.ignore)?;
         let aside = match &self.aside {
             Some(aside) if !invalid.is_empty() => Some(aside.rows(&self.table, &invalid)?),
             _ => None,

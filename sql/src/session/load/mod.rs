@@ -140,7 +140,7 @@ impl Session {
             };
             let table = view.table(load.schema.as_deref(), &load.table)?;
             let definition = engine.tables().get(table.meta())?;
-            let door = Door::new(&definition, &view, settings.now_utc, ignore)?;
+            let door = Door::new(&definition, &view, settings, ignore)?;
             let writer = LoadWriter::new(&load, &definition, settings)?;
             let destination = match on_conflict(&load, &table) {
                 _ if in_transaction => Destination::Memory,
