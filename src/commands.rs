@@ -126,9 +126,8 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         memtable_bytes: settings.memtable_bytes,
         segment_rows: settings.segment_rows,
         threads: settings.threads,
-        memory_bytes: settings.memory_bytes.or(available.map(|bytes| bytes / 2)),
-        // The rest is for what is not ours: the stacks, the kernel, the pages of mapped files.
-        process_memory_bytes: available.map(|bytes| bytes / 4 * 3),
+        memory_bytes: settings.memory_bytes.or(available.map(memory::for_queries)),
+        process_memory_bytes: available.map(memory::for_all),
         variables: variables(settings),
         reach: reach(settings),
     }

@@ -18,6 +18,19 @@ pub(crate) fn available() -> Option<usize> {
     Some(limits.fold(machine, usize::min))
 }
 
+/// Bytes that queries may reserve, of those available: operators take up to twice what they reserve, and the
+/// rest of the server a quarter of a gibibyte.
+pub(crate) fn for_queries(available: usize) -> usize {
+    const REST: usize = 512 << 20;
+    (available.saturating_sub(REST) / 2).max(available / 4)
+}
+
+/// Bytes above which statements are ended. The rest is for what is not ours: the stacks, the kernel, the pages of
+/// mapped files.
+pub(crate) fn for_all(available: usize) -> usize {
+    available / 4 * 3
+}
+
 /// MemTotal of /proc/meminfo.
 fn total(meminfo: &str) -> Option<usize> {
     let line = meminfo
@@ -60,6 +73,14 @@ fn limit(path: &Path) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_machine_leaves_less_to_queries() {
+        assert_eq!(for_queries(1 << 30), 256 << 20);
+        assert_eq!(for_queries(64 << 30), (32 << 30) - (256 << 20));
+        assert_eq!(for_queries(256 << 20), 64 << 20);
+        assert_eq!(for_all(1 << 30), 768 << 20);
+    }
 
     #[test]
     fn every_group_above_the_process_counts() {

@@ -39,7 +39,7 @@ pub(super) fn limit() -> usize {
 
 /// Most bytes that one call should make at once.
 pub(crate) fn call_limit() -> usize {
-    limit() / 4
+    limit() / 8
 }
 
 /// Waits while the process is short. `false`: the statement was ended for its memory and is to stop.
