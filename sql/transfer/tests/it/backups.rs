@@ -153,18 +153,18 @@ async fn the_second_sends_only_what_is_new_and_each_is_whole() {
     assert!(second.new_bytes < 20_000, "{second:?}");
     assert_eq!(all_are_whole(&place).await, 2);
     let newest = Backups::new(place.clone())
-        .newest(None)
+        .newest(None, None)
         .await
         .expect("found");
     assert_eq!(newest.sequence, 5);
     let before = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(4_900);
     let older = Backups::new(place.clone())
-        .newest(Some(before))
+        .newest(None, Some(before))
         .await
         .expect("found");
     assert_eq!(older.sequence, 4);
     let none = Backups::new(place.clone())
-        .newest(Some(DateTime::UNIX_EPOCH))
+        .newest(Some("ALL"), Some(DateTime::UNIX_EPOCH))
         .await;
     assert!(matches!(none, Err(TransferError::Missing(_))));
 }
