@@ -174,7 +174,7 @@ async fn with_faults_and_cancels_what_is_listed_is_whole() {
     let server = S3Server::start();
     let place = place(&server, "deep/er/b");
     let asked = std::env::var("STORNO_EXPORT_FAULT_RUNS").ok();
-    let runs = asked.and_then(|runs| runs.parse().ok()).unwrap_or(40);
+    let runs = asked.and_then(|runs| runs.parse().ok()).unwrap_or(24);
     let (mut done, mut failed) = (0, 0);
     for seed in 0..runs {
         server.faults.seed(seed + 1);
@@ -299,7 +299,7 @@ async fn a_renewed_backup_is_always_the_last_state_that_was_shipped() {
     let server = S3Server::start();
     let place = place(&server, "b");
     let (mut shipper, mut last, mut failed) = (Shipper::new(place.clone(), 9), None, 0);
-    for n in 0..60 {
+    for n in 0..40 {
         if n % 25 == 24 {
             // Another process.
             shipper = Shipper::new(place.clone(), 9);
