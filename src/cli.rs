@@ -67,6 +67,9 @@ pub struct RestoreArgs {
     /// The newest backup of this moment or before, as in 2026-11-30T12:00:00Z [default: the newest]
     #[arg(long, value_name = "TIME", conflicts_with = "backup")]
     pub at: Option<DateTime<Utc>>,
+    /// A backup of this database [default: of everything, if there is one]
+    #[arg(long, value_name = "DATABASE", conflicts_with = "backup")]
+    pub of: Option<String>,
     /// The backup with this id, as `storno backups` lists it
     #[arg(long, value_name = "ID")]
     pub backup: Option<String>,

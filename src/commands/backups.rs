@@ -94,10 +94,12 @@ pub(super) async fn list(settings: &Settings, args: BackupsArgs) -> Result<()> {
 pub(super) async fn restore(settings: &Settings, args: RestoreArgs) -> Result<()> {
     let place = open(&args.place, settings)?;
     let dir = std::path::absolute(&settings.data_dir).unwrap_or(settings.data_dir.clone());
-    let choice = match (args.at, args.backup) {
-        (_, Some(id)) => Choice::Id(id),
-        (Some(at), None) => Choice::At(at),
-        (None, None) => Choice::Newest,
+    let choice = match args.backup {
+        Some(id) => Choice::Id(id),
+        None => Choice::Newest {
+            of: args.of,
+            at: args.at,
+        },
     };
     let began = Instant::now();
     let restored = backup::restore(place, choice, &dir, Default::default()).await?;

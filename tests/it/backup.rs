@@ -419,11 +419,26 @@ async fn one_database() -> Outcome {
     ensure(!users.contains(&"canary".to_owned()), || {
         format!("{users:?}")
     })?;
-    same(
-        "nothing of others",
-        &false,
-        &tells(&place.object(""), b"CANARY")?,
-    )
+    let nothing = !tells(&place.object(""), b"CANARY")?;
+    ensure(nothing, || "a backup tells of another database".to_owned())?;
+    // With several in one place it must be clear which is meant; everything comes first.
+    back_up(&mut session, &place, "other").await?;
+    let dir = tempfile::tempdir()?;
+    let output = place.restore(&dir.path().join("x"), &[])?;
+    ensure(told(&output).contains("db, other"), || told(&output))?;
+    ensure(!dir.path().join("x").exists(), || {
+        "something was begun".to_owned()
+    })?;
+    back_up(&mut session, &place, "ALL").await?;
+    back_up(&mut session, &place, "other").await?;
+    for (more, databases) in [(&[][..], ["1", "1"]), (&["--of", "db"], ["1", "0"])] {
+        let copy = place.restored(more)?;
+        let mut back = copy.connect().await?;
+        let all = back.lines("SHOW DATABASES").await?;
+        let there = ["db", "other"].map(|name| all.contains(&name.to_owned()));
+        same("databases", &databases.map(|text| text == "1"), &there)?;
+    }
+    Ok(())
 }
 
 /// Whether a file below a directory has these bytes in it.

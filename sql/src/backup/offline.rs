@@ -29,9 +29,12 @@ pub struct Access {
 /// Which of the backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    Newest,
-    /// The newest of this moment or before.
-    At(DateTime<Utc>),
+    /// The newest, of this moment or before.
+    Newest {
+        /// A database; `None`: everything, or the one database there are backups of.
+        of: Option<String>,
+        at: Option<DateTime<Utc>>,
+    },
     Id(String),
 }
 
@@ -103,8 +106,7 @@ pub async fn restore(
 ) -> Result<Restored> {
     let backups = Backups::new(place.clone());
     let header: BackupHeader = match choice {
-        Choice::Newest => backups.newest(None).await?,
-        Choice::At(at) => backups.newest(Some(at)).await?,
+        Choice::Newest { of, at } => backups.newest(of.as_deref(), at).await?,
         Choice::Id(id) => backups.header(&id).await?,
     };
     let begun = storno_storage::Restore::begin(Arc::new(Disk), dir).map_err(told)?;

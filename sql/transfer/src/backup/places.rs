@@ -1,5 +1,7 @@
 //! Where things are in a place of backups, and what is there.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 use object_store::PutPayload;
@@ -12,6 +14,8 @@ use crate::place::Place;
 
 /// What the id of a backup begins with that is renewed all the time. Behind all dates.
 pub(super) const CONTINUOUS: &str = "continuous-";
+/// The title of what is of everything.
+const ALL: &str = "ALL";
 const MANIFEST: &str = ".manifest";
 const RUNNING: &str = ".running";
 /// Manifests read at once.
@@ -116,20 +120,37 @@ impl Backups {
         Ok(self.manifest(id).await?.header)
     }
 
-    /// The newest whole backup, or the newest of a moment or before.
+    /// The newest whole backup, or the newest of a moment or before: of everything, or of what `of` names. Where
+    /// there is none of everything and nothing is named, all must be of one database.
     ///
     /// # Errors
-    /// `Missing`, `Store`
-    pub async fn newest(&self, at: Option<DateTime<Utc>>) -> Result<BackupHeader> {
+    /// `Missing`, `Place` where it is not clear what is meant, `Store`
+    pub async fn newest(
+        &self,
+        of: Option<&str>,
+        at: Option<DateTime<Utc>>,
+    ) -> Result<BackupHeader> {
         let whole = self.list().await?.into_iter().filter_map(|b| b.state.ok());
-        let headers = whole.map(|(header, ..)| header);
-        let headers = headers.filter(|header| at.is_none_or(|at| header.moment <= at));
-        let newest = headers.max_by_key(|header| (header.moment, header.sequence));
+        let mut headers: Vec<BackupHeader> = whole.map(|(header, ..)| header).collect();
+        let titles: BTreeSet<String> = headers.iter().map(|h| h.title.clone()).collect();
+        let of = of.or_else(|| titles.contains(ALL).then_some(ALL));
+        if of.is_none() && titles.len() > 1 {
+            let titles: Vec<String> = titles.into_iter().collect();
+            let why = format!("backups of {}: which one is meant?", titles.join(", "));
+            let place = self.place.url();
+            return Err(TransferError::Place { place, why });
+        }
+        headers.retain(|header| of.is_none_or(|of| header.title == of));
+        headers.retain(|header| at.is_none_or(|at| header.moment <= at));
+        let newest = headers
+            .into_iter()
+            .max_by_key(|header| (header.moment, header.sequence));
         newest.ok_or_else(|| {
+            let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
             let when = at
-                .map(|at| format!(" of {at} or before"))
+                .map(|at| format!(" at {at} or before"))
                 .unwrap_or_default();
-            TransferError::Missing(format!("{}: a backup{when}", self.place.url()))
+            TransferError::Missing(format!("{}: a backup{of}{when}", self.place.url()))
         })
     }
 

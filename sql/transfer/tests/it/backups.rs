@@ -153,18 +153,18 @@ async fn the_second_sends_only_what_is_new_and_each_is_whole() {
     assert!(second.new_bytes < 20_000, "{second:?}");
     assert_eq!(all_are_whole(&place).await, 2);
     let newest = Backups::new(place.clone())
-        .newest(None)
+        .newest(None, None)
         .await
         .expect("found");
     assert_eq!(newest.sequence, 5);
     let before = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(4_900);
     let older = Backups::new(place.clone())
-        .newest(Some(before))
+        .newest(None, Some(before))
         .await
         .expect("found");
     assert_eq!(older.sequence, 4);
     let none = Backups::new(place.clone())
-        .newest(Some(DateTime::UNIX_EPOCH))
+        .newest(Some("ALL"), Some(DateTime::UNIX_EPOCH))
         .await;
     assert!(matches!(none, Err(TransferError::Missing(_))));
 }
@@ -174,7 +174,7 @@ async fn with_faults_and_cancels_what_is_listed_is_whole() {
     let server = S3Server::start();
     let place = place(&server, "deep/er/b");
     let asked = std::env::var("STORNO_EXPORT_FAULT_RUNS").ok();
-    let runs = asked.and_then(|runs| runs.parse().ok()).unwrap_or(40);
+    let runs = asked.and_then(|runs| runs.parse().ok()).unwrap_or(24);
     let (mut done, mut failed) = (0, 0);
     for seed in 0..runs {
         server.faults.seed(seed + 1);
@@ -299,7 +299,7 @@ async fn a_renewed_backup_is_always_the_last_state_that_was_shipped() {
     let server = S3Server::start();
     let place = place(&server, "b");
     let (mut shipper, mut last, mut failed) = (Shipper::new(place.clone(), 9), None, 0);
-    for n in 0..60 {
+    for n in 0..40 {
         if n % 25 == 24 {
             // Another process.
             shipper = Shipper::new(place.clone(), 9);
