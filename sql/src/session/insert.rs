@@ -226,6 +226,8 @@ impl Session {
         let mut batches = self.found(query)?;
         let mut row: Vec<Scalar> = Vec::new();
         while let Some(batch) = batches.next().await {
+            // A kill is seen where this lets go, and rows may come faster than they are taken.
+            tokio::task::yield_now().await;
             let batch = batch?;
             held.add(
                 batch.get_array_memory_size(),
