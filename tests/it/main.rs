@@ -18,6 +18,7 @@ mod doors;
 mod errors;
 mod event_keys;
 mod export;
+mod generated;
 mod harness;
 mod hostile;
 mod kept;
@@ -45,6 +46,7 @@ fn main() {
         errors::trials(),
         event_keys::trials(),
         export::trials(),
+        generated::trials(),
         hostile::trials(),
         slt::trials(),
         statements::trials(),
