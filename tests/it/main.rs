@@ -19,6 +19,7 @@ mod doors;
 mod errors;
 mod event_keys;
 mod export;
+mod generated;
 mod harness;
 mod hostile;
 mod kept;
@@ -49,6 +50,7 @@ fn main() {
         event_keys::trials(),
         backup::trials(),
         export::trials(),
+        generated::trials(),
         hostile::trials(),
         slt::trials(),
         statements::trials(),

@@ -4,9 +4,11 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator as B, Expr, Function, Query, UnaryOperator, Value, Visit, Visitor,
+    BinaryOperator as B, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    Query, UnaryOperator, Value, Visit, Visitor,
 };
 
+use super::text::unit_first;
 use crate::types::same_name;
 
 /// A part that a definition may not have.
@@ -179,11 +181,20 @@ fn function_found(function: &Function) -> Option<Forbidden> {
 
 /// The columns that an expression names, each once, as written.
 pub(crate) fn columns_of(expr: &Expr) -> Vec<String> {
-    struct Names(Vec<String>);
+    struct Names(Vec<String>, Option<Ident>);
     impl Visitor for Names {
         type Break = ();
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let Expr::Function(function) = expr
+                && unit_first(function)
+            {
+                self.1 = first_word(function);
+            }
             let name = match expr {
+                Expr::Identifier(name) if self.1.as_ref() == Some(name) => {
+                    self.1 = None;
+                    return ControlFlow::Continue(());
+                }
                 Expr::Identifier(name) if !is_bits(expr) => &name.value,
                 Expr::CompoundIdentifier(parts) => match parts.last() {
                     Some(last) => &last.value,
@@ -197,9 +208,22 @@ pub(crate) fn columns_of(expr: &Expr) -> Vec<String> {
             ControlFlow::Continue(())
         }
     }
-    let mut names = Names(Vec::new());
+    let mut names = Names(Vec::new(), None);
     let _ = Visit::visit(expr, &mut names);
     names.0
+}
+
+/// The first argument, where it is a word.
+fn first_word(function: &Function) -> Option<Ident> {
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    match list.args.first() {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(word)))) => {
+            Some(word.clone())
+        }
+        _ => None,
+    }
 }
 
 /// `0b01`, which the parser reads as a name.

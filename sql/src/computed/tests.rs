@@ -36,6 +36,12 @@ fn expressions_are_printed_as_mysql_prints_them_and_read_back() {
         ),
         ("x = x'4D'", "(`x` = 0x4D)"),
         ("a = TRUE", "(`a` = true)"),
+        ("a < b + INTERVAL 1 DAY", "(`a` < (`b` + interval 1 day))"),
+        (
+            "TIMESTAMPDIFF(hour, a, b) > 5",
+            "(timestampdiff(HOUR,`a`,`b`) > 5)",
+        ),
+        ("DATE(a) = b", "(cast(`a` as date) = `b`)"),
     ] {
         let printed = text(sql);
         assert_eq!(printed, expected, "{sql}");
@@ -91,4 +97,6 @@ fn conditions_are_told_from_values() {
 fn columns_are_named_once() {
     let columns = columns_of(&parse("a + t.B > a AND `b` = 0b01").expect("parses"));
     assert_eq!(columns, ["a", "B"]);
+    let columns = columns_of(&parse("TIMESTAMPDIFF(day, a, day)").expect("parses"));
+    assert_eq!(columns, ["a", "day"]);
 }

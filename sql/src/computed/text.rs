@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator as B, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    BinaryOperator as B, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Interval,
     UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
@@ -132,6 +132,15 @@ fn push(text: &mut String, expr: &Expr) {
             text.push_str("cast(");
             push(text, expr);
             let _ = write!(text, " as {})", data_type.to_string().to_lowercase());
+        }
+        Expr::Interval(Interval {
+            value,
+            leading_field: Some(unit),
+            ..
+        }) => {
+            text.push_str("interval ");
+            push(text, value);
+            let _ = write!(text, " {}", unit.to_string().to_lowercase());
         }
         Expr::Function(function) => call(text, function),
         other => text.push_str(&quoted(other)),
@@ -271,11 +280,29 @@ fn call(text: &mut String, function: &Function) {
         Some(arguments) => {
             text.push_str(&function.name.to_string().to_lowercase());
             text.push('(');
-            separated(text, arguments.iter());
+            match arguments.split_first() {
+                Some((Expr::Identifier(unit), rest)) if unit_first(function) => {
+                    text.push_str(&unit.value.to_uppercase());
+                    for argument in rest {
+                        text.push(',');
+                        push(text, argument);
+                    }
+                }
+                _ => separated(text, arguments.iter()),
+            }
             text.push(')');
         }
         None => text.push_str(&quoted(&Expr::Function(function.clone()))),
     }
+}
+
+/// Whether a function's first argument is a word and no column, as in TIMESTAMPDIFF(DAY, a, b).
+pub(super) fn unit_first(function: &Function) -> bool {
+    let name = function.name.to_string().to_lowercase();
+    matches!(
+        name.as_str(),
+        "timestampdiff" | "timestampadd" | "get_format"
+    )
 }
 
 /// DATE(x), which MySQL keeps as the cast that it is.

@@ -8,7 +8,7 @@ use std::any::TypeId;
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, DateTimeField, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName,
-    Statement,
+    Statement, UnaryOperator,
 };
 use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
@@ -174,6 +174,15 @@ fn char_using(parser: &mut Parser) -> Result<Expr, ParserError> {
     })
 }
 
+/// `-` and `~` bind tighter than any operator between two operands, also than `^`.
+fn sign(parser: &mut Parser, op: UnaryOperator) -> Result<Expr, ParserError> {
+    parser.next_token();
+    Ok(Expr::UnaryOp {
+        op,
+        expr: Box::new(parser.parse_subexpr(BIT_XOR)?),
+    })
+}
+
 /// `BINARY expr` binds tighter than any operator between two operands.
 fn binary_prefix(parser: &mut Parser) -> Result<Expr, ParserError> {
     parser.expect_keyword(Keyword::BINARY)?;
@@ -220,6 +229,8 @@ impl Dialect for StornoDialect {
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let keyword = match &parser.peek_token_ref().token {
             Token::Word(word) if word.quote_style.is_none() => word.keyword,
+            Token::Minus => return Some(sign(parser, UnaryOperator::Minus)),
+            Token::Tilde => return Some(sign(parser, UnaryOperator::BitwiseNot)),
             _ => return None,
         };
         match keyword {
@@ -362,6 +373,8 @@ mod tests {
         assert_eq!(tree("1 | 2 & 3 << 1 + 1"), "(1 | (2 & (3 << (1 + 1))))");
         assert_eq!(tree("2 * 3 ^ 1"), "(2 * (3 ^ 1))");
         assert_eq!(tree("a = b | c"), "(a = (b | c))");
+        assert_eq!(tree("-a ^ 5"), "(-a ^ 5)");
+        assert_eq!(tree("~a ^ 5 + 1"), "((~a ^ 5) + 1)");
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub(super) fn cast(expr: Expr, data_type: &DataType) -> Result<Expr> {
             with("cast_char", char_length(length.as_ref()))
         }
         DataType::Nvarchar(_) | DataType::String(_) | DataType::Text => with("cast_char", vec![]),
-        DataType::Binary(_) | DataType::Varbinary(_) => with("cast_binary", vec![]),
+        DataType::Binary(length) => with("cast_binary", length.iter().map(number).collect()),
+        DataType::Varbinary(_) => with("cast_binary", vec![]),
+        DataType::JSON => with("cast_json", vec![]),
         DataType::Date => with("cast_date", vec![]),
         DataType::Datetime(fsp) => with("cast_datetime", vec![number(fsp.unwrap_or(0))]),
         DataType::Time(fsp, _) => with("cast_time", vec![number(fsp.unwrap_or(0))]),

@@ -275,6 +275,13 @@ impl ContextProvider for Planner<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        if name == "group_concat" {
+            let variables = &self.view.session.variables;
+            let length_max = variables.integer("group_concat_max_len");
+            return Some(functions::group_concat(
+                usize::try_from(length_max).unwrap_or(usize::MAX),
+            ));
+        }
         functions::aggregate(name)
     }
 

@@ -147,6 +147,7 @@ impl Session {
             sql_mode: &sql_mode,
             collation: &collation,
             views,
+            group_concat_max_len: self.variables.integer("group_concat_max_len"),
         };
         let statement = match self.files.is_empty() {
             true => Statement::read(&lexed, &params, &setting),

@@ -29,6 +29,8 @@ pub struct Setting<'a> {
     pub collation: &'a str,
     /// Number of the views that there are.
     pub views: u64,
+    /// Bytes of a GROUP_CONCAT.
+    pub group_concat_max_len: u64,
 }
 
 /// A statement taken apart.
@@ -66,6 +68,7 @@ impl Statement {
             key.push(0);
         }
         key.extend_from_slice(&setting.views.to_le_bytes());
+        key.extend_from_slice(&setting.group_concat_max_len.to_le_bytes());
         key.push(u8::from(lexed.commented));
         let mut literals = Vec::with_capacity(cuts.len());
         let mut cuts = cuts.into_iter().peekable();
@@ -270,6 +273,7 @@ mod tests {
         sql_mode: "",
         collation: "utf8mb4_0900_ai_ci",
         views: 0,
+        group_concat_max_len: 1024,
     };
 
     fn read(sql: &str, params: &[Scalar]) -> Option<Statement> {
