@@ -124,7 +124,7 @@ impl Backups {
     /// there is none of everything and nothing is named, all must be of one database.
     ///
     /// # Errors
-    /// `Missing`, `Place` where it is not clear what is meant, `Store`
+    /// `Place` where there is none, or it is not clear what is meant; `Store`
     pub async fn newest(
         &self,
         of: Option<&str>,
@@ -150,7 +150,9 @@ impl Backups {
             let when = at
                 .map(|at| format!(" at {at} or before"))
                 .unwrap_or_default();
-            TransferError::Missing(format!("{}: a backup{of}{when}", self.place.url()))
+            let why = format!("no whole backup{of}{when} is there");
+            let place = self.place.url();
+            TransferError::Place { place, why }
         })
     }
 

@@ -166,7 +166,7 @@ async fn the_second_sends_only_what_is_new_and_each_is_whole() {
     let none = Backups::new(place.clone())
         .newest(Some("ALL"), Some(DateTime::UNIX_EPOCH))
         .await;
-    assert!(matches!(none, Err(TransferError::Missing(_))));
+    assert!(matches!(none, Err(TransferError::Place { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
