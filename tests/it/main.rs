@@ -26,6 +26,7 @@ mod load;
 mod metadata;
 mod prepared;
 mod receiver;
+mod rights;
 mod slt;
 mod types;
 mod writes;
@@ -40,6 +41,7 @@ fn main() {
         types::trials(),
         prepared::trials(),
         receiver::trials(),
+        rights::trials(),
         metadata::trials(),
         errors::trials(),
         event_keys::trials(),

@@ -10,6 +10,7 @@ mod calls;
 mod casts;
 pub mod coerce;
 mod collate;
+mod ctes;
 pub mod evaluate;
 mod exists;
 pub(crate) mod expr;
@@ -53,7 +54,9 @@ use reuse::{Asked, Statement, Template};
 use rewrite::Scope;
 
 pub(crate) use collate::collated;
+pub(crate) use ctes::Scopes;
 pub use expr::Environment;
+pub(crate) use views::check_recursion;
 
 /// A query ready to run. Free of syntax trees: it may be dropped on any thread.
 #[derive(Debug)]
@@ -180,7 +183,8 @@ fn plan_with(
     scope: &QueryScope<'_>,
     state: &SessionState,
 ) -> Result<Planned> {
-    views::expand(&mut query, scope.view)?;
+    planner.allow(views::expand(&mut query, scope.view)?);
+    ctes::arrange_recursion(&mut query)?;
     rewrite::rewrite_query(&mut query, scope)?;
     let client_error = |e| failure::client_error(e, origin);
     let logical = planner.plan(query).map_err(client_error)?;
