@@ -117,9 +117,7 @@ async fn no_table_is_reached_by_the_name_of_another(server: &mut Server) -> Outc
         "UPDATE mine.secret JOIN victim.secret ON 1 = 1 SET x = 5",
         "UPDATE victim.secret JOIN mine.secret ON 1 = 1 SET victim.secret.x = 5",
         "UPDATE mine.secret JOIN victim.secret ON 1 = 1 SET mine.secret.x = victim.secret.x",
-        "DELETE secret FROM victim.secret JOIN mine.secret ON 1 = 1",
         "DELETE victim.secret FROM victim.secret JOIN mine.secret ON 1 = 1",
-        "DELETE FROM secret USING victim.secret JOIN mine.secret ON 1 = 1",
         // To read a table is not enough, however its alias is written.
         "UPDATE victim.pub JOIN mine.secret ON 1 = 1 SET pub.x = 5",
     ] {
@@ -127,6 +125,8 @@ async fn no_table_is_reached_by_the_name_of_another(server: &mut Server) -> Outc
     }
     if !server.is_judge() {
         for sql in [
+            "DELETE secret FROM victim.secret JOIN mine.secret ON 1 = 1",
+            "DELETE FROM secret USING victim.secret JOIN mine.secret ON 1 = 1",
             "UPDATE victim.pub AS `É` SET `é`.x = 44",
             "UPDATE victim.pub AS `É` JOIN mine.secret AS s SET `é`.x = 44",
             "DELETE `é` FROM victim.pub AS `É`",
@@ -146,8 +146,6 @@ async fn names_of_with_open_no_table(server: &mut Server) -> Outcome {
     let mut eve = eve(server).await?;
     run(&mut eve, &["USE victim"]).await?;
     for sql in [
-        "WITH RECURSIVE b AS (SELECT * FROM secret), secret AS (SELECT 1 AS z) SELECT * FROM b",
-        "WITH RECURSIVE b AS (SELECT * FROM secret UNION SELECT 1, 2), secret AS (SELECT 1 AS z) SELECT * FROM b",
         "WITH secret AS (SELECT * FROM secret) SELECT * FROM secret",
         "SELECT * FROM (WITH RECURSIVE secret AS (SELECT 1) SELECT * FROM secret) a, secret",
     ] {
@@ -156,7 +154,16 @@ async fn names_of_with_open_no_table(server: &mut Server) -> Outcome {
     if server.is_judge() {
         return Ok(());
     }
+    // MariaDB lets queries of one WITH name each other.
     for (sql, code) in [
+        (
+            "WITH RECURSIVE b AS (SELECT * FROM secret), secret AS (SELECT 1 AS z) SELECT * FROM b",
+            1142,
+        ),
+        (
+            "WITH RECURSIVE b AS (SELECT * FROM secret UNION SELECT 1, 2), secret AS (SELECT 1 AS z) SELECT * FROM b",
+            1142,
+        ),
         (
             "WITH RECURSIVE secret AS (SELECT * FROM secret) SELECT * FROM secret",
             3573,
@@ -263,10 +270,10 @@ async fn names_in_views_mean_what_they_meant_when_they_were_made(server: &mut Se
     for (sql, code) in [
         ("RENAME TABLE secret TO v", 1050),
         ("ALTER TABLE secret RENAME TO v", 1050),
-        ("CREATE OR REPLACE VIEW v AS SELECT id, x FROM v", 1462),
+        ("CREATE OR REPLACE VIEW v AS SELECT id, x FROM v", 1146),
         (
             "ALTER VIEW v AS SELECT id FROM w WHERE id IN (SELECT id FROM v)",
-            1462,
+            1146,
         ),
     ] {
         refused(&mut root, sql, code).await?;

@@ -37,7 +37,7 @@ pub fn expand(query: &mut Query, view: &View) -> Result<Vec<TableName>> {
     Ok(expansion.read)
 }
 
-/// 1462 if a view's query, whose names are in `database`, comes to the view itself.
+/// 1146, as in MySQL, if the new query of a view, whose names are in `database`, comes to the view itself.
 pub(crate) fn check_recursion(
     text: &str,
     database: &str,
@@ -51,14 +51,18 @@ pub(crate) fn check_recursion(
         .map(|r| (r.schema.unwrap_or_default(), r.table))
         .any(|name| name == own)
     {
-        return Err(contains_itself(&own));
+        return Err(SqlError::unknown_table(&own.0, &own.1));
     }
     let mut expansion = Expansion {
         view,
-        around: vec![own],
+        around: vec![own.clone()],
         read: Vec::new(),
     };
-    expansion.expand(&mut query, &view.session.account)
+    let expanded = expansion.expand(&mut query, &view.session.account);
+    expanded.map_err(|error| match error == contains_itself(&own) {
+        true => SqlError::unknown_table(&own.0, &own.1),
+        false => error,
+    })
 }
 
 struct Expansion<'a> {

@@ -74,7 +74,7 @@ impl Session {
         Ok(done(0))
     }
 
-    /// 1462 for a view that comes to be read in its own query.
+    /// 1146 for a view that comes to be read in its own query.
     async fn check_own_name(
         &self,
         query: &str,
