@@ -4,7 +4,7 @@
 //! some of its own. Which rows are invalid is decided where they are read (`insert`) and checked (`check`).
 
 use crate::ddl::{CreateTable, DdlContext, NewTable, create_table};
-use crate::error::Result;
+use crate::error::{Result, SqlError};
 use crate::insert::{Datum, InvalidRow, Mode, RowWriter, Settings};
 use crate::types::{MysqlType, QuotedName, TableDefinition, TimeZone, charset, same_name};
 use arrow::array::RecordBatch;
@@ -49,7 +49,7 @@ pub(crate) fn spec(table: &TableDefinition, name: &str) -> Result<TableSpec> {
     let CreateTable { table, .. } = create_table(&text, &context)?;
     match table {
         NewTable::Defined { spec, .. } => Ok(spec),
-        NewTable::Like { .. } => Err(crate::SqlError::internal("a table like another")),
+        NewTable::Like { .. } => Err(SqlError::internal("a table like another")),
     }
 }
 
@@ -60,6 +60,28 @@ fn is_binary(mysql_type: &MysqlType) -> bool {
     )
 }
 
+/// 1210 for a table that is not one for invalid rows. These are written as they are: there must be nothing that
+/// rows of the table are held against, or changed by.
+pub(crate) fn check(table: &TableDefinition) -> Result<()> {
+    let has = |name: &str| table.position(name).is_some();
+    let attributes = &table.attributes;
+    let is_fit = OWN.iter().all(|(name, _)| has(name))
+        && table.columns.iter().all(|column| column.privacy.is_none())
+        && !attributes.checks.iter().any(|check| check.enforced)
+        && attributes.on_invalid.is_none();
+    match is_fit {
+        true => Ok(()),
+        false => {
+            let name = &table.meta.spec.name;
+            let text = format!(
+                "Incorrect arguments to ON INVALID INTO: '{name}' is not a table for invalid rows (columns invalid_code \
+                 and so on, no CHECK, no private column)"
+            );
+            Err(SqlError::new(1210, "HY000", text))
+        }
+    }
+}
+
 /// Who sent the rows, and when.
 #[derive(Debug, Clone)]
 pub(crate) struct Sender {
@@ -68,8 +90,8 @@ pub(crate) struct Sender {
     pub(crate) now_utc: i64,
 }
 
-/// Invalid rows of `table` as rows of `aside`, a table of that shape or any other: what it has no column for
-/// is in the text of the row alone.
+/// Invalid rows of `table` as rows of `aside`, a table of that shape or of one from before: what it has no column
+/// for is in the text of the row alone.
 pub(crate) fn batch(
     table: &TableDefinition,
     aside: &TableDefinition,
@@ -144,7 +166,6 @@ fn tuple(values: &[Option<Vec<u8>>]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SqlError;
     use crate::insert::testing;
 
     #[test]

@@ -27,14 +27,14 @@ fn parts(refusal: &Refusal) -> (u16, String) {
     }
 }
 
-async fn login(server: &Server, user: &str, password: &str) -> Result<Session, u16> {
+pub(crate) async fn login(server: &Server, user: &str, password: &str) -> Result<Session, u16> {
     let options = options(server.port()).user(Some(user)).pass(Some(password));
     Session::open_with(options)
         .await
         .map_err(|refusal| parts(&refusal).0)
 }
 
-async fn run(session: &mut Session, statements: &[&str]) -> Outcome {
+pub(crate) async fn run(session: &mut Session, statements: &[&str]) -> Outcome {
     for sql in statements {
         session
             .run(*sql)
@@ -44,7 +44,7 @@ async fn run(session: &mut Session, statements: &[&str]) -> Outcome {
     Ok(())
 }
 
-async fn refused(session: &mut Session, sql: &str, code: u16) -> Outcome {
+pub(crate) async fn refused(session: &mut Session, sql: &str, code: u16) -> Outcome {
     let refusal = session.refused(sql).await?;
     same(sql, &code, &parts(&refusal).0)
 }

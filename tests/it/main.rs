@@ -29,6 +29,7 @@ mod metadata;
 mod prepared;
 mod protocol;
 mod receiver;
+mod rights;
 mod slt;
 mod statements;
 mod types;
@@ -45,6 +46,7 @@ fn main() {
         prepared::trials(),
         protocol::trials(),
         receiver::trials(),
+        rights::trials(),
         metadata::trials(),
         errors::trials(),
         event_keys::trials(),

@@ -12,6 +12,8 @@ mod secret;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +50,35 @@ impl AccountName {
     pub fn quoted(&self) -> String {
         let quote = |part: &str| format!("`{}`", part.replace('`', "``"));
         format!("{}@{}", quote(&self.user), quote(&self.host))
+    }
+}
+
+impl FromStr for AccountName {
+    type Err = ();
+
+    /// Reads what `quoted` gives.
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        fn part(text: &str) -> Option<(&str, String)> {
+            Some((text.strip_prefix('`')?, String::new()))
+        }
+        let (mut rest, mut name) = part(text).ok_or(())?;
+        let mut user = None;
+        loop {
+            let (plain, behind) = rest.split_once('`').ok_or(())?;
+            name.push_str(plain);
+            rest = behind;
+            if let Some(more) = behind.strip_prefix('`') {
+                name.push('`');
+                rest = more;
+            } else if let Some(user) = user {
+                let whole = Self { user, host: name };
+                return if rest.is_empty() { Ok(whole) } else { Err(()) };
+            } else {
+                user = Some(name);
+                let host = rest.strip_prefix('@').and_then(part);
+                (rest, name) = host.ok_or(())?;
+            }
+        }
     }
 }
 
@@ -137,6 +168,7 @@ pub struct Accounts {
     current: RwLock<Arc<List>>,
     /// Held while a change is written.
     changing: Mutex<()>,
+    generation: AtomicU64,
 }
 
 impl Accounts {
@@ -150,6 +182,7 @@ impl Accounts {
         Ok(Self {
             current: RwLock::new(Arc::new(list)),
             changing: Mutex::new(()),
+            generation: AtomicU64::new(0),
         })
     }
 
@@ -182,7 +215,13 @@ impl Accounts {
         store.set_property(PROPERTY, Some(&json))?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(list);
+        self.generation.fetch_add(1, Ordering::SeqCst);
         Ok(given)
+    }
+
+    /// Changes so far since the store was opened: plans in which privileges were asked are kept for one number.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 }
 
@@ -251,6 +290,22 @@ mod tests {
             Some("''@'localhost'")
         );
         assert_eq!(admitted("nobody", "192.0.2.9"), None);
+    }
+
+    #[test]
+    fn quoted_names_are_read_again() {
+        for (user, host) in [
+            ("a", "%"),
+            ("", "localhost"),
+            ("we`ird`", "1.2.3.%"),
+            ("a@b", "h"),
+        ] {
+            let name = AccountName::new(user, host);
+            assert_eq!(name.quoted().parse(), Ok(name));
+        }
+        for wrong in ["", "a@b", "`a`", "`a`@`b", "`a`@`b` "] {
+            assert_eq!(wrong.parse::<AccountName>(), Err(()), "{wrong}");
+        }
     }
 
     #[test]

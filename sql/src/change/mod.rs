@@ -1,11 +1,12 @@
 //! UPDATE and DELETE: which rows, by position in a snapshot, and what they become; and rows of an INSERT
 //! that meet others with the same key.
 //!
-//! `statement` turns the statement into a query that finds the rows, `rows` makes the new ones. Running
-//! the query and committing are the session's part.
+//! `statement` turns the statement into a query that finds the rows, `targets` finds the table that changes,
+//! `rows` makes the new ones. Running the query and committing are the session's part.
 
 mod rows;
 mod statement;
+mod targets;
 mod upsert;
 
 pub use rows::{Updated, Updater, Warnings};

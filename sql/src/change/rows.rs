@@ -32,6 +32,8 @@ pub struct Updater {
     positions: Vec<u64>,
     /// What is done to private columns that are assigned.
     veil: Option<Veil>,
+    /// By number of the assignment: whether its values are veiled as the column's are.
+    are_veiled: Vec<bool>,
 }
 
 /// What an UPDATE comes to.
@@ -88,6 +90,7 @@ impl Updater {
         Ok(Self {
             writer: RowWriter::for_columns(table, &columns, settings)?,
             generated: columns.iter().map(|at| table.is_generated(*at)).collect(),
+            are_veiled: assigned.iter().map(|a| is_veiled(table, a)).collect(),
             columns,
             assigned,
             positions: Vec::new(),
@@ -179,9 +182,10 @@ impl Updater {
             if self.generated.get(i) == Some(&true) {
                 continue;
             }
+            let is_veiled = self.are_veiled.get(i).copied().unwrap_or_default();
             let values = match &self.veil {
-                Some(veil) => veil.column(*column, &values),
-                None => values,
+                Some(veil) if !is_veiled => veil.column(*column, &values),
+                _ => values,
             };
             let new = take(&values, order, None).map_err(failed)?;
             let Some(slot) = columns.get_mut(*column) else {
@@ -204,6 +208,17 @@ impl Updater {
             },
         ))
     }
+}
+
+/// Whether a column is given what private columns of its kind have: it would not be the same if it was veiled again.
+fn is_veiled(table: &TableDefinition, assigned: &Assigned) -> bool {
+    let privacy = |name: &str| {
+        let column = table.columns.get(table.position(name)?)?;
+        column.privacy
+    };
+    let own = privacy(&assigned.column);
+    let sources = assigned.taken_from.as_ref();
+    own.is_some() && sources.is_some_and(|all| all.iter().all(|source| privacy(source) == own))
 }
 
 /// The rows at ascending positions, whole.

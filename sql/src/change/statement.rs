@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, LimitClause, ObjectName,
-    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, SelectItem, SetExpr, Statement,
-    TableAlias, TableFactor, TableWithJoins, Update, Value, VisitMut, VisitorMut,
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, OrderBy, OrderByExpr,
+    OrderByKind, Query, SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableWithJoins,
+    Update, Value, VisitMut, VisitorMut,
 };
 
+use super::targets::{Targets, identifiers, is_single, last, tables};
 use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
 use crate::select::expr::value;
@@ -30,6 +32,8 @@ pub struct Change {
 pub struct Assigned {
     pub column: String,
     pub default: bool,
+    /// Columns of the same table of which the value is one as it is, whichever; `None`: of something else.
+    pub taken_from: Option<Vec<String>>,
 }
 
 /// The table that changes, under the name by which the statement refers to it.
@@ -44,7 +48,7 @@ impl Change {
     pub fn from_ast(statement: Statement, view: &View) -> Result<Self> {
         match statement {
             Statement::Update(update) => Self::update(update, view),
-            Statement::Delete(delete) => Self::delete(delete),
+            Statement::Delete(delete) => Self::delete(delete, view),
             other => Err(SqlError::not_supported(&other.to_string())),
         }
     }
@@ -56,13 +60,26 @@ impl Change {
         let mut from = vec![update.table];
         let single = is_single(&from);
         let (names, mut values) = assignments(update.assignments)?;
-        let position = updated_table(&mut from, &names, view)?;
+        let (mut selection, mut order_by) = (update.selection, update.order_by);
+        let mut position = 0;
+        if !single {
+            let targets = Targets::of(&mut from, view)?;
+            position = targets.updated(&names)?;
+            let mut exprs: Vec<&mut Expr> = values.iter_mut().chain(&mut selection).collect();
+            exprs.extend(order_by.iter_mut().map(|by| &mut by.expr));
+            targets.separate(&mut from, exprs)?;
+        }
         let target = mark(&mut from, position)?;
         let mut columns: Vec<String> = names.iter().map(|parts| last(parts)).collect();
         if single {
+            let schema = target.schema.as_ref().or(view.database.as_ref());
             for parts in &names {
-                let table = parts.len().checked_sub(2).and_then(|i| parts.get(i));
-                if table.is_some_and(|t| !same_name(t, &target.alias.value)) {
+                let is_target = match parts.as_slice() {
+                    [own, table, _] => Some(own) == schema && same_name(table, &target.alias.value),
+                    [table, _] => same_name(table, &target.alias.value),
+                    _ => true,
+                };
+                if !is_target {
                     return Err(SqlError::unknown_column(&parts.join("."), "field list"));
                 }
             }
@@ -76,22 +93,35 @@ impl Change {
             }
             default
         });
-        let assignments = columns
-            .into_iter()
-            .zip(defaults)
-            .map(|(column, default)| Assigned { column, default });
+        let defaults: Vec<bool> = defaults.collect();
+        let own = |expr: &Expr| match expr {
+            Expr::Identifier(column) if single => Some(column.value.clone()),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [table, column] if same_name(&table.value, &target.alias.value) => {
+                    Some(column.value.clone())
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let assignments = columns.into_iter().zip(defaults).zip(&values);
+        let assignments = assignments.map(|((column, default), value)| Assigned {
+            column,
+            default,
+            taken_from: taken_from(value, &own).filter(|_| !default),
+        });
         let assignments = Some(assignments.collect());
         let query = Clauses {
             from,
             values,
-            selection: update.selection,
-            order_by: update.order_by,
+            selection,
+            order_by,
             limit: update.limit,
         };
         query.change(target, assignments)
     }
 
-    fn delete(delete: Delete) -> Result<Self> {
+    fn delete(delete: Delete, view: &View) -> Result<Self> {
         if delete.returning.is_some() {
             return Err(SqlError::not_supported("DELETE ... RETURNING"));
         }
@@ -102,16 +132,22 @@ impl Change {
             (None, tables) => (from, tables),
             _ => return Err(SqlError::syntax("USING", 1)),
         };
+        let mut selection = delete.selection;
         let position = match targets.as_slice() {
             [] if is_single(&from) => 0,
-            [target] => named_table(&mut from, &target.to_string())?,
+            [target] => {
+                let targets = Targets::of(&mut from, view)?;
+                let position = targets.deleted(target)?;
+                targets.separate(&mut from, selection.iter_mut().collect())?;
+                position
+            }
             _ => return Err(SqlError::not_supported("DELETE from several tables")),
         };
         let target = mark(&mut from, position)?;
         let query = Clauses {
             from,
             values: Vec::new(),
-            selection: delete.selection,
+            selection,
             order_by: delete.order_by,
             limit: delete.limit,
         };
@@ -165,89 +201,12 @@ impl Clauses {
     }
 }
 
-fn is_single(from: &[TableWithJoins]) -> bool {
-    matches!(from, [one] if one.joins.is_empty())
-}
-
-fn tables(from: &mut [TableWithJoins]) -> Vec<&mut TableFactor> {
-    let mut all = Vec::new();
-    for table in from {
-        all.push(&mut table.relation);
-        all.extend(table.joins.iter_mut().map(|join| &mut join.relation));
-    }
-    all
-}
-
-fn identifiers(name: &ObjectName) -> Vec<String> {
-    let part = |part: &ObjectNamePart| part.as_ident().map(|i| i.value.clone());
-    name.0.iter().filter_map(part).collect()
-}
-
-fn last(parts: &[String]) -> String {
-    parts.last().cloned().unwrap_or_default()
-}
-
 fn names_of(from: &[TableWithJoins]) -> Result<Vec<ObjectName>> {
     let name = |table: &TableWithJoins| match &table.relation {
         TableFactor::Table { name, .. } if table.joins.is_empty() => Ok(name.clone()),
         other => Err(SqlError::syntax(&other.to_string(), 1)),
     };
     from.iter().map(name).collect()
-}
-
-/// By which name the statement refers to a table.
-fn called(factor: &TableFactor) -> Option<String> {
-    match factor {
-        TableFactor::Table { name, alias, .. } => Some(match alias {
-            Some(alias) => alias.name.value.clone(),
-            None => last(&identifiers(name)),
-        }),
-        TableFactor::Derived { alias, .. } => alias.as_ref().map(|a| a.name.value.clone()),
-        _ => None,
-    }
-}
-
-fn named_table(from: &mut [TableWithJoins], name: &str) -> Result<usize> {
-    let plain = name.trim_end_matches(".*").replace('`', "");
-    let plain = plain.rsplit('.').next().unwrap_or_default();
-    let found = tables(from)
-        .iter()
-        .position(|t| called(t).is_some_and(|c| same_name(&c, plain)));
-    found.ok_or_else(|| {
-        let text = format!("Unknown table '{plain}' in MULTI DELETE");
-        SqlError::new(1109, "42S02", text)
-    })
-}
-
-/// The one table that all assignments belong to.
-fn updated_table(from: &mut [TableWithJoins], names: &[Vec<String>], view: &View) -> Result<usize> {
-    if is_single(from) {
-        return Ok(0);
-    }
-    let all = tables(from);
-    let has_column = |factor: &TableFactor, column: &str| match factor {
-        TableFactor::Table { name, .. } => {
-            let definition = view.relation_named(name).and_then(|r| r.definition());
-            definition.is_ok_and(|d| d.position(column).is_some())
-        }
-        _ => false,
-    };
-    let mut found = None;
-    for parts in names {
-        let column = last(parts);
-        let at = match parts.len().checked_sub(2).and_then(|i| parts.get(i)) {
-            Some(table) => all
-                .iter()
-                .position(|t| called(t).is_some_and(|c| same_name(&c, table))),
-            None => all.iter().position(|t| has_column(t, &column)),
-        };
-        let at = at.ok_or_else(|| SqlError::unknown_column(&parts.join("."), "field list"))?;
-        if found.is_some_and(|before| before != at) {
-            return Err(SqlError::not_supported("UPDATE of several tables"));
-        }
-        found = Some(at);
-    }
-    Ok(found.unwrap_or(0))
 }
 
 /// Has the planner give the positions of a table's rows.
@@ -298,6 +257,54 @@ fn assignments(all: Vec<Assignment>) -> Result<(Vec<Vec<String>>, Vec<Expr>)> {
 pub fn is_default(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(i)
         if i.quote_style.is_none() && i.value.eq_ignore_ascii_case("default"))
+}
+
+/// The columns of which an expression gives one as it is, `own` telling what is a column; `None` when it may give
+/// something else. NULL is nothing else.
+pub fn taken_from(expr: &Expr, own: &dyn Fn(&Expr) -> Option<String>) -> Option<Vec<String>> {
+    let all = |exprs: &[&Expr]| {
+        let parts = exprs.iter().map(|e| taken_from(e, own));
+        let parts: Option<Vec<Vec<String>>> = parts.collect();
+        parts.map(|parts| parts.concat())
+    };
+    if let Some(column) = own(expr) {
+        return Some(vec![column]);
+    }
+    match expr {
+        Expr::Nested(inner) => taken_from(inner, own),
+        Expr::Value(v) if v.value == Value::Null => Some(Vec::new()),
+        Expr::Case {
+            conditions,
+            else_result,
+            ..
+        } => {
+            let results = conditions.iter().map(|when| &when.result);
+            all(&results.chain(else_result.as_deref()).collect::<Vec<_>>())
+        }
+        Expr::Function(call) => {
+            let args = arguments(call)?;
+            match (
+                call.name.to_string().to_lowercase().as_str(),
+                args.as_slice(),
+            ) {
+                ("if", [_, then, otherwise]) => all(&[then, otherwise]),
+                ("ifnull", [_, _]) | ("coalesce", [_, ..]) => all(&args),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn arguments(call: &Function) -> Option<Vec<&Expr>> {
+    let FunctionArguments::List(list) = &call.args else {
+        return None;
+    };
+    let args = list.args.iter().map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    });
+    args.collect()
 }
 
 /// MySQL assigns from left to right: in `SET a = a + 1, b = a` the second `a` is the new one.

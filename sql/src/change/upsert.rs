@@ -24,6 +24,7 @@ use storno_storage::{
 
 use super::Assigned;
 use super::rows::{failed, read};
+use super::statement::taken_from;
 use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
 use crate::memory::Held;
@@ -389,6 +390,24 @@ impl Assignments {
         }
         select.projection = projection;
         Ok(query)
+    }
+
+    /// Tells of each value whether it is a column's, stored or new, of the table by this name.
+    pub fn note_sources(&mut self, table: &str) {
+        let own = |expr: &Expr| match expr {
+            Expr::Identifier(column) => {
+                Some(self.aliased(&column.value).unwrap_or(column.value.clone()))
+            }
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [of, column] if same_name(&of.value, table) => Some(column.value.clone()),
+                _ => self.column_of(expr),
+            },
+            other => self.column_of(other),
+        };
+        let sources: Vec<_> = self.values.iter().map(|v| taken_from(v, &own)).collect();
+        for (assigned, source) in self.columns.iter_mut().zip(sources) {
+            assigned.taken_from = source.filter(|_| !assigned.default);
+        }
     }
 
     fn column_of(&self, expr: &Expr) -> Option<String> {

@@ -1,7 +1,7 @@
 //! sqlparser's MySQL dialect with MySQL's operator precedence.
 //!
 //! sqlparser parses `a DIV 3 * 2` as `a DIV (3 * 2)`, gives `||` the precedence of `*` and does not
-//! know `&&`; all of these would be silently wrong answers.
+//! know `&&`; all of these would be silently wrong answers. Of `a -> '$.x' = 1` it takes all behind the arrow for the path.
 
 use std::any::TypeId;
 
@@ -60,6 +60,8 @@ const BIT_AND: u8 = 24;
 const SHIFT: u8 = 26;
 const MULTIPLY: u8 = 40;
 const BIT_XOR: u8 = 45;
+/// `column -> path`: tighter than any other.
+const PATH: u8 = 60;
 
 /// Reserved words that sqlparser would take for a column where an operand is missing, so that it
 /// would find the error one word late.
@@ -214,6 +216,7 @@ impl Dialect for StornoDialect {
             Token::Ampersand => BIT_AND,
             Token::ShiftLeft | Token::ShiftRight => SHIFT,
             Token::Caret => BIT_XOR,
+            Token::Arrow | Token::LongArrow => PATH,
             _ => return None,
         };
         Some(Ok(precedence))

@@ -34,19 +34,27 @@ pub static VIEWS: VirtualTable = VirtualTable {
                 let is_asked = scope.has_schema(&schema) && scope.has_table(name);
                 is_asked && rights.see_table(&schema, name)
             });
-            rows.extend(views.map(|(name, stored)| view_row(&schema, name, stored)));
+            rows.extend(views.map(|(name, stored)| {
+                // As in MySQL, the text is for those who may SHOW CREATE VIEW.
+                let is_shown = rights.may_show_view(&schema, name);
+                view_row(&schema, name, stored, is_shown)
+            }));
         }
         Ok(rows)
     },
 };
 
-fn view_row(schema: &str, name: &str, view: &StoredView) -> Row {
+fn view_row(schema: &str, name: &str, view: &StoredView, is_shown: bool) -> Row {
+    let query = match is_shown {
+        true => view.query.clone(),
+        false => String::new(),
+    };
     let definer = view.definer.replace('`', "");
     row![
         CATALOG,
         schema.to_owned(),
         name.to_owned(),
-        &view.query,
+        query,
         "NONE",
         "NO",
         definer,

@@ -286,6 +286,7 @@ impl Reader {
             assignments.columns.push(Assigned {
                 column: column_name(name, table)?,
                 default,
+                taken_from: None,
             });
             assignments.values.push(value);
         }
@@ -301,6 +302,7 @@ impl Reader {
             let named = named.map(|alias| alias.value.clone());
             assignments.column_aliases = named.zip(columns.unwrap_or(&[]).to_vec()).collect();
         }
+        assignments.note_sources(table);
         Ok(Some(assignments))
     }
 

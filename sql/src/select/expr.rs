@@ -133,6 +133,9 @@ pub fn rewrite(expr: &mut Expr, env: &dyn Environment) -> Result<()> {
         Expr::Identifier(ident) => identifier(ident, env)?,
         Expr::CompoundIdentifier(parts) => compound(parts, env)?,
         Expr::Value(v) => literal(v)?,
+        Expr::Prefixed { prefix, value } if prefix.value.eq_ignore_ascii_case("_binary") => {
+            call("cast_binary", vec![*value])
+        }
         Expr::Prefixed { value, .. } => *value,
         Expr::TypedString(typed) => typed_string(typed)?,
         Expr::BinaryOp { left, op, right } => binary_op(*left, op, *right)?,

@@ -12,6 +12,7 @@ mod calls;
 mod casts;
 pub mod coerce;
 mod collate;
+mod ctes;
 pub mod evaluate;
 mod exists;
 pub(crate) mod expr;
@@ -60,7 +61,9 @@ use reuse::{Asked, Statement, Template};
 use rewrite::Scope;
 
 pub(crate) use collate::collated;
+pub(crate) use ctes::Scopes;
 pub use expr::Environment;
+pub(crate) use views::check_recursion;
 
 /// A query ready to run. Free of syntax trees: it may be dropped on any thread.
 #[derive(Debug)]
@@ -190,7 +193,8 @@ fn plan_with(
     scope: &QueryScope<'_>,
     state: &SessionState,
 ) -> Result<Planned> {
-    views::expand(&mut query, scope.view)?;
+    planner.allow(views::expand(&mut query, scope.view)?);
+    ctes::arrange_recursion(&mut query)?;
     let client_error = |e| failure::client_error(e, origin);
     let evaluator = Evaluator::new(scope.view, state, scope.env);
     let calendars = calendar::expand(&mut query, &evaluator)?;

@@ -4,7 +4,7 @@
 //! files, no external tables and no DataFusion settings to reach from SQL text.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -72,6 +72,9 @@ pub struct View {
     pub(crate) files: Arc<[Arc<FilesTable>]>,
 }
 
+/// Database and name.
+pub(super) type TableName = (String, String);
+
 /// What a name in FROM stands for.
 #[derive(Debug, Clone)]
 pub enum Relation {
@@ -109,6 +112,14 @@ impl View {
     pub fn rights(&self) -> Rights {
         let accounts = self.session.engine.accounts().list();
         Rights::new(accounts, self.session.account.clone())
+    }
+
+    /// 1142
+    pub(crate) fn denied(&self, command: &str, table: &str) -> SqlError {
+        let session = &self.session;
+        let user = AccountName::new(&session.account.user, &session.context.host);
+        let text = format!("{command} command denied to user {user} for table '{table}'");
+        SqlError::new(1142, "42000", text)
     }
 
     /// Finds a table to read from; 1046, 1049, 1109 or 1146 when there is none.
@@ -181,6 +192,8 @@ pub struct Planner<'a> {
     config: &'a ConfigOptions,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
     sources: RefCell<HashMap<TableReference, Arc<dyn TableSource>>>,
+    /// Tables that views read, whose definers may.
+    allowed: RefCell<HashSet<TableName>>,
 }
 
 impl<'a> Planner<'a> {
@@ -191,7 +204,13 @@ impl<'a> Planner<'a> {
             config,
             expr_planners,
             sources: RefCell::default(),
+            allowed: RefCell::default(),
         }
+    }
+
+    /// Lets tables be read whatever the session's account may do.
+    pub(super) fn allow(&self, tables: Vec<TableName>) {
+        self.allowed.borrow_mut().extend(tables);
     }
 
     /// Has a name stand for these rows instead of the catalog's table.
@@ -233,11 +252,28 @@ impl Planner<'_> {
             }
             Relation::View(_) => return Err(SqlError::not_supported("a view in this place")),
         };
+        // Those of what is changed were asked about when the statement came.
+        if !name.table().ends_with(POSITIONS) {
+            self.check_may_read(&table)?;
+        }
         let table = SnapshotTable::try_new(table, self.view.time_zone)?;
         Ok(Arc::new(match name.table().ends_with(POSITIONS) {
             true => table.with_positions(),
             false => table,
         }))
+    }
+}
+
+impl Planner<'_> {
+    /// 1142 unless the account may read a table that a name was found to mean. The names in a statement's text were asked
+    /// about before (`session::access`): this is for those that a planner understands in another way.
+    fn check_may_read(&self, table: &TableSnapshot) -> Result<()> {
+        let meta = table.meta();
+        let name = (meta.schema.clone(), meta.spec.name.clone());
+        if self.allowed.borrow().contains(&name) || self.view.rights().may_read(&name.0, &name.1) {
+            return Ok(());
+        }
+        Err(self.view.denied("SELECT", &name.1))
     }
 }
 

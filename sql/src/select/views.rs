@@ -4,69 +4,183 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, TableAlias, TableAliasColumnDef,
-    TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
-use super::planner::View;
+use super::collate::literals_of;
+use super::ctes::Scopes;
+use super::planner::{TableName, View};
+use crate::accounts::AccountName;
 use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
+use crate::session::{Rights, relations};
 use crate::views::StoredView;
 
 /// Views within views.
 const DEPTH_MAX: usize = 32;
 
-/// Puts the queries of views in the place of their names.
-pub fn expand(query: &mut Query, view: &View) -> Result<()> {
+/// Tables and views that the views of one query name. Each time a view is named its query is planned anew.
+const NAMED_MAX: usize = 1_000;
+
+/// Puts the queries of views in the place of their names; which tables these read. 1356 and 1449 where those by whose
+/// privileges a view is read may not.
+pub fn expand(query: &mut Query, view: &View) -> Result<Vec<TableName>> {
     if view.views.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    expand_within(query, view, &mut Vec::new())
-}
-
-type Name = (String, String);
-
-fn expand_within(query: &mut Query, view: &View, around: &mut Vec<Name>) -> Result<()> {
-    let mut expander = Expander {
+    let mut expansion = Expansion {
         view,
-        around,
-        ctes: Vec::new(),
+        around: Vec::new(),
+        read: Vec::new(),
     };
-    match query.visit(&mut expander) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    expansion.expand(query, &view.session.account)?;
+    Ok(expansion.read)
 }
 
-struct Expander<'a> {
+/// 1146, as in MySQL, if the new query of a view, whose names are in `database`, comes to the view itself.
+pub(crate) fn check_recursion(
+    text: &str,
+    database: &str,
+    own: TableName,
+    view: &View,
+) -> Result<()> {
+    let mut query = parse_query(&lex(text)?)?;
+    qualify(&mut query, database);
+    let names = relations(&query)?.into_iter();
+    if names
+        .map(|r| (r.schema.unwrap_or_default(), r.table))
+        .any(|name| name == own)
+    {
+        return Err(SqlError::unknown_table(&own.0, &own.1));
+    }
+    let mut expansion = Expansion {
+        view,
+        around: vec![own.clone()],
+        read: Vec::new(),
+    };
+    let expanded = expansion.expand(&mut query, &view.session.account);
+    expanded.map_err(|error| match error == contains_itself(&own) {
+        true => SqlError::unknown_table(&own.0, &own.1),
+        false => error,
+    })
+}
+
+struct Expansion<'a> {
     view: &'a View,
     /// The views whose queries this is in.
-    around: &'a mut Vec<Name>,
-    /// Names that WITH gives to queries around, per query.
-    ctes: Vec<Vec<String>>,
+    around: Vec<TableName>,
+    /// What views read.
+    read: Vec<TableName>,
 }
 
-/// The names that a query's WITH defines.
-fn cte_names(query: &Query) -> Vec<String> {
-    let tables = query.with.iter().flat_map(|with| &with.cte_tables);
-    tables.map(|cte| cte.alias.name.value.clone()).collect()
+impl Expansion<'_> {
+    /// `reader`: by whose privileges.
+    fn expand(&mut self, query: &mut Query, reader: &AccountName) -> Result<()> {
+        let mut expander = Expander {
+            expansion: self,
+            reader,
+            scopes: Scopes::default(),
+        };
+        match query.visit(&mut expander) {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(()),
+        }
+    }
+
+    /// A view's query, those of views in it put in their places.
+    fn query_of(
+        &mut self,
+        own: TableName,
+        stored: &StoredView,
+        reader: &AccountName,
+    ) -> Result<Query> {
+        if self.around.contains(&own) || self.around.len() >= DEPTH_MAX {
+            return Err(contains_itself(&own));
+        }
+        let mut query = parse_query(&lex(&stored.query)?)?;
+        qualify(&mut query, &stored.database);
+        let reader = match stored.security.as_str() {
+            "INVOKER" => reader.clone(),
+            _ => definer(stored)?,
+        };
+        self.check(&query, &own, &reader, stored)?;
+        self.around.push(own);
+        let expanded = self.expand(&mut query, &reader);
+        self.around.pop();
+        expanded.map(|()| query)
+    }
+
+    /// Whether the reader of a view may read what it reads, which is noted.
+    fn check(
+        &mut self,
+        query: &Query,
+        own: &TableName,
+        reader: &AccountName,
+        stored: &StoredView,
+    ) -> Result<()> {
+        let accounts = self.view.session.engine.accounts().list();
+        let rights = Rights::new(accounts, reader.clone());
+        if stored.security != "INVOKER" && !rights.are_of_account() {
+            let text = format!("The user specified as a definer ({reader}) does not exist");
+            return Err(SqlError::new(1449, "HY000", text));
+        }
+        for relation in relations(query)? {
+            let Some(schema) = relation.schema else {
+                continue;
+            };
+            if !rights.may_read(&schema, &relation.table) {
+                return Err(lacks_rights(own));
+            }
+            self.read.push((schema, relation.table));
+        }
+        match self.read.len() > NAMED_MAX {
+            true => {
+                let text = format!(
+                    "Too many tables; Storno can only use {NAMED_MAX} tables in the views of a query"
+                );
+                Err(SqlError::new(1116, "HY000", text))
+            }
+            false => Ok(()),
+        }
+    }
 }
 
-fn is_defined(ctes: &[Vec<String>], name: &str) -> bool {
-    ctes.iter()
-        .flatten()
-        .any(|cte| cte.eq_ignore_ascii_case(name))
+fn definer(stored: &StoredView) -> Result<AccountName> {
+    let unreadable = |()| SqlError::internal(format!("the definer {}", stored.definer));
+    stored.definer.parse().map_err(unreadable)
 }
 
-impl VisitorMut for Expander<'_> {
+/// 1462
+fn contains_itself((schema, name): &TableName) -> SqlError {
+    let text = format!("`{schema}`.`{name}` contains view recursion");
+    SqlError::new(1462, "HY000", text)
+}
+
+/// 1356
+fn lacks_rights((schema, name): &TableName) -> SqlError {
+    let text = format!(
+        "View '{schema}.{name}' references invalid table(s) or column(s) or function(s) or definer/invoker of \
+         view lack rights to use them"
+    );
+    SqlError::new(1356, "HY000", text)
+}
+
+struct Expander<'a, 'b> {
+    expansion: &'a mut Expansion<'b>,
+    reader: &'a AccountName,
+    scopes: Scopes,
+}
+
+impl VisitorMut for Expander<'_, '_> {
     type Break = SqlError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
-        self.ctes.push(cte_names(query));
+        self.scopes.enter(query);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<SqlError> {
-        self.ctes.pop();
+        self.scopes.leave();
         ControlFlow::Continue(())
     }
 
@@ -80,36 +194,34 @@ impl VisitorMut for Expander<'_> {
     }
 }
 
-impl Expander<'_> {
+impl Expander<'_, '_> {
     fn expanded(&mut self, factor: &TableFactor) -> Result<Option<TableFactor>> {
         let TableFactor::Table { name, alias, .. } = factor else {
             return Ok(None);
         };
+        let view = self.expansion.view;
         let parts: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
         let (schema, table) = match parts.as_slice() {
-            [table] if is_defined(&self.ctes, &table.value) => return Ok(None),
-            [table] => (self.view.database.as_deref(), *table),
+            [table] if self.scopes.has(&table.value) => return Ok(None),
+            [table] => (view.database.as_deref(), *table),
             [schema, table] => (Some(schema.value.as_str()), *table),
             _ => return Ok(None),
         };
         let found = schema.and_then(|schema| {
-            let found = self.view.views.get(schema, &table.value)?;
+            let found = view.views.get(schema, &table.value)?;
             Some((schema.to_owned(), found))
         });
         let Some((schema, stored)) = found else {
             return Ok(None);
         };
         let own = (schema, table.value.clone());
-        if self.around.contains(&own) || self.around.len() >= DEPTH_MAX {
-            let text = format!("`{}`.`{}` contains view recursion", own.0, own.1);
-            return Err(SqlError::new(1462, "HY000", text));
+        let mut query = self.expansion.query_of(own, stored, self.reader)?;
+        if stored.collation != view.collation_connection() {
+            query = all_of(
+                query,
+                Ident::with_quote('`', literals_of(&stored.collation)),
+            );
         }
-        let mut query = parse_query(&lex(&stored.query)?)?;
-        qualify(&mut query, &stored.database);
-        self.around.push(own);
-        let expanded = expand_within(&mut query, self.view, self.around);
-        self.around.pop();
-        expanded?;
         Ok(Some(derived(query, stored, alias.as_ref(), table)))
     }
 }
@@ -153,6 +265,17 @@ fn derived(
 
 /// Some columns of a query, by name.
 fn chosen(query: Query, columns: Vec<Ident>, name: Ident) -> Query {
+    let item = |name| SelectItem::UnnamedExpr(Expr::Identifier(name));
+    selected(query, columns.into_iter().map(item).collect(), name)
+}
+
+/// A query under a name within another.
+fn all_of(query: Query, name: Ident) -> Query {
+    let all = SelectItem::Wildcard(WildcardAdditionalOptions::default());
+    selected(query, vec![all], name)
+}
+
+fn selected(query: Query, items: Vec<SelectItem>, name: Ident) -> Query {
     let Ok(mut outer) = lex("SELECT 1 FROM t").and_then(|lexed| parse_query(&lexed)) else {
         return query;
     };
@@ -160,8 +283,7 @@ fn chosen(query: Query, columns: Vec<Ident>, name: Ident) -> Query {
         let Select {
             projection, from, ..
         } = select.as_mut();
-        let item = |name| SelectItem::UnnamedExpr(Expr::Identifier(name));
-        *projection = columns.into_iter().map(item).collect();
+        *projection = items;
         *from = vec![TableWithJoins {
             relation: TableFactor::Derived {
                 lateral: false,
@@ -185,25 +307,25 @@ fn qualify(query: &mut Query, database: &str) {
     // It breaks never.
     let _ = query.visit(&mut Qualifier {
         database,
-        ctes: Vec::new(),
+        scopes: Scopes::default(),
     });
 }
 
 struct Qualifier<'a> {
     database: &'a str,
-    ctes: Vec<Vec<String>>,
+    scopes: Scopes,
 }
 
 impl VisitorMut for Qualifier<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        self.ctes.push(cte_names(query));
+        self.scopes.enter(query);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.ctes.pop();
+        self.scopes.leave();
         ControlFlow::Continue(())
     }
 
@@ -212,10 +334,9 @@ impl VisitorMut for Qualifier<'_> {
             [part] => part.as_ident().cloned(),
             _ => None,
         };
-        let is_cte = |name: &Ident| {
-            is_defined(&self.ctes, &name.value) || name.value.eq_ignore_ascii_case("dual")
-        };
-        if let Some(name) = own.filter(|name| !is_cte(name)) {
+        let is_query =
+            |name: &Ident| self.scopes.has(&name.value) || name.value.eq_ignore_ascii_case("dual");
+        if let Some(name) = own.filter(|name| !is_query(name)) {
             *relation = ObjectName::from(vec![Ident::with_quote('`', self.database), name]);
         }
         ControlFlow::Continue(())

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use storno_storage::{Error as StorageError, Store, TableId};
+use storno_storage::{ColumnOrigin, Error as StorageError, Store, TableId};
 
-use super::aside::make_aside_table;
+use super::aside::{check_aside_table, make_aside_table};
 use super::insert::now_utc;
 use super::{Session, done};
 use crate::check::{Checks, Demands, enforces_more, unique_check_names, verify};
@@ -16,6 +16,7 @@ use crate::ddl::{AlterTable, Altered, DdlContext, TableName};
 use crate::error::{Result, SqlError};
 use crate::information_schema::is_information_schema;
 use crate::insert::not_unique;
+use crate::privacy::{Keys, Veil};
 use crate::result::{Done, Outcome};
 use crate::types::{TableDefinition, TimeZone};
 
@@ -43,10 +44,7 @@ impl Session {
             self.warn(alter.warnings.iter().cloned());
         }
         if let Some(to) = rename.filter(|to| *to != name) {
-            let pairs = vec![(name, to)];
-            self.engine
-                .blocking_sql(|store| rename_all(store, pairs))
-                .await?;
+            self.rename(vec![(name, to)]).await?;
         }
         let warnings = self.sink.total();
         Ok(Outcome::Done(Done {
@@ -67,10 +65,16 @@ impl Session {
                 collation: &collation,
                 time_zone,
             };
-            let altered = alter.apply(&definition, &context, now)?;
+            let mut altered = alter.apply(&definition, &context, now)?;
             let after = TableDefinition::of_spec(&of.0, altered.alteration.spec.clone())?;
             let state = view.session.engine.state();
             verify(&after, time_zone, (&view, &state))?;
+            veil_new(
+                &after,
+                &mut altered,
+                view.session.engine.pseudonym_keys(),
+                now,
+            )?;
             unique_check_names(&view, &after, Some(definition.meta.id))?;
             let refused = match &altered.narrows {
                 Some(what) => Some(what.as_str()),
@@ -94,6 +98,11 @@ impl Session {
             Ok((table, altered, demands))
         };
         let (table, altered, demands) = self.engine.planning().run(work).await?;
+        let (after, before) = (&demands.table, self.engine.tables().get(table.meta())?);
+        if after.attributes.on_invalid != before.attributes.on_invalid {
+            self.authorize_aside(after)?;
+            check_aside_table(&self.engine, after)?;
+        }
         self.warn(altered.warnings.clone());
         let meta = Arc::clone(table.meta());
         let (made, fills) = (demands.table.clone(), altered.fills);
@@ -119,10 +128,22 @@ impl Session {
         for (from, to) in pairs {
             names.push((self.full_name(from)?, self.full_name(to)?));
         }
-        self.engine
-            .blocking_sql(|store| rename_all(store, names))
-            .await?;
+        self.rename(names).await?;
         Ok(done(0))
+    }
+
+    /// 1050 for a name that a view has; storage knows those of tables.
+    async fn rename(&mut self, pairs: Vec<(Name, Name)>) -> Result<()> {
+        let views = self.engine.views();
+        let taken = pairs
+            .iter()
+            .find(|(_, to)| views.get(&to.0, &to.1).is_some());
+        if let Some((_, to)) = taken {
+            return Err(SqlError::table_exists(&to.1));
+        }
+        self.engine
+            .blocking_sql(|store| rename_all(store, pairs))
+            .await
     }
 
     fn full_name(&self, name: TableName) -> Result<Name> {
@@ -141,6 +162,24 @@ impl Session {
             false => Ok((schema, name.table)),
         }
     }
+}
+
+/// What rows that are there get in new private columns is private, too.
+fn veil_new(
+    after: &TableDefinition,
+    altered: &mut Altered,
+    keys: &Keys,
+    now_utc: i64,
+) -> Result<()> {
+    let Some(veil) = Veil::new(after, keys, now_utc)? else {
+        return Ok(());
+    };
+    for (at, origin) in altered.alteration.columns.iter_mut().enumerate() {
+        if let ColumnOrigin::New { fill: Some(fill) } = origin {
+            *fill = veil.column(at, fill);
+        }
+    }
+    Ok(())
 }
 
 fn change(

@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::access::Need;
 use super::insert::now_utc;
 use super::{Session, done};
+use crate::accounts::{Level, Privileges};
 use crate::change::OnConflict;
 use crate::dialect::Lexed;
 use crate::door::Door;
@@ -69,7 +71,7 @@ impl Session {
     async fn commit_given(&mut self, mut prepared: Prepared) -> Result<Ingested> {
         let InsertBatch { invalid, .. } = &mut prepared.built;
         let invalid = std::mem::take(invalid);
-        let aside = self.aside(&prepared.table, &invalid).await?;
+        let aside = self.aside_of_token(&prepared.table, &invalid).await?;
         let rows = prepared.built.batch.num_rows() as u64;
         let mut ingested = Ingested::default();
         if rows > 0 || aside.is_some() {
@@ -125,6 +127,11 @@ impl Session {
         let schema = self.schema_of(schema)?;
         let found = self.catalog_view().table(Some(&schema), &table)?;
         let known = self.engine.tables().get(found.meta())?;
+        if let Some(aside) = &known.attributes.on_invalid {
+            let (schema, table) = (schema.clone(), aside.clone());
+            let level = Level::Table { schema, table };
+            self.authorize_needs(&[Need::Grant(level, Privileges::INSERT)])?;
+        }
         let mut binding = None;
         if lexed.is(at, "FOR") {
             let column = part(at + 1)?;

@@ -69,8 +69,8 @@ use track::Told;
 use transaction::Transaction;
 use variables::SessionVariables;
 
-pub(crate) use access::PERFORMANCE_SCHEMA;
 pub use access::Rights;
+pub(crate) use access::{PERFORMANCE_SCHEMA, relations};
 pub use kill::{Interrupt, Kill};
 pub use prepared::Prepared;
 pub use track::Change;

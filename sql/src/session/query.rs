@@ -9,12 +9,13 @@ use sqlparser::ast::Expr;
 use storno_storage::TableMeta;
 
 use super::command::placeholders;
+use super::access::{Relation, relations};
 use super::insert::now_utc;
 use super::into::into_variables;
 use super::variables::{self, SessionVariables, VariableValue};
 use super::{Session, done};
-use crate::dialect::{Lexed, lex, parse_expression};
-use crate::error::Result;
+use crate::dialect::{Lexed, lex, parse_expression, parse_query};
+use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::result::{Outcome, Rows};
 use crate::select::evaluate::Evaluator;
@@ -141,6 +142,7 @@ impl Session {
         let sql_mode = self.variables.text("sql_mode");
         let collation = self.variables.text("collation_connection");
         let views = self.engine.views().generation;
+        let account = self.account.quoted();
         let setting = Setting {
             database: self.database.as_deref(),
             time_zone: &time_zone,
@@ -148,6 +150,8 @@ impl Session {
             collation: &collation,
             views,
             group_concat_max_len: self.variables.integer("group_concat_max_len"),
+            account: &account,
+            accounts: self.engine.accounts().generation(),
         };
         let statement = match self.files.is_empty() {
             true => Statement::read(&lexed, &params, &setting),
@@ -229,6 +233,7 @@ impl Session {
         params: Vec<Scalar>,
     ) -> Result<Outcome> {
         let query = lexed.text.get(from..).unwrap_or_default();
+        self.check_may_explain(lex(query)?).await?;
         let compiled = self.compile(lex(query)?, params, None).await?;
         let plan = Arc::clone(&compiled.plan);
         if analyze {
@@ -241,6 +246,29 @@ impl Session {
         let text = self.engine.planning().run(explained).await?;
         let line = text.trim_end().to_string();
         Rows::of_texts(&["EXPLAIN"], &[vec![Some(line)]]).map(Outcome::Rows)
+    }
+
+    /// 1345 for a view whose text is not for the account: a plan tells it.
+    async fn check_may_explain(&self, lexed: Lexed) -> Result<()> {
+        let view = self.catalog_view();
+        let work = move || {
+            let rights = view.rights();
+            let is_hidden = |relation: &Relation| {
+                let schema = relation.schema.as_deref().or(view.database.as_deref());
+                let schema = schema.unwrap_or_default();
+                let is_view = view.views.get(schema, &relation.table).is_some();
+                is_view && !rights.may_show_view(schema, &relation.table)
+            };
+            match relations(&parse_query(&lexed)?)?.iter().any(is_hidden) {
+                true => {
+                    let text =
+                        "EXPLAIN/SHOW can not be issued; lacking privileges for underlying table";
+                    Err(SqlError::new(1345, "HY000", text))
+                }
+                false => Ok(()),
+            }
+        };
+        self.engine.planning().run(work).await
     }
 
     /// Evaluates an expression given as text, with as many of the parameters that are left as it has placeholders.

@@ -2,7 +2,7 @@
 
 use storno_storage::{Error as StorageError, Store, TableSpec};
 
-use super::aside::make_aside_table;
+use super::aside::{check_aside_table, make_aside_table};
 use super::{Session, done};
 use crate::check::{unique_check_names, verify};
 use crate::computed::GeneratedColumns;
@@ -101,6 +101,8 @@ impl Session {
             unique_check_names(&view, &table, None)?;
         }
         let made = TableDefinition::of_spec(&schema, spec.clone())?;
+        self.authorize_aside(&made)?;
+        check_aside_table(&self.engine, &made)?;
         let result = self
             .engine
             .blocking_sql(move |store| create_in(store, &schema, spec, first_id))

@@ -1,11 +1,13 @@
 //! CREATE VIEW, ALTER VIEW and DROP VIEW.
 
 use super::{Session, done};
+use crate::accounts::AccountName;
 use crate::ddl::{self, CreateView, DdlContext, DropView, NewTable, TableName, ViewStatement};
 use crate::dialect::{Kind, Lexed, lex};
 use crate::error::{Result, SqlError, Warning};
 use crate::result::Outcome;
-use crate::types::{QuotedName, same_name};
+use crate::select::check_recursion;
+use crate::types::same_name;
 use crate::views::{StoredView, ViewColumn, Views};
 
 impl Session {
@@ -43,24 +45,46 @@ impl Session {
         }
         let lexed = lex(&create.query)?;
         check_free_of_variables(&lexed)?;
+        let database = self.database.clone().unwrap_or_else(|| schema.clone());
+        if is_view {
+            let own = (schema.clone(), name.clone());
+            self.check_own_name(&create.query, &database, own).await?;
+        }
         let columns = self.view_columns(&create, lexed).await?;
-        let definer = create
-            .definer
-            .clone()
-            .unwrap_or_else(|| (self.context.user.clone(), "%".into()));
+        let definer = match &create.definer {
+            Some((user, host)) => AccountName::new(user, &host.to_lowercase()),
+            None => self.account.clone(),
+        };
+        if self.engine.accounts().list().find(&definer).is_none() {
+            let text = format!("The user specified as a definer ({definer}) does not exist");
+            self.warn([Warning::note(1449, text)]);
+        }
         let view = StoredView {
             by_place: !create.columns.is_empty() || !chooses_all(&lex(&create.query)?),
-            database: self.database.clone().unwrap_or_else(|| schema.clone()),
+            database,
             query: create.query,
             columns,
             algorithm: create.algorithm,
-            definer: format!("{}@{}", QuotedName(&definer.0), QuotedName(&definer.1)),
+            definer: definer.quoted(),
             security: create.security,
             collation: self.catalog_view().collation_connection(),
         };
         self.change_views(|views| views.put(&schema, &name, view))
             .await?;
         Ok(done(0))
+    }
+
+    /// 1146 for a view that comes to be read in its own query.
+    async fn check_own_name(
+        &self,
+        query: &str,
+        database: &str,
+        own: (String, String),
+    ) -> Result<()> {
+        let (query, database) = (query.to_owned(), database.to_owned());
+        let view = self.catalog_view();
+        let work = move || check_recursion(&query, &database, own, &view);
+        self.engine.planning().run(work).await
     }
 
     /// The view's columns: names from its list or its query, types as a table of the query's rows would have.

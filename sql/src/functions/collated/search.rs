@@ -28,7 +28,8 @@ impl Texts<'_> {
                 None => 1,
             };
             let (part, text) = (self.get(part, row)?, self.get(text, row)?);
-            let skipped = usize::try_from(position - 1).ok();
+            let skipped = position.checked_sub(1);
+            let skipped = skipped.and_then(|skipped| usize::try_from(skipped).ok());
             let Some(skipped) = skipped.filter(|&skipped| skipped <= length(text)) else {
                 return Some(0);
             };

@@ -17,7 +17,8 @@ use crate::functions::control::unified_type;
 
 /// Position (from 1, in characters) of `part` at or behind `position`; 0 when it is not there.
 fn position_of(part: &str, text: &str, position: i64) -> i64 {
-    let Ok(skipped) = usize::try_from(position - 1) else {
+    let skipped = position.checked_sub(1);
+    let Some(skipped) = skipped.and_then(|skipped| usize::try_from(skipped).ok()) else {
         return 0;
     };
     if skipped > length(text) {

@@ -145,6 +145,10 @@ impl Deriver<'_> {
             self.field(call_field(call, self.schema)?.as_ref()),
         ) {
             ("cast_char", _) => Ok(Derived::new(self.connection, Coercibility::Implicit)),
+            // Their type is text, but it compares as JSON's strings do.
+            ("json_unquote" | "json_quote", _) => {
+                Ok(Derived::new("utf8mb4_bin", Coercibility::Coercible))
+            }
             (_, Some(json)) if json.coercibility == Coercibility::Implicit => Ok(json),
             (name, _) => {
                 let args: Vec<&Expr> = call.args.iter().collect();

@@ -9,13 +9,45 @@ mod derive;
 mod expr;
 mod node;
 
+use std::cell::RefCell;
+
+use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 
 pub(crate) use derive::COLLATION_KEY;
 
+/// Before a collation: the name of a query whose literals have that one, not the connection's.
+const LITERALS: &str = "\0literals:";
+
+/// The name that gives a query's literals their collation.
+pub(super) fn literals_of(collation: &str) -> String {
+    format!("{LITERALS}{collation}")
+}
+
 /// A plan in terms of keys. `connection`: the collation of literals.
 pub(crate) fn collated(plan: LogicalPlan, connection: &str) -> Result<LogicalPlan> {
-    let rewrite = |plan| node::rewrite(plan, connection);
-    Ok(plan.transform_up_with_subqueries(rewrite)?.data)
+    let around = RefCell::new(vec![connection.to_owned()]);
+    let enter = |plan: LogicalPlan| {
+        around.borrow_mut().extend(own_literals(&plan));
+        Ok(Transformed::no(plan))
+    };
+    let leave = |plan: LogicalPlan| {
+        if own_literals(&plan).is_some() {
+            around.borrow_mut().pop();
+        }
+        let connection = around.borrow().last().cloned().unwrap_or_default();
+        node::rewrite(plan, &connection)
+    };
+    Ok(plan.transform_down_up_with_subqueries(enter, leave)?.data)
+}
+
+fn own_literals(plan: &LogicalPlan) -> Option<String> {
+    match plan {
+        LogicalPlan::SubqueryAlias(named) => {
+            let name = named.alias.table().strip_prefix(LITERALS)?;
+            Some(name.to_owned())
+        }
+        _ => None,
+    }
 }

@@ -31,6 +31,10 @@ pub struct Setting<'a> {
     pub views: u64,
     /// Bytes of a GROUP_CONCAT.
     pub group_concat_max_len: u64,
+    /// What views may read is asked of it, or of others, when the statement is planned.
+    pub account: &'a str,
+    /// Number of the accounts that there are.
+    pub accounts: u64,
 }
 
 /// A statement taken apart.
@@ -63,12 +67,14 @@ impl Statement {
             setting.time_zone,
             setting.sql_mode,
             setting.collation,
+            setting.account,
         ] {
             key.extend_from_slice(part.as_bytes());
             key.push(0);
         }
         key.extend_from_slice(&setting.views.to_le_bytes());
         key.extend_from_slice(&setting.group_concat_max_len.to_le_bytes());
+        key.extend_from_slice(&setting.accounts.to_le_bytes());
         key.push(u8::from(lexed.commented));
         let mut literals = Vec::with_capacity(cuts.len());
         let mut cuts = cuts.into_iter().peekable();
@@ -274,6 +280,8 @@ mod tests {
         collation: "utf8mb4_0900_ai_ci",
         views: 0,
         group_concat_max_len: 1024,
+        account: "`root`@`%`",
+        accounts: 0,
     };
 
     fn read(sql: &str, params: &[Scalar]) -> Option<Statement> {

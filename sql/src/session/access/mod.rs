@@ -4,7 +4,9 @@
 //! against what the account was granted. A kind of statement that is not known there needs every
 //! privilege, so that a new one is never open to all.
 //!
-//! Names are those of the text: what a view reads is its definer's business.
+//! Names are those of the text: whether a view's definer may read what the view reads is asked where views are
+//! put in the place of their names (`select::views`), and the planner asks once more for each table that it reads
+//! (`select::planner`).
 
 mod needs;
 mod relations;
@@ -21,6 +23,7 @@ use crate::error::{Result, SqlError};
 use crate::information_schema::is_information_schema;
 
 pub(crate) use needs::Need;
+pub(crate) use relations::{Relation, relations};
 
 /// The schema of tables about the server that anybody may read.
 pub const PERFORMANCE_SCHEMA: &str = "performance_schema";
@@ -49,6 +52,23 @@ impl Rights {
     fn are_all(&self) -> bool {
         let all = Privileges::all_at(&Level::Global) | Privileges::GRANT_OPTION;
         self.grants().global.has(all)
+    }
+
+    /// Whether there is the account.
+    pub fn are_of_account(&self) -> bool {
+        self.list.find(&self.account).is_some()
+    }
+
+    /// Whether a table, or a view, may be read.
+    pub fn may_read(&self, schema: &str, table: &str) -> bool {
+        let granted = self.grants().on_table(schema, table);
+        granted.has(Privileges::SELECT) || is_open(schema, Privileges::SELECT)
+    }
+
+    /// Whether the text of a view may be seen.
+    pub fn may_show_view(&self, schema: &str, view: &str) -> bool {
+        let both = Privileges::SELECT | Privileges::SHOW_VIEW;
+        self.grants().on_table(schema, view).has(both)
     }
 
     /// Databases that SHOW and information_schema tell of.

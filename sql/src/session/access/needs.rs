@@ -1,7 +1,5 @@
 //! What a statement needs of the account that runs it, read from its text.
 
-use std::collections::HashMap;
-
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, OnInsert, Statement,
     TableFactor, TableObject, TableWithJoins, Update, Visit,
@@ -18,7 +16,7 @@ use crate::session::account::parse::{self as accounts, Named, Which};
 use crate::session::command::Command;
 use crate::session::set::{self, Assignment as SetPart, Target as SetTarget, ValueText};
 use crate::session::show::{self, Filter, Form};
-use crate::types::TimeZone;
+use crate::types::{TimeZone, same_name};
 
 /// One thing that an account has to be allowed to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,8 +128,7 @@ pub fn of(command: &Command, lexed: &Lexed, context: &Context) -> Result<Vec<Nee
         Command::Describe => needs.show(&show::parse_describe(lexed)?, lexed)?,
         Command::Account => needs.accounts(accounts::parse(lexed)?)?,
         Command::View(statement) => needs.view(statement)?,
-        // Who has a token writes without an account.
-        Command::IngestTokens => needs.any_of(Privileges::CREATE_USER),
+        Command::IngestTokens => needs.ingest_tokens(lexed)?,
         Command::Load => needs.load(&LoadStatement::parse(lexed)?)?,
         Command::Maintain => needs.maintain(lexed)?,
         Command::Nothing if lexed.is(0, "FLUSH") => needs.any_of(Privileges::RELOAD),
@@ -260,15 +257,13 @@ impl Needs<'_> {
         let read = values.clone().find_map(first_column);
         let read = read.or_else(|| update.selection.as_ref().and_then(first_column));
         let read = read.or_else(|| update.order_by.iter().find_map(first_column));
-        let targets = update.assignments.iter().filter_map(|a| match &a.target {
-            AssignmentTarget::ColumnName(name) => qualifier(name),
+        let targets = update.assignments.iter().map(|a| match &a.target {
+            AssignmentTarget::ColumnName(name) => Target::of_column(name),
             AssignmentTarget::Tuple(_) => None,
         });
-        let is_qualified = targets.clone().count() == update.assignments.len();
-        let targets: Vec<String> = match is_qualified {
-            true => targets.collect(),
-            false => Vec::new(),
-        };
+        // A column without its table may be any table's.
+        let targets = targets.collect::<Option<Vec<Target>>>();
+        let targets = targets.unwrap_or_default();
         self.changed(tables, &targets, Privileges::UPDATE, read)?;
         for value in values {
             self.read(value)?;
@@ -281,11 +276,11 @@ impl Needs<'_> {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
         let read = delete.selection.as_ref().and_then(first_column);
         let read = read.or_else(|| delete.order_by.iter().find_map(first_column));
-        let named = delete.tables.iter().filter_map(last);
-        let (tables, targets): (&[TableWithJoins], Vec<String>) = match &delete.using {
+        let named = delete.tables.iter().map(Target::of_table);
+        let (tables, targets): (&[TableWithJoins], Vec<Target>) = match &delete.using {
             Some(using) => {
                 let names = from.iter().filter_map(|table| match &table.relation {
-                    TableFactor::Table { name, .. } => last(name),
+                    TableFactor::Table { name, .. } => Some(Target::of_table(name)),
                     _ => None,
                 });
                 (using, names.collect())
@@ -307,11 +302,11 @@ impl Needs<'_> {
     fn changed(
         &mut self,
         tables: &[TableWithJoins],
-        targets: &[String],
+        targets: &[Target],
         privilege: Privileges,
         read: Option<String>,
     ) -> Result<()> {
-        let mut aliases: HashMap<String, Relation> = HashMap::new();
+        let mut aliases: Vec<(String, Relation)> = Vec::new();
         let mut factors = Vec::new();
         for table in tables {
             factors.push(&table.relation);
@@ -326,14 +321,15 @@ impl Needs<'_> {
                 TableFactor::Table { name, alias, .. } => {
                     let relation = Relation::named(name)?;
                     let alias = alias.as_ref().map(|alias| alias.name.value.clone());
-                    aliases.insert(alias.unwrap_or_else(|| relation.table.clone()), relation);
+                    aliases.push((alias.unwrap_or_else(|| relation.table.clone()), relation));
                 }
                 other => self.read(other)?,
             }
         }
         let is_single = aliases.len() == 1;
         for (alias, relation) in aliases {
-            let is_target = targets.is_empty() || targets.iter().any(|t| same(t, &alias));
+            let schema = self.schema(relation.schema.clone())?;
+            let is_target = targets.is_empty() || targets.iter().any(|t| t.may_be(&schema, &alias));
             let privileges = match (is_target, is_single) {
                 (true, true) => privilege,
                 (true, false) => privilege | Privileges::SELECT,
@@ -420,6 +416,24 @@ impl Needs<'_> {
                 views.try_for_each(|view| self.named(view, Privileges::DROP))
             }
         }
+    }
+
+    /// Who has a token writes without an account: who makes it has to be allowed to let others write.
+    fn ingest_tokens(&mut self, lexed: &Lexed) -> Result<()> {
+        self.any_of(Privileges::CREATE_USER);
+        if !lexed.is(0, "CREATE") {
+            return Ok(());
+        }
+        let part = |at: usize| lexed.identifier(at).ok_or_else(|| lexed.error_at(at));
+        // CREATE INGEST TOKEN name ON [schema.]table
+        let (schema, table) = match lexed.is(6, ".") {
+            true => (Some(part(5)?), part(7)?),
+            false => (None, part(5)?),
+        };
+        let schema = self.schema(schema)?;
+        let level = Level::Table { schema, table };
+        self.found.push(Need::Grant(level, Privileges::INSERT));
+        Ok(())
     }
 
     fn renamed(&mut self, old: &TableName, new: &TableName) -> Result<()> {
@@ -599,17 +613,45 @@ impl Needs<'_> {
     }
 }
 
-fn same(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b)
+/// A table that an UPDATE or DELETE says to change.
+struct Target {
+    schema: Option<String>,
+    /// Its name, or the one that the statement gives it.
+    name: String,
 }
 
-/// `t` of `t.c` and of `d.t.c`.
-fn qualifier(name: &ObjectName) -> Option<String> {
-    let before = name.0.len().checked_sub(2)?;
-    let part = name.0.get(before)?.as_ident()?;
-    Some(part.value.clone())
+impl Target {
+    /// `t` of `t.c` and of `d.t.c`; `None` of `c`.
+    fn of_column(name: &ObjectName) -> Option<Self> {
+        let mut parts = idents(name);
+        parts.pop();
+        (!parts.is_empty()).then(|| Self::of_parts(parts))
+    }
+
+    /// Of `t`, `d.t`, `t.*` and `d.t.*`.
+    fn of_table(name: &ObjectName) -> Self {
+        let mut parts = idents(name);
+        if parts.last().is_some_and(|last| last == "*") {
+            parts.pop();
+        }
+        Self::of_parts(parts)
+    }
+
+    fn of_parts(mut parts: Vec<String>) -> Self {
+        let name = parts.pop().unwrap_or_default();
+        let schema = parts.pop();
+        Self { schema, name }
+    }
+
+    /// Whether it may mean a table of this database that the statement calls so. Names are compared as they are where
+    /// the statement is carried out (`change::targets`).
+    fn may_be(&self, schema: &str, alias: &str) -> bool {
+        let in_schema = self.schema.as_deref().is_none_or(|own| own == schema);
+        in_schema && same_name(&self.name, alias)
+    }
 }
 
-fn last(name: &ObjectName) -> Option<String> {
-    name.0.last()?.as_ident().map(|ident| ident.value.clone())
+fn idents(name: &ObjectName) -> Vec<String> {
+    let parts = name.0.iter().filter_map(|part| part.as_ident());
+    parts.map(|ident| ident.value.clone()).collect()
 }

@@ -1,11 +1,11 @@
 //! The tables that a syntax tree names, less the names that WITH gives to queries.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, ObjectName, Query, SetExpr, TableFactor, Visit, Visitor};
 
 use crate::error::{Result, SqlError};
+use crate::select::Scopes;
 use crate::select::calendar::is_calendar;
 
 /// A table's name as written.
@@ -74,21 +74,17 @@ impl Visitor for FirstColumn {
     }
 }
 
-/// Names of WITH by scope. A query inside WITH sees the names before it, or with RECURSIVE all of them;
-/// which query that is, is known by where it lies in the tree.
 #[derive(Default)]
 struct Finder {
     found: Vec<Relation>,
-    scopes: Vec<HashSet<String>>,
+    scopes: Scopes,
     /// The next name is that of a function.
     function: bool,
-    inner: HashMap<*const Query, HashSet<String>>,
 }
 
 impl Finder {
     fn add(&mut self, relation: Relation) {
-        let is_named = |scope: &HashSet<String>| scope.contains(&relation.table);
-        let is_query = relation.schema.is_none() && self.scopes.last().is_some_and(is_named);
+        let is_query = relation.schema.is_none() && self.scopes.has(&relation.table);
         let is_dual = relation.schema.is_none() && relation.table.eq_ignore_ascii_case("dual");
         // Files were asked about before they were opened; no parser accepts their names as typed.
         let is_file = crate::files::number_of(&relation.table).is_some();
@@ -120,33 +116,12 @@ impl Visitor for Finder {
     type Break = SqlError;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
-        let address: *const Query = query;
-        let known = self.inner.remove(&address);
-        let known = known.or_else(|| self.scopes.last().cloned());
-        let mut visible = known.unwrap_or_default();
-        if let Some(with) = &query.with {
-            let names = with
-                .cte_tables
-                .iter()
-                .map(|cte| cte.alias.name.value.clone());
-            if with.recursive {
-                visible.extend(names);
-                for cte in &with.cte_tables {
-                    self.inner.insert(&*cte.query, visible.clone());
-                }
-            } else {
-                for (cte, name) in with.cte_tables.iter().zip(names) {
-                    self.inner.insert(&*cte.query, visible.clone());
-                    visible.insert(name);
-                }
-            }
-        }
-        self.scopes.push(visible);
+        self.scopes.enter(query);
         self.add_tables(&query.body)
     }
 
     fn post_visit_query(&mut self, _: &Query) -> ControlFlow<SqlError> {
-        self.scopes.pop();
+        self.scopes.leave();
         ControlFlow::Continue(())
     }
 

@@ -180,6 +180,27 @@ fn cases() -> Vec<(&'static str, Vec<(On, P)>)> {
             vec![(T, P::DELETE), (T, P::SELECT)],
         ),
         (
+            "UPDATE d.t AS x JOIN d.u AS y ON x.a = y.a SET b = 1",
+            vec![
+                (T, P::UPDATE),
+                (T, P::SELECT),
+                (U, P::UPDATE),
+                (U, P::SELECT),
+            ],
+        ),
+        (
+            "CREATE INGEST TOKEN x ON d.t",
+            vec![
+                (Server, P::CREATE_USER),
+                (T, P::INSERT),
+                (T, P::GRANT_OPTION),
+            ],
+        ),
+        (
+            "CREATE TABLE d.fresh (a INT) ON INVALID INTO bad",
+            vec![(Database, P::CREATE), (Database, P::INSERT)],
+        ),
+        (
             "DELETE x FROM d.t AS x JOIN d.u AS y ON x.a = y.a",
             vec![(T, P::DELETE), (T, P::SELECT), (U, P::SELECT)],
         ),
@@ -377,11 +398,17 @@ async fn names_of_with_hide_tables_only_where_they_hold() {
         "WITH t AS (SELECT * FROM t) SELECT * FROM t",
         "SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) x, t",
         "WITH x AS (SELECT * FROM t), t AS (SELECT 1 AS a) SELECT * FROM x",
+        "WITH RECURSIVE x AS (SELECT * FROM t), t AS (SELECT 1 AS a) SELECT * FROM x",
+        "WITH RECURSIVE t AS (WITH x AS (SELECT * FROM d.t) SELECT * FROM x) SELECT * FROM t",
     ] {
         let denied = run(&mut session, sql).await;
         assert_eq!(denied.expect_err(sql).code, 1142, "{sql}");
     }
-    run(&mut session, "WITH t AS (SELECT a FROM u) SELECT * FROM t")
-        .await
-        .expect("is no table");
+    for sql in [
+        "WITH t AS (SELECT a FROM u) SELECT * FROM t",
+        "WITH RECURSIVE t AS (SELECT a FROM u) SELECT * FROM t",
+        "WITH RECURSIVE t AS (SELECT 1 AS a UNION SELECT a + 1 FROM t WHERE a < 3) SELECT * FROM t",
+    ] {
+        run(&mut session, sql).await.expect(sql);
+    }
 }

@@ -1,17 +1,21 @@
 //! What statements about accounts do to the list. All of a statement or nothing.
 
+use std::sync::Arc;
+
 use storno_storage::Snapshot;
 
 use super::parse::{Auth, Named, Options, Statement, User, Which};
 use super::{default_plugin, note};
 use crate::accounts::{Account, AccountName, Level, List, Privileges, Secret};
 use crate::error::{Result, SqlError, Warning};
+use crate::views::Views;
 
 /// What of the session and the store a statement depends on.
 pub struct Context {
     pub own: AccountName,
     pub database: Option<String>,
     pub snapshot: Snapshot,
+    pub views: Arc<Views>,
 }
 
 impl Context {
@@ -214,12 +218,13 @@ fn privileges_at(which: Which, level: &Level) -> Result<Privileges> {
     })
 }
 
-/// 1146 for a grant on a table that is not there, unless it lets create it.
+/// 1146 for a grant on a table or view that is not there, unless it lets create it.
 fn check_table(level: &Level, privileges: Privileges, context: &Context) -> Result<()> {
     let Level::Table { schema, table } = level else {
         return Ok(());
     };
-    let is_there = context.snapshot.table(schema, table).is_some();
+    let is_there = context.snapshot.table(schema, table).is_some()
+        || context.views.get(schema, table).is_some();
     match is_there || privileges.has(Privileges::CREATE) {
         true => Ok(()),
         false => Err(SqlError::unknown_table(schema, table)),

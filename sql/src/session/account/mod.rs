@@ -22,6 +22,7 @@ impl Session {
             own: self.account.clone(),
             database: self.database.clone(),
             snapshot: self.engine.store().snapshot(),
+            views: self.engine.views(),
         };
         let warnings = self
             .change_accounts(move |list| change::apply(statement, &context, list))

@@ -111,6 +111,8 @@ impl Session {
         let stored = self.locate(&mut load).await?;
         let mut prepared = self.plan_load(load, stored).await?;
         let table = Arc::clone(&prepared.loader.table);
+        // Whether there are invalid rows is known when most are written.
+        self.authorize_rows_aside(&table)?;
         prepared.loader.aside = self.aside_table(&table).await?;
         Ok(prepared)
     }

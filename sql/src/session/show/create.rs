@@ -29,7 +29,11 @@ pub(super) fn show(form: &Form, view: &View) -> Result<Option<Shown>> {
 
 fn create_table(target: &Target, view: &View) -> Result<Shown> {
     let relation = view.relation(target.schema.as_deref(), &target.table)?;
-    if let Relation::View(_) = relation {
+    if let Relation::View(definition) = &relation {
+        let meta = &definition.meta;
+        if !view.rights().may_show_view(&meta.schema, &meta.spec.name) {
+            return Err(view.denied("SHOW VIEW", &meta.spec.name));
+        }
         return create_view(target, view);
     }
     let definition = relation.definition()?;
