@@ -68,7 +68,8 @@ pub struct Met {
     pub positions: Vec<u64>,
     pub by: Vec<u32>,
     pub old: RecordBatch,
-    /// To be kept until they are written.
+    /// Never read: kept until they are written.
+    #[allow(dead_code)]
     pub held: Held,
     pub new: RecordBatch,
 }

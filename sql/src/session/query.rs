@@ -8,8 +8,8 @@ use std::time::Duration;
 use sqlparser::ast::Expr;
 use storno_storage::TableMeta;
 
-use super::command::placeholders;
 use super::access::{Relation, relations};
+use super::command::placeholders;
 use super::insert::now_utc;
 use super::into::into_variables;
 use super::variables::{self, SessionVariables, VariableValue};
