@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod altering;
 mod clients;
 mod collations;
 mod contention;
@@ -36,6 +37,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let trials = [
         accounts::trials(),
+        altering::trials(),
         writes::trials(),
         types::trials(),
         prepared::trials(),

@@ -1,61 +1,131 @@
-//! New constraints of a table that has rows: all of them must keep them.
+//! What ALTER TABLE asks of the rows that are there: that they keep new constraints, or that there are none.
+//!
+//! Others write meanwhile. A survey goes on from snapshot to snapshot, each time with the rows that have come
+//! since; the last look is the storage writer's, while commits wait.
+
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use storno_storage::{Alteration, ColumnOrigin, ScanRequest, TableSnapshot};
+use storno_storage::{Alteration, ColumnOrigin, ScanRequest, TableMeta, TableSnapshot};
 
 use super::Checks;
 use crate::error::{Result, SqlError};
 use crate::types::{Check, TableDefinition};
 
-impl Checks {
-    /// 3819 for the first row of a table that violates a constraint, `alteration` being what the table is to
-    /// become. Reads the columns that the constraints name.
-    pub(crate) fn require_of_stored(
-        &self,
-        table: &TableSnapshot,
-        alteration: &Alteration,
-        altered: &SchemaRef,
+/// Rows that may be left to the last look.
+const BACKLOG_MAX: u64 = 20_000;
+
+/// After so many looks the last one takes all that is left.
+const LOOKS_MAX: usize = 30;
+
+/// What the rows of one table must be before it is altered.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// The table as it is.
+    pub(crate) meta: Arc<TableMeta>,
+    /// Constraints of the altered table that are new.
+    pub(crate) checks: Option<Checks>,
+    /// Why the table must be empty.
+    pub(crate) only_empty: Option<String>,
+    pub(crate) alteration: Alteration,
+    /// The columns of the altered table.
+    pub(crate) altered: SchemaRef,
+    /// What has been looked at.
+    pub(crate) seen: Option<TableSnapshot>,
+}
+
+impl Survey {
+    /// Whether there is nothing to look at.
+    pub(crate) fn is_needless(&self) -> bool {
+        self.checks.is_none() && self.only_empty.is_none()
+    }
+
+    /// Looks until few rows are left; `newest` gives the table.
+    pub(crate) fn look_at_most(
+        &mut self,
+        newest: impl Fn() -> Result<TableSnapshot>,
     ) -> Result<()> {
-        let used = self.compiled.columns();
-        let origin = |at: &usize| match alteration.columns.get(*at) {
+        for _ in 0..LOOKS_MAX {
+            let table = newest()?;
+            let seen = self.seen.as_ref();
+            if seen.is_some_and(|seen| table.count_since(seen) <= BACKLOG_MAX) {
+                break;
+            }
+            self.look(&table)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the rows that have come since the last look: 3819 for the first that violates a constraint,
+    /// 1235 where there must be none.
+    pub(crate) fn look(&mut self, table: &TableSnapshot) -> Result<()> {
+        if !self.meta.is_same(table.meta()) {
+            return Err(SqlError::table_changed());
+        }
+        if let Some(what) = self.only_empty.as_ref().filter(|_| table.rows() > 0) {
+            return Err(SqlError::not_supported(what));
+        }
+        if let Some(checks) = &self.checks {
+            self.require(checks, table)?;
+        }
+        self.seen = Some(table.clone());
+        Ok(())
+    }
+
+    /// Reads the columns that the constraints name.
+    fn require(&self, checks: &Checks, table: &TableSnapshot) -> Result<()> {
+        let used = checks.compiled.columns();
+        let origin = |at: &usize| match self.alteration.columns.get(*at) {
             Some(ColumnOrigin::Existing(before)) => Some(*before),
             _ => None,
         };
         let mut columns: Vec<usize> = used.iter().filter_map(origin).collect();
         columns.sort_unstable();
         columns.dedup();
-        let scan = table.scan(ScanRequest {
-            columns: columns.clone(),
-            predicates: Vec::new(),
-        })?;
+        let scan = match &self.seen {
+            Some(seen) => table.scan_since(seen, columns.clone())?,
+            None => table.scan(ScanRequest {
+                columns: columns.clone(),
+                predicates: Vec::new(),
+            })?,
+        };
         for batch in scan.into_morsels().into_iter().flatten() {
-            let batch = batch?;
-            let rows = batch.num_rows();
-            let arrays = altered.fields().iter().enumerate().map(|(at, field)| {
-                if !used.contains(&at) {
-                    return Ok(new_null_array(field.data_type(), rows));
-                }
-                match alteration.columns.get(at) {
-                    Some(ColumnOrigin::Existing(before)) => {
-                        let found = columns.binary_search(before).ok();
-                        let array = found.and_then(|i| batch.columns().get(i));
-                        let array = array.ok_or_else(missing)?;
-                        cast(array, field.data_type()).map_err(failed)
-                    }
-                    Some(ColumnOrigin::New { fill: Some(fill) }) => repeated(fill, rows),
-                    _ => Ok(new_null_array(field.data_type(), rows)),
-                }
-            });
-            let arrays = arrays.collect::<Result<Vec<_>>>()?;
-            let options = RecordBatchOptions::new().with_row_count(Some(rows));
-            let shown = nullable(altered);
-            let batch = RecordBatch::try_new_with_options(shown, arrays, &options);
-            self.require(&batch.map_err(failed)?)?;
+            checks.require(&self.as_altered(&batch?, (&used, &columns))?)?;
         }
         Ok(())
+    }
+
+    /// Rows of `columns` under the altered table's schema; columns that are not `used` are NULL.
+    fn as_altered(
+        &self,
+        batch: &RecordBatch,
+        (used, columns): (&[usize], &[usize]),
+    ) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let arrays = self.altered.fields().iter().enumerate();
+        let arrays = arrays.map(|(at, field)| {
+            if !used.contains(&at) {
+                return Ok(new_null_array(field.data_type(), rows));
+            }
+            match self.alteration.columns.get(at) {
+                Some(ColumnOrigin::Existing(before)) => {
+                    let found = columns.binary_search(before).ok();
+                    let array = found.and_then(|i| batch.columns().get(i));
+                    let array = array.ok_or_else(missing)?;
+                    cast(array, field.data_type()).map_err(failed)
+                }
+                Some(ColumnOrigin::New { fill: Some(fill) }) => repeated(fill, rows),
+                _ => Ok(new_null_array(field.data_type(), rows)),
+            }
+        });
+        let arrays = arrays.collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let shown = nullable(&self.altered);
+        let batch = RecordBatch::try_new_with_options(shown, arrays, &options);
+        batch.map_err(failed)
     }
 }
 
