@@ -5,18 +5,19 @@
 
 mod answer;
 mod room;
+mod serve;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, Request, header};
 use axum::response::Response;
 use axum::routing::post;
-use storno_sql::ingest::{self, BodyError, Grant};
+use storno_sql::ingest::{self, Grant};
 use storno_sql::{SessionContext, SqlError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -30,7 +31,7 @@ use room::Room;
 /// Bytes of one body, packed and unpacked.
 const BODY_BYTES_MAX: usize = 32 << 20;
 const UNPACKED_BYTES_MAX: usize = 64 << 20;
-/// Bytes of all bodies that are worked on at once; one more has to come again.
+/// Bytes of all bodies that are worked on at once, and of their rows; one more has to come again.
 const ALL_BYTES_MAX: usize = 256 << 20;
 /// Requests that are worked on at once.
 const REQUESTS_MAX: usize = 1024;
@@ -41,7 +42,7 @@ pub(crate) struct Receiver {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     stopping: Arc<AtomicBool>,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 struct Shared {
@@ -68,17 +69,13 @@ impl Receiver {
         let router = Router::new()
             .route("/v1/ingest/{schema}/{table}", post(ingest))
             .layer(DefaultBodyLimit::disable())
-            .with_state(shared)
-            .into_make_service_with_connect_info::<SocketAddr>();
+            .with_state(shared);
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve = axum::serve(listener, router)
-            // An error here means that the receiver was dropped: stop as well.
-            .with_graceful_shutdown(async { drop(stopped.await) });
         Ok(Self {
             address,
             stop: Some(stop),
             stopping,
-            serving: tokio::spawn(async { serve.await }),
+            serving: tokio::spawn(serve::serve(listener, router, stopped)),
         })
     }
 
@@ -132,28 +129,15 @@ async fn take(
     let gzip = is_gzip(request.headers())?;
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    // A body of unknown length may be as long as any.
-    let length: usize = length.unwrap_or(BODY_BYTES_MAX);
-    if length > BODY_BYTES_MAX {
+    if length.is_some_and(|length: u64| length > BODY_BYTES_MAX as u64) {
         return Err(Refusal::TooLarge);
     }
-    let claimed = if gzip { UNPACKED_BYTES_MAX } else { length };
-    let _room = shared.room.claim(claimed).ok_or(Refusal::Busy)?;
-    let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-    let bytes = bytes.map_err(|why| Refusal::of_body(&why))?;
-    // Unpacking and reading take as long as they take: not on a thread that serves connections.
-    let rows = tokio::task::spawn_blocking(move || {
-        ingest::rows_of_json(ingest::Body {
-            bytes: &bytes,
-            gzip,
-            bytes_max: UNPACKED_BYTES_MAX,
-        })
-    });
-    let rows = rows.await.map_err(|why| Refusal::Failed(why.to_string()))?;
-    let rows = rows.map_err(|why| match why {
-        BodyError::TooLarge(_) => Refusal::TooLarge,
-        other => Refusal::Unreadable(other.to_string()),
-    })?;
+    let room = Arc::new(shared.room.claim().ok_or(Refusal::Busy)?);
+    let body = ingest::Body {
+        bytes: serve::receive(request.into_body(), &room).await?,
+        gzip,
+        bytes_max: UNPACKED_BYTES_MAX,
+    };
     let context = SessionContext {
         // Connections count from 1 up, sessions of a program from the top down.
         connection_id: (1 << 31) | (shared.requests.fetch_add(1, Ordering::Relaxed) & 0x3fff_ffff),
@@ -166,8 +150,11 @@ async fn take(
         interrupt: None,
     };
     let mut session = shared.engine.sql().session(context);
-    let ingested = session.ingest(&grant, rows).await;
-    ingested.map_err(|error| failed(&error))
+    let ingested = session.ingest(&grant, body, room).await;
+    ingested.map_err(|error| match error {
+        ingest::IngestError::Body(error) => error.into(),
+        ingest::IngestError::Sql(error) => failed(&error),
+    })
 }
 
 fn permitted(

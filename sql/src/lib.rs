@@ -22,6 +22,7 @@ mod information_schema;
 pub mod ingest;
 pub mod insert;
 mod invalid;
+mod json_object;
 mod known;
 mod load;
 mod memory;

@@ -15,6 +15,20 @@ const STACK_BYTES: usize = 256 << 20;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// Runs `work` on a large stack and waits, where no thread of a pool may be waited for. A panic in it is an
+/// error.
+pub(crate) fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let failed = |why: String| SqlError::internal(format!("Internal error: {why}"));
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, work);
+        let thread = thread.map_err(|why| failed(why.to_string()))?;
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(failed("a panic".into())))
+    })
+}
+
 /// A fixed number of planning threads. They end when the pool is dropped.
 #[derive(Debug)]
 pub struct PlanningPool {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use storno_sql::ingest::Ingested;
+use storno_sql::ingest::{BodyError, Ingested};
 
 /// Why a request as a whole was not taken. Nothing of it was stored.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) enum Refusal {
     Unreadable(String),
     Encoding,
     TooLarge,
+    /// The body did not come in time.
+    TooSlow,
     /// Too much is under way: come again.
     Busy,
     Stopping,
@@ -33,6 +35,9 @@ struct Accepted<'a> {
     accepted: u64,
     duplicate: u64,
     rejected: Vec<Rejected<'a>>,
+    /// Rejected rows besides those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlisted: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -58,17 +63,17 @@ pub(super) fn accepted(ingested: &Ingested) -> Response {
         accepted: ingested.accepted,
         duplicate: ingested.duplicate,
         rejected: rejected.collect(),
+        unlisted: Some(ingested.unlisted).filter(|count| *count > 0),
     };
     (status, Json(body)).into_response()
 }
 
-impl Refusal {
-    /// A body that could not be read: longer than is taken, or broken off.
-    pub(super) fn of_body(why: &axum::Error) -> Self {
-        let text = why.to_string();
-        match text.contains("length limit exceeded") {
-            true => Self::TooLarge,
-            false => Self::Unreadable(text),
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(_) | BodyError::TooManyRows => Self::TooLarge,
+            BodyError::Busy => Self::Busy,
+            BodyError::Gzip(_) | BodyError::Json(_) => Self::Unreadable(error.to_string()),
         }
     }
 }
@@ -97,6 +102,11 @@ impl From<Refusal> for Response {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 None,
                 "the body is too large: send fewer rows at once".into(),
+            ),
+            Refusal::TooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                None,
+                "the body did not come in time".into(),
             ),
             Refusal::Busy => (
                 StatusCode::TOO_MANY_REQUESTS,

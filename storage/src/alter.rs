@@ -2,7 +2,7 @@
 
 use arrow::array::ArrayRef;
 
-use crate::TableSpec;
+use crate::{Result, TableSnapshot, TableSpec};
 
 /// Where a column of an altered table comes from.
 #[derive(Debug, Clone)]
@@ -25,4 +25,14 @@ pub struct Alteration {
     pub spec: TableSpec,
     /// For each column of `spec`.
     pub columns: Vec<ColumnOrigin>,
+}
+
+/// Looks at a table right before it is altered, while nobody can write to it. An error leaves the table as
+/// it is. All commits wait: what can be looked at before is to be looked at before.
+pub struct LastLook(pub Box<dyn FnMut(&TableSnapshot) -> Result<()> + Send>);
+
+impl std::fmt::Debug for LastLook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LastLook")
+    }
 }

@@ -140,6 +140,8 @@ pub(crate) struct PreparedCommit {
     pub(crate) inserts: Vec<PreparedInsert>,
     /// How many of them are arrivals.
     pub(crate) arrivals: usize,
+    /// Definitions that the rows were made for, as far as that was said.
+    pub(crate) made_for: Vec<Arc<TableMeta>>,
     pub(crate) deletes: Vec<Delete>,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) sync: SyncMode,
@@ -149,7 +151,14 @@ pub(crate) struct PreparedCommit {
 
 impl PreparedCommit {
     /// Prepares a commit for the log, or, when `is_bulk`, without what the log would hold of its rows.
-    pub(crate) fn new(snapshot: &Snapshot, batch: WriteBatch, is_bulk: bool) -> Result<Self> {
+    /// `made_for`: as `Store::submit_made_for` has it.
+    pub(crate) fn new(
+        snapshot: &Snapshot,
+        batch: WriteBatch,
+        made_for: Vec<Arc<TableMeta>>,
+        is_bulk: bool,
+    ) -> Result<Self> {
+        snapshot.version.check_definitions(&made_for)?;
         let arrivals = batch.arrivals.len();
         let prepare = |((table, rows), arrives): ((TableId, RecordBatch), bool)| {
             let table = snapshot.version.table(table)?;
@@ -187,6 +196,7 @@ impl PreparedCommit {
         let prepared = Self {
             inserts,
             arrivals,
+            made_for,
             deletes: batch.deletes,
             on_duplicate: batch.on_duplicate,
             sync: batch.sync,

@@ -42,6 +42,7 @@ mod scan;
 mod schema;
 mod segment;
 mod selection;
+mod since;
 mod snapshot;
 mod sort;
 mod store;
@@ -56,7 +57,7 @@ pub use aggregate::{
     Having, KeyFunction, Measure, MeasureValues, Merging, Top, ValueMap, ValueTest, Worker,
     integer_array,
 };
-pub use alter::{Alteration, ColumnOrigin};
+pub use alter::{Alteration, ColumnOrigin, LastLook};
 pub use backup::{Backup, BackupBytes, BackupFile, BackupScope, Restore, RestoreFile};
 pub use care::{CareStats, Quarantined};
 pub use check::{CheckReport, Problem, check_directory};

@@ -2,12 +2,14 @@
 //! they come, and become visible together. What is kept in memory is a few hundred megabytes of rows and,
 //! of tables with unique keys or an event key, a hash per row and key.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 
 use crate::commit::{Commit, OnDuplicate, PreparedCommit, WriteBatch};
 use crate::engine::Bulk;
 use crate::rows::batch_bytes;
-use crate::{Error, Result, Snapshot, Store, SyncMode, TableId};
+use crate::{Error, Result, Snapshot, Store, SyncMode, TableId, TableMeta};
 
 /// Bytes of rows at which they are written, however few they are.
 const CHUNK_BYTES_MAX: u64 = 512 << 20;
@@ -17,6 +19,8 @@ const CHUNK_BYTES_MAX: u64 = 512 << 20;
 pub struct Load {
     store: Store,
     table: TableId,
+    /// Definitions that the rows are made for, as far as that was said.
+    made_for: Vec<Arc<TableMeta>>,
     /// Rows whose event is known are left out.
     has_events: bool,
     /// The table as it was at the beginning: if it is altered meanwhile the commit fails.
@@ -34,8 +38,14 @@ pub struct Load {
 }
 
 impl Load {
-    pub(crate) fn new(store: Store, table: TableId, on_duplicate: OnDuplicate) -> Result<Self> {
+    pub(crate) fn new(
+        store: Store,
+        table: TableId,
+        made_for: Vec<Arc<TableMeta>>,
+        on_duplicate: OnDuplicate,
+    ) -> Result<Self> {
         let snapshot = store.snapshot();
+        snapshot.version.check_definitions(&made_for)?;
         let meta = &snapshot.version.table(table)?.meta;
         let segment_rows = store.segment_rows_of(&meta.spec);
         let has_events = meta.spec.event_key.is_some();
@@ -43,6 +53,7 @@ impl Load {
             segment_rows,
             store,
             table,
+            made_for,
             has_events,
             snapshot,
             on_duplicate,
@@ -91,7 +102,8 @@ impl Load {
     }
 
     fn write_batch(&mut self, batch: WriteBatch) -> Result<()> {
-        let mut commit = PreparedCommit::new(&self.snapshot, batch, true)?;
+        let made_for = self.made_for.clone();
+        let mut commit = PreparedCommit::new(&self.snapshot, batch, made_for, true)?;
         self.store.write_bulk(&mut commit)?;
         for insert in &mut commit.inserts {
             insert.rows = RecordBatch::new_empty(insert.rows.schema());
@@ -135,7 +147,7 @@ impl Load {
                     true => batch.arrivals.extend(others),
                     false => batch.inserts.extend(others),
                 }
-                self.store.commit(batch)
+                self.store.commit_made_for(batch, self.made_for)
             }
             Some(mut written) => {
                 if self.has_events {

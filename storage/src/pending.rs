@@ -16,7 +16,7 @@ use crate::keys::{KeySet, key_columns};
 use crate::memtable::Memtable;
 use crate::rows::compact;
 use crate::version::TableVersion;
-use crate::{Error, Result, RowSelection, TableId, TableSnapshot};
+use crate::{Error, Result, RowSelection, TableId, TableMeta, TableSnapshot};
 
 /// Arrival number of the first pending row: not one that a committed row can have.
 const PENDING: u64 = u64::MAX;
@@ -63,6 +63,11 @@ impl TableSnapshot {
 impl PendingChanges {
     pub fn table(&self) -> TableId {
         self.deletes.table()
+    }
+
+    /// The definition of the table that the changes are made for.
+    pub fn definition(&self) -> &Arc<TableMeta> {
+        self.base.meta()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -134,6 +134,15 @@ pub struct TableMeta {
     pub folds: ColumnFolds,
 }
 
+impl TableMeta {
+    /// Whether this is another's definition of the same table, at most under another name: rows made for
+    /// the one are rows of the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        // Every change of a definition makes a schema of its own; a name leaves it.
+        self.id == other.id && Arc::ptr_eq(&self.arrow, &other.arrow)
+    }
+}
+
 impl TableSpec {
     /// Whether storage can hold such a table.
     pub(crate) fn check(&self) -> Result<()> {

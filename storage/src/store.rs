@@ -10,7 +10,7 @@ use crate::engine::{Activity, Done, Engine, Threads, Writer};
 use crate::load::Load;
 use crate::options::{Environment, Options, Schedule};
 use crate::snapshot::Snapshot;
-use crate::{Alteration, Error, Result, TableId, TableSpec};
+use crate::{Alteration, Error, LastLook, Result, TableId, TableMeta, TableSpec};
 
 /// An open data directory. Cheap to clone; the last clone dropped flushes nothing but stops the threads
 /// cleanly (the WAL holds what is not flushed).
@@ -99,8 +99,18 @@ impl Store {
     /// A new unique key is checked against all rows, in bounded memory and while others write;
     /// `Error::NotUnique` has the first value found twice.
     pub fn alter_table(&self, schema: &str, table: &str, alteration: Alteration) -> Result<()> {
+        self.alter_table_after((schema, table), alteration, None)
+    }
+
+    /// `alter_table`, unless a last look at the table says otherwise.
+    pub fn alter_table_after(
+        &self,
+        table: (&str, &str),
+        alteration: Alteration,
+        look: Option<LastLook>,
+    ) -> Result<()> {
         let ask = |request| self.ask(request);
-        self.engine().alter_table((schema, table), alteration, ask)
+        self.engine().alter_table(table, alteration, look, ask)
     }
 
     /// Gives a table another name, possibly in another schema. Both are `(schema, table)`.
@@ -144,7 +154,18 @@ impl Store {
     /// A commit of `Options::bulk_bytes` or more is written into segments here, which takes as long as
     /// that takes; if it deletes rows that are still in memory, everything is flushed first.
     pub fn submit(&self, batch: WriteBatch, done: Box<dyn FnOnce(Result<Commit>) + Send>) {
-        match self.prepare(batch) {
+        self.submit_made_for(batch, Vec::new(), done);
+    }
+
+    /// `submit` of rows that were made for these definitions: when the commit's turn has come and a table
+    /// has another one, whatever has changed of it, the commit fails with `Error::TableChanged`.
+    pub fn submit_made_for(
+        &self,
+        batch: WriteBatch,
+        made_for: Vec<Arc<TableMeta>>,
+        done: Box<dyn FnOnce(Result<Commit>) + Send>,
+    ) {
+        match self.prepare(batch, made_for) {
             Ok(commit) => self.engine().submit(commit, Done::new(done)),
             Err(error) => done(Err(error)),
         }
@@ -156,13 +177,13 @@ impl Store {
         self.engine().shared.is_bulk(&version, batch)
     }
 
-    fn prepare(&self, batch: WriteBatch) -> Result<PreparedCommit> {
+    fn prepare(&self, batch: WriteBatch, made_for: Vec<Arc<TableMeta>>) -> Result<PreparedCommit> {
         let is_bulk = self.is_large(&batch);
         let in_memory = |delete: &Delete| delete.rows.is_in_memory();
         if is_bulk && batch.deletes.iter().any(in_memory) {
             self.flush()?;
         }
-        let mut commit = PreparedCommit::new(&self.snapshot(), batch, is_bulk)?;
+        let mut commit = PreparedCommit::new(&self.snapshot(), batch, made_for, is_bulk)?;
         if is_bulk {
             self.engine().write_bulk(&mut commit)?;
         }
@@ -189,7 +210,19 @@ impl Store {
 
     /// Begins to load rows into a table, in bounded memory and one commit.
     pub fn load(&self, table: TableId, on_duplicate: OnDuplicate) -> Result<Load> {
-        Load::new(self.clone(), table, on_duplicate)
+        Load::new(self.clone(), table, Vec::new(), on_duplicate)
+    }
+
+    /// `load` of rows that are made for a definition, and of `others` for `Load::commit_with`: as
+    /// `submit_made_for`.
+    pub fn load_made_for(
+        &self,
+        table: &Arc<TableMeta>,
+        others: impl IntoIterator<Item = Arc<TableMeta>>,
+        on_duplicate: OnDuplicate,
+    ) -> Result<Load> {
+        let made_for = [Arc::clone(table)].into_iter().chain(others).collect();
+        Load::new(self.clone(), table.id, made_for, on_duplicate)
     }
 
     /// Rows of a full segment of a table.
@@ -204,8 +237,18 @@ impl Store {
 
     /// `submit` and wait.
     pub fn commit(&self, batch: WriteBatch) -> Result<Commit> {
+        self.commit_made_for(batch, Vec::new())
+    }
+
+    /// `submit_made_for` and wait.
+    pub(crate) fn commit_made_for(
+        &self,
+        batch: WriteBatch,
+        made_for: Vec<Arc<TableMeta>>,
+    ) -> Result<Commit> {
         let (sender, receiver) = channel();
-        self.submit(batch, Box::new(move |result| drop(sender.send(result))));
+        let done = Box::new(move |result| drop(sender.send(result)));
+        self.submit_made_for(batch, made_for, done);
         self.wait(&receiver)
     }
 

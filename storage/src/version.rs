@@ -16,7 +16,7 @@ use crate::home::{Home, Place};
 use crate::memtable::Memtable;
 use crate::segment::PublishedSegment;
 use crate::view::SegmentView;
-use crate::{Error, Result, TableId, TableMeta};
+use crate::{Error, Result, TableId, TableMeta, TableName};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Version {
@@ -112,6 +112,22 @@ impl Version {
         self.tables
             .get(&id)
             .ok_or_else(|| Error::UnknownTable(String::new(), format!("#{}", id.0)))
+    }
+
+    /// `TableChanged` when a table has another definition than one that rows were made for.
+    pub(crate) fn check_definitions(&self, made_for: &[Arc<TableMeta>]) -> Result<()> {
+        for meta in made_for {
+            let (schema, table) = (meta.schema.clone(), meta.spec.name.clone());
+            match self.tables.get(&meta.id) {
+                None => return Err(Error::UnknownTable(schema, table)),
+                Some(now) if now.meta.is_same(meta) => {}
+                Some(_) => {
+                    let table = TableName { schema, table };
+                    return Err(Error::TableChanged { table });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Changes one table of this version, if it is there.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
+use mysql_async::prelude::Queryable;
 
 use crate::harness::s3::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
 use crate::harness::{Outcome, Refusal, Server, Session, block_on, ensure, judge, same};
@@ -17,6 +18,16 @@ pub fn trials() -> Vec<Trial> {
         plain("what_is_exported_comes_back", || block_on(round_trip())),
         plain("a_killed_export_leaves_nothing", || block_on(killed())),
         plain("an_export_outlives_its_client", || block_on(detached())),
+        plain("a_name_is_one_exports_at_a_time", || block_on(same_name())),
+        plain("overwriting_that_fails_changes_nothing", || {
+            block_on(overwriting())
+        }),
+        plain("a_slow_reader_of_many_files_holds_up_nobody", || {
+            block_on(slow_reader())
+        }),
+        plain("numbers_of_json_lines_keep_their_digits", || {
+            block_on(json_lines())
+        }),
         plain("secrets_are_shown_nowhere", || block_on(secrets())),
         plain("endpoints_and_files_elsewhere_are_refused", || {
             block_on(refusals())
@@ -272,6 +283,134 @@ async fn killed() -> Outcome {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     session.must_answer().await
+}
+
+async fn same_name() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    let mut other = server.connect_to("db").await?;
+    fill(&mut session, 3_000).await?;
+    let endless = "SELECT a.* FROM t a JOIN t b JOIN t c INTO OUTFILE 'one.part_00000'";
+    let id = session.lines("SELECT CONNECTION_ID()").await?.remove(0);
+    let running = tokio::spawn(async move { (session.run(endless).await, session) });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while other.lines("SHOW EXPORTS").await?.is_empty() {
+        ensure(Instant::now() < deadline, || "not running".into())?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mine = [
+        "SELECT 'mine' INTO OUTFILE 'one.part_00000'",
+        "SELECT 'mine' INTO OUTFILE URL 'one' FORMAT TEXT OVERWRITE ON",
+    ];
+    for mine in mine {
+        let refused = other.refused(mine).await?;
+        same(mine, &Some(1086), &code(&refused))?;
+    }
+    other.run("SELECT 'mine' INTO OUTFILE 'one'").await?;
+    other.run(format!("KILL QUERY {id}")).await?;
+    let (killed, _session) = running.await?;
+    same("KILL", &Some(1317), &killed.err().as_ref().and_then(code))?;
+    other.run(mine[0]).await?;
+    let content = std::fs::read_to_string(dir.path().join("one.part_00000"))?;
+    same("content", &"mine\n".to_owned(), &content)?;
+    // Two at once: one of them is there, whole.
+    let export = "SELECT id, s FROM t INTO OUTFILE URL 'both' FORMAT CSV MAXFILESIZE '20KB'";
+    let mut third = server.connect_to("db").await?;
+    let (a, b) = futures::future::join(other.run(export), third.run(export)).await;
+    let mut codes = [a, b].map(|result| result.err().as_ref().map(code));
+    codes.sort();
+    same("one of two", &[None, Some(Some(1086))], &codes)?;
+    let sql = "SELECT COUNT(*) FROM FILES('both.manifest', files => MANIFEST, header => OFF, \
+               format => CSV)";
+    same("rows", &vec!["3000".to_owned()], &other.lines(sql).await?)
+}
+
+async fn overwriting() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    fill(&mut session, 2_000).await?;
+    let files = || -> Outcome<Vec<(String, Vec<u8>)>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(dir.path())? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            files.push((name, std::fs::read(entry.path())?));
+        }
+        files.sort();
+        Ok(files)
+    };
+    let options = "INTO OUTFILE URL 'keep' FORMAT CSV MAXFILESIZE '20KB'";
+    session.run(format!("SELECT id FROM t {options}")).await?;
+    let before = files()?;
+    let broken = format!("SELECT id, (SELECT id FROM t) FROM t {options} OVERWRITE ON");
+    let refused = session.refused(broken).await?;
+    same("two rows in one place", &Some(1242), &code(&refused))?;
+    ensure(files()? == before, || "the old export has changed".into())?;
+    let again = format!("SELECT id FROM t WHERE id < 500 {options} OVERWRITE ON");
+    session.run(&again).await?;
+    let count =
+        "SELECT COUNT(*) FROM FILES('keep.part_', files => PREFIX, header => OFF, format => CSV)";
+    let rows = session.lines(count).await?;
+    same("rows that are there", &vec!["500".to_owned()], &rows)
+}
+
+/// More files than there are threads that wait for files, and a client that takes one row.
+async fn slow_reader() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    std::fs::create_dir(dir.path().join("many"))?;
+    let content = "a\n".to_owned() + &"1\n".repeat(60_000);
+    for number in 0..600 {
+        std::fs::write(dir.path().join(format!("many/f{number:03}.csv")), &content)?;
+    }
+    let mut slow = server.connect_to("db").await?;
+    let sql = "SELECT a, REPEAT('x', 200) FROM FILES('many/', files => PREFIX)";
+    let mut rows = slow.conn().query_iter(sql).await?;
+    ensure(rows.next().await?.is_some(), || "no row".into())?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut other = server.connect_to("db").await?;
+    for sql in [
+        "SELECT COUNT(*) FROM FILES('many/f000.csv')",
+        "SELECT COUNT(*) FROM FILES('many/f00', files => PREFIX)",
+        "SELECT 1 INTO OUTFILE 'out.txt'",
+    ] {
+        let answer = tokio::time::timeout(Duration::from_secs(40), other.run(sql)).await;
+        answer.map_err(|_| format!("no answer: {sql}"))??;
+    }
+    // Without waiting for all the rows.
+    drop(rows);
+    std::mem::forget(slow);
+    Ok(())
+}
+
+async fn json_lines() -> Outcome {
+    let (s3, dir) = (S3Server::start(), tempfile::tempdir()?);
+    let server = start(&s3, dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    let lines = "{\"d\":1234567890123456.7891,\"big\":12345678901234567890123456789}\n\
+                 {\"D\":1e3,\"big\":-0.50}\n";
+    std::fs::write(dir.path().join("n.ndjson"), lines)?;
+    session
+        .run("CREATE TABLE d (d DECIMAL(20,4), big DECIMAL(38,2))")
+        .await?;
+    session
+        .run("LOAD DATA INFILE 'n.ndjson' INTO TABLE d FORMAT NDJSON")
+        .await?;
+    let stored = session.lines("SELECT d, big FROM d ORDER BY big").await?;
+    let expected = [
+        "1000.0000|-0.50",
+        "1234567890123456.7891|12345678901234567890123456789.00",
+    ];
+    same("loaded", &expected.map(String::from).to_vec(), &stored)?;
+    let sql = "SELECT d, big FROM FILES('n.ndjson', format => ndjson)";
+    let read = session.lines(sql).await?;
+    let expected = [
+        "1234567890123456.7891|12345678901234567890123456789",
+        "1000|-0.50",
+    ];
+    same("read", &expected.map(String::from).to_vec(), &read)
 }
 
 async fn detached() -> Outcome {

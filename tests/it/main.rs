@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod altering;
 mod backup;
 mod clients;
 mod collations;
@@ -41,6 +42,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let trials = [
         accounts::trials(),
+        altering::trials(),
         writes::trials(),
         types::trials(),
         prepared::trials(),

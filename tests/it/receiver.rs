@@ -22,6 +22,15 @@ pub fn trials() -> Vec<Trial> {
         plain("what_is_too_much_or_no_rows_is_refused", || {
             block_on(refusals())
         }),
+        plain("senders_that_stall_hold_up_nobody", || block_on(stalled())),
+        plain("small_packed_bodies_come_side_by_side", || {
+            block_on(side_by_side())
+        }),
+        plain("many_short_rows_are_bounded", || block_on(short_rows())),
+        plain("numbers_keep_their_digits", || block_on(digits())),
+        plain("an_answer_is_no_promise_to_commit", || {
+            block_on(autocommit())
+        }),
         plain("rows_sent_again_after_a_kill_are_known", || {
             block_on(killed())
         }),
@@ -258,36 +267,164 @@ async fn refusals() -> Outcome {
     )?;
     let large = vec![b' '; 33 << 20];
     same("large", &413, &post("", &large)?.status)?;
-    // Bodies that claim all the room there is and more, and do not come.
-    let claim = format!(
+    Ok(())
+}
+
+const ROW: &[u8] = b"{\"id\":\"z\",\"site\":1,\"at\":\"2026-11-30 10:00:04\"}";
+
+/// Senders that announce 32 MiB and send so many bytes of them.
+fn begin(server: &Server, token: &str, senders: usize, bytes: usize) -> Outcome<Vec<TcpStream>> {
+    let head = format!(
         "POST /v1/ingest/web/hits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
-         Content-Length: {}\r\n\r\n[",
+         Content-Length: {}\r\n\r\n",
         32 << 20
     );
-    // One is refused when the others have it all; until then none is answered.
-    let mut waiting = Vec::new();
-    for _ in 0..16 {
-        let mut stream = TcpStream::connect(("127.0.0.1", port(&server)?))?;
-        stream.set_read_timeout(Some(Duration::from_millis(300)))?;
-        stream.write_all(claim.as_bytes())?;
-        if stream.read(&mut [0; 200]).is_ok() {
-            break;
-        }
-        waiting.push(stream);
-    }
-    same("bodies under way", &8, &waiting.len())?;
-    let row = b"{\"id\":\"z\",\"site\":1,\"at\":\"2026-11-30 10:00:04\"}";
-    let busy = post("", row)?;
-    same("busy", &429, &busy.status)?;
+    let sender = |_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port(server)?))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(&vec![b' '; bytes])?;
+        Ok(stream)
+    };
+    (0..senders).map(sender).collect()
+}
+
+async fn stalled() -> Outcome {
+    let server = receiving()?;
+    let mut session = server.connect_to("web").await?;
+    session.run(TABLE).await?;
+    let token = token(&mut session, "CREATE INGEST TOKEN t ON hits").await?;
+    let post = || post(&server, "/v1/ingest/web/hits", Some(&token), ("", ROW));
+    let mut waiting = begin(&server, &token, 40, 1)?;
+    same("beside senders that stall", &200, &post()?.status)?;
+    // They are told to try again, and not waited for.
+    let mut answer = String::new();
+    let _ = waiting[0].read_to_string(&mut answer);
+    ensure(answer.starts_with("HTTP/1.1 408 "), || answer.clone())?;
+    drop(waiting);
+    // What has come takes room.
+    let waiting = begin(&server, &token, 8, (32 << 20) - 1)?;
+    let busy = (0..200).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        post().ok().filter(|answer| answer.status == 429)
+    });
+    let busy = busy.ok_or("never busy")?;
     ensure(busy.head.contains("retry-after: 1"), || busy.head.clone())?;
     drop(waiting);
-    for _ in 0..100 {
-        if post("", row)?.status == 200 {
+    for _ in 0..200 {
+        if post()?.status == 200 {
             return session.must_answer().await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Err("still busy".into())
+}
+
+fn packed(bytes: &[u8]) -> Outcome<Vec<u8>> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes)?;
+    Ok(gzip.finish()?)
+}
+
+const GZIP: &str = "Content-Encoding: gzip\r\n";
+
+async fn side_by_side() -> Outcome {
+    let server = receiving()?;
+    let mut session = server.connect_to("web").await?;
+    session.run("CREATE TABLE n (n INT)").await?;
+    let token = token(&mut session, "CREATE INGEST TOKEN t ON n").await?;
+    let body = packed(b"{\"n\":1}")?;
+    let statuses = std::thread::scope(|scope| {
+        let send = || post(&server, "/v1/ingest/web/n", Some(&token), (GZIP, &body));
+        let threads: Vec<_> = (0..40).map(|_| scope.spawn(send)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        let status = |joined: std::thread::Result<Outcome<Answer>>| match joined {
+            Ok(Ok(answer)) => answer.status,
+            _ => 0,
+        };
+        joined.map(status).collect::<Vec<u16>>()
+    });
+    same("statuses", &vec![200; 40], &statuses)?;
+    let count = session.lines("SELECT COUNT(*) FROM n").await?;
+    same("rows", &vec!["40".to_owned()], &count)
+}
+
+async fn short_rows() -> Outcome {
+    let mut server = receiving()?;
+    let mut session = server.connect_to("web").await?;
+    session.run(TABLE).await?;
+    let token = token(&mut session, "CREATE INGEST TOKEN t ON hits").await?;
+    let post = |body: &[u8]| post(&server, "/v1/ingest/web/hits", Some(&token), (GZIP, body));
+    let zeros = |count: usize| packed(format!("[0{}]", ",0".repeat(count - 1)).as_bytes());
+    // Four million rows in 8 KB.
+    let answer = post(&zeros(4 << 20)?)?;
+    same("a bomb of rows", &413, &answer.status)?;
+    let objects = packed("{}\n".repeat(8 << 20).as_bytes())?;
+    same("empty objects", &413, &post(&objects)?.status)?;
+    let answer = post(&zeros(5_000)?)?;
+    same("no rows", &422, &answer.status)?;
+    let listed = answer.body.matches("\"code\":3140").count();
+    same("listed", &1_000, &listed)?;
+    ensure(answer.body.ends_with(",\"unlisted\":4000}"), || {
+        answer.body.chars().rev().take(50).collect()
+    })?;
+    let long = format!("{{\"{}\":1}}", "x".repeat(1 << 20));
+    let answer = post(&packed(long.as_bytes())?)?;
+    ensure(answer.status == 422 && answer.body.len() < 1_000, || {
+        format!("{} {}", answer.status, answer.body.len())
+    })?;
+    let many: Vec<String> = (0..20_000).map(|i| format!("\"c{i}\":1")).collect();
+    let answer = post(&packed(format!("{{{}}}", many.join(",")).as_bytes())?)?;
+    ensure(answer.body.contains("more than 10000 values"), || {
+        answer.body.clone()
+    })?;
+    server.must_be_running()?;
+    let count = session.lines("SELECT COUNT(*) FROM hits").await?;
+    same("rows", &vec!["0".to_owned()], &count)
+}
+
+async fn digits() -> Outcome {
+    let server = receiving()?;
+    let mut session = server.connect_to("web").await?;
+    session
+        .run("CREATE TABLE d (id INT, d DECIMAL(20,4), big DECIMAL(38,0), n BIGINT UNSIGNED, f DOUBLE, s VARCHAR(60), j JSON)")
+        .await?;
+    let token = token(&mut session, "CREATE INGEST TOKEN t ON d").await?;
+    let body = br#"[{"id":1,"d":1234567890123456.7891,"big":12345678901234567890123456789,"n":18446744073709551615,"f":0.1,"s":1.10,"j":{"a":1.5}},
+        {"id":2,"d":12345678901234567891e-4,"big":1.2E30,"f":1e300,"s":12345678901234567890.5,"j":2.50}]"#;
+    let answer = post(&server, "/v1/ingest/web/d", Some(&token), ("", body))?;
+    same(
+        "body",
+        &r#"{"accepted":2,"duplicate":0,"rejected":[]}"#.to_owned(),
+        &answer.body,
+    )?;
+    let stored = session.lines("SELECT * FROM d ORDER BY id").await?;
+    let expected = [
+        "1|1234567890123456.7891|12345678901234567890123456789|18446744073709551615|0.1|1.10|{\"a\": 1.5}",
+        "2|1234567890123456.7891|1200000000000000000000000000000|NULL|1e300|12345678901234567890.5|2.5",
+    ];
+    same("stored", &expected.map(String::from).to_vec(), &stored)
+}
+
+async fn autocommit() -> Outcome {
+    let mut server = receiving()?;
+    let mut session = server.connect_to("web").await?;
+    session.run(TABLE).await?;
+    let token = token(&mut session, "CREATE INGEST TOKEN t ON hits").await?;
+    session.run("SET GLOBAL autocommit = 0").await?;
+    let body = [ROW, b"\n{\"id\":\"y\"}"].concat();
+    let answer = post(&server, "/v1/ingest/web/hits", Some(&token), ("", &body))?;
+    ensure(answer.body.starts_with("{\"accepted\":1,"), || {
+        answer.body.clone()
+    })?;
+    server.restart()?;
+    let mut session = server.connect_to("web").await?;
+    let count = "SELECT COUNT(*), (SELECT COUNT(*) FROM hits_bad) FROM hits";
+    same(
+        "rows",
+        &vec!["1|1".to_owned()],
+        &session.lines(count).await?,
+    )
 }
 
 /// A sender that does not hear of its last rows sends them again.

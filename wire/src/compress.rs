@@ -24,6 +24,8 @@ const READ: (usize, usize) = (4 << 10, 1 << 20);
 const KEEP: usize = 4 << 10;
 /// Above this zstd takes more of the server's time than a client may decide.
 const ZSTD_LEVEL_MAX: u8 = 9;
+/// Packets that are remembered until they are answered: those of a request of 1 GiB.
+const ENDS_MAX: usize = 1 << 16;
 /// Bytes of memory that a zstd frame may make its decoder hold: 2 to this power.
 const ZSTD_WINDOW_LOG: u32 = 24;
 
@@ -114,8 +116,14 @@ impl Compression {
             0 => body,
             _ => self.expand(&body, claimed)?.into(),
         };
-        self.unpacked += bytes.len() as u64;
-        self.ends.push_back((self.unpacked, number));
+        if !bytes.is_empty() {
+            if self.ends.len() == ENDS_MAX {
+                // The answer's number may be one of a later packet then.
+                self.ends.pop_back();
+            }
+            self.unpacked += bytes.len() as u64;
+            self.ends.push_back((self.unpacked, number));
+        }
         Ok(Some(bytes))
     }
 
@@ -274,6 +282,21 @@ mod tests {
         compression.answer(6);
         compression.pack(b"y");
         assert_eq!(compression.packed()[3], 1);
+    }
+
+    #[test]
+    fn little_is_remembered_of_small_packets() {
+        let mut compression = Compression::new(Algorithm::Zlib, Bytes::new());
+        let mut unpack = |packet: &[u8], count: usize| {
+            compression.room().extend_from_slice(&packet.repeat(count));
+            while compression.unpack() != Ok(None) {}
+            compression.ends.len()
+        };
+        assert_eq!(unpack(&[0; HEADER], 100_000), 0);
+        assert_eq!(unpack(b"\x01\0\0\x07\0\0\0x", ENDS_MAX + 10), ENDS_MAX);
+        compression.answer((ENDS_MAX + 10) as u64);
+        compression.pack(b"y");
+        assert_eq!((compression.ends.len(), compression.packed()[3]), (0, 8));
     }
 
     proptest! {

@@ -6,7 +6,7 @@ mod rules;
 mod stored;
 
 pub(crate) use rules::{CheckDefinition, Column, named_checks, unique_check_names, verify};
-pub(crate) use stored::{Demands, enforces_more};
+pub(crate) use stored::{Survey, enforces_more};
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{cast, filter_record_batch};

@@ -83,6 +83,11 @@ impl SqlError {
     pub fn unknown_database(name: &str) -> Self {
         Self::new(1049, "42000", format!("Unknown database '{name}'"))
     }
+    /// 1412: what was made for a table's definition meets another one.
+    pub fn table_changed() -> Self {
+        let text = "Table definition has changed, please retry transaction";
+        Self::new(1412, "HY000", text)
+    }
     pub fn table_exists(table: &str) -> Self {
         Self::new(1050, "42S01", format!("Table '{table}' already exists"))
     }

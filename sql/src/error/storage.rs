@@ -67,11 +67,7 @@ impl From<StorageError> for SqlError {
             } => Self::internal(format!(
                 "The data directory has format version {found}; this build reads up to {supported}"
             )),
-            StorageError::TableChanged { .. } => Self::new(
-                1412,
-                "HY000",
-                "Table definition has changed, please retry transaction",
-            ),
+            StorageError::TableChanged { .. } => Self::table_changed(),
             StorageError::NotSupported(what) => Self::not_supported(&what),
             // The texts of these are written for a developer; a client gets no more than the kind.
             StorageError::Invalid(what) => Self::internal(format!("Internal error: {what}")),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use storno_transfer::{BoxError, Cancel, ExportSpec, Progress, export};
+use storno_transfer::{BoxError, Cancel, ExportSpec, Names, Progress, TransferError, export};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 
@@ -36,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) kind: JobKind,
     pub(crate) progress: Arc<Progress>,
     pub(crate) cancel: Cancel,
+    /// What its files are called: nobody else's, until it has ended and cleaned up.
+    names: Names,
     started: Instant,
     end: watch::Sender<Option<JobEnd>>,
 }
@@ -130,7 +132,7 @@ impl Jobs {
         Ok(runtime.handle().clone())
     }
 
-    /// Begins an export of a query's rows.
+    /// Begins an export of a query's rows; 1086 while another one is on its way to the same name.
     pub(crate) fn begin(&self, asked: Asked, spec: ExportSpec, rows: Rows) -> Result<Arc<Job>> {
         let batches = rows
             .batches
@@ -159,8 +161,13 @@ impl Jobs {
         F: Future<Output = Result<Summary>> + Send + 'static,
     {
         let handle = self.handle()?;
+        let names = spec.names();
         let job = {
             let mut list = self.list();
+            let mut under_way = list.jobs.iter().filter(|job| job.ended().is_none());
+            if let Some(other) = under_way.find(|job| job.names.meet(&names)) {
+                return Err(TransferError::Exists(other.url.clone()).into());
+            }
             list.last_id += 1;
             let job = Arc::new(Job {
                 id: list.last_id,
@@ -172,6 +179,7 @@ impl Jobs {
                 kind,
                 progress: Arc::default(),
                 cancel: Cancel::default(),
+                names,
                 started: Instant::now(),
                 end: watch::Sender::new(None),
             });

@@ -69,9 +69,14 @@ impl Opened {
         )?)
     }
 
-    /// Runs a reader on a thread that may wait.
-    pub(super) fn spawn(&self, read: impl FnOnce() + Send + 'static) {
-        drop(self.handle.spawn_blocking(read));
+    /// Runs a reader on a thread of its own, where it may wait for a client as long as that likes: the threads
+    /// that wait for stores are few, and everybody's.
+    pub(super) fn spawn(read: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = std::thread::Builder::new().name("storno-files".into());
+        let spawned = thread.spawn(read);
+        spawned
+            .map(drop)
+            .map_err(|e| SqlError::internal(e.to_string()))
     }
 
     fn format(&self) -> Format {
@@ -116,14 +121,14 @@ impl Opened {
         Ok(Arc::new(Schema::new(fields)))
     }
 
-    /// The rows of a file, of these columns alone. Blocking; `take` says whether to go on.
+    /// The rows of a file, of these columns alone. Blocking; `take` says whether to go on, and so does the result.
     pub(super) fn read(
         &self,
         file: &Found,
         columns: &[usize],
         cancel: &Cancel,
         take: &mut dyn FnMut(RecordBatch) -> bool,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let schema = self.schema.project(columns);
         let schema = Arc::new(schema.map_err(|e| SqlError::internal(e.to_string()))?);
         let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
@@ -142,10 +147,10 @@ impl Opened {
         while let Some(batch) = text_batch(rows.as_mut(), &schema)? {
             cancel.check()?;
             if !take(batch) {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn read_parquet(
@@ -154,7 +159,7 @@ impl Opened {
         schema: &SchemaRef,
         cancel: &Cancel,
         take: &mut dyn FnMut(RecordBatch) -> bool,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let opened = self.parquet(file, cancel)?;
         let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
         let places = places_of(opened.schema(), &names)?;
@@ -175,10 +180,10 @@ impl Opened {
             });
             let arrays: Vec<ArrayRef> = arrays.collect::<Result<_>>()?;
             if !take(batch_of(schema, arrays, batch.num_rows())?) {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files as DataFusion reads them: one partition per file, only the columns that are asked for.
+//! Files as DataFusion reads them: in a few partitions, only the columns that are asked for.
 
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ use crate::functions::failure::raise;
 
 /// Batches between the thread that reads and the query.
 const QUEUE: usize = 2;
+/// Threads that read for one call, however many files there are: each waits when the query does not take more.
+const PARTS_MAX: usize = 16;
 
 /// The files of one call.
 #[derive(Debug)]
@@ -60,10 +62,13 @@ impl TableProvider for FilesTable {
         let all = || (0..self.opened.schema.fields().len()).collect();
         let columns: Vec<usize> = projection.cloned().unwrap_or_else(all);
         let schema = Arc::new(self.opened.schema.project(&columns)?);
-        let parts = self.opened.files.iter().map(|file| {
+        let files = &self.opened.files;
+        let count = files.len().min(PARTS_MAX);
+        let parts = (0..count).map(|part| {
+            let files = files.iter().skip(part).step_by(count);
             Arc::new(FilePart {
                 opened: self.opened.clone(),
-                file: file.clone(),
+                files: files.cloned().collect(),
                 columns: columns.clone(),
                 schema: Arc::clone(&schema),
             }) as Arc<dyn PartitionStream>
@@ -74,11 +79,11 @@ impl TableProvider for FilesTable {
     }
 }
 
-/// One file.
+/// Some of the files, one after the other.
 #[derive(Debug)]
 struct FilePart {
     opened: Opened,
-    file: Found,
+    files: Vec<Found>,
     columns: Vec<usize>,
     schema: SchemaRef,
 }
@@ -107,16 +112,27 @@ impl PartitionStream for FilePart {
             batches,
             cancel: cancel.clone(),
         };
-        let (opened, file) = (self.opened.clone(), self.file.clone());
-        let columns = self.columns.clone();
+        let (opened, files) = (self.opened.clone(), self.files.clone());
+        let (columns, last) = (self.columns.clone(), sender.clone());
         let read = move || {
             let mut take = |batch| sender.blocking_send(Ok(batch)).is_ok();
-            if let Err(error) = opened.read(&file, &columns, &cancel, &mut take) {
-                // A query that is gone needs no reason.
-                let _ = sender.blocking_send(Err(raise(error)));
+            for file in &files {
+                match opened.read(file, &columns, &cancel, &mut take) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        // A query that is gone needs no reason.
+                        let _ = sender.blocking_send(Err(raise(error)));
+                        break;
+                    }
+                }
             }
         };
-        self.opened.spawn(read);
+        if let Err(error) = Opened::spawn(read) {
+            // Nothing else is in the queue.
+            let _ = last.try_send(Err(raise(error)));
+        }
+        drop(last);
         let batches = stream::unfold(reading, |mut reading: Reading| async move {
             let batch: Result<RecordBatch, DataFusionError> = reading.batches.recv().await?;
             Some((batch, reading))

@@ -6,7 +6,8 @@
 mod json;
 mod token;
 
-pub use json::{Body, BodyError, rows_of_json};
+pub use json::{Body, BodyError, Room};
+pub(crate) use json::{Stop, read_rows};
 pub use token::{Binding, Grant};
 pub(crate) use token::{Tokens, create_token, drop_token, list_tokens};
 
@@ -15,12 +16,12 @@ use crate::insert::Scalar;
 
 /// One row: values by column name, in any case and order. Columns without a value get their default.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GivenRow {
-    pub values: Vec<(String, Scalar)>,
+pub(crate) struct GivenRow<'a> {
+    pub(crate) values: Vec<(String, Scalar)>,
     /// The row as it came.
-    pub text: Option<Vec<u8>>,
+    pub(crate) text: &'a [u8],
     /// Why it is no row at all.
-    pub unreadable: Option<String>,
+    pub(crate) unreadable: Option<String>,
 }
 
 /// A row that was not stored.
@@ -39,7 +40,23 @@ pub struct Ingested {
     pub accepted: u64,
     /// Rows whose event or unique key was known.
     pub duplicate: u64,
+    /// The first `REJECTED_MAX` of the rows that were not stored.
     pub rejected: Vec<Rejected>,
+    /// How many there were besides.
+    pub unlisted: u64,
+}
+
+/// Rejected rows that are told one by one, and characters of what is told of each.
+pub(crate) const REJECTED_MAX: usize = 1_000;
+pub(crate) const REASON_MAX: usize = 300;
+
+/// Why nothing of a body was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Sql(#[from] SqlError),
 }
 
 /// 3140, as of any text that is not JSON.

@@ -298,6 +298,11 @@ impl RowWriter {
         }
     }
 
+    /// How many rows of the batch are set aside so far.
+    pub(crate) fn set_aside(&self) -> usize {
+        self.invalid.as_ref().map_or(0, |i| i.failed().len())
+    }
+
     /// The text of the current row, before it is finished.
     pub(crate) fn note_text(&mut self, text: &[u8]) {
         if let Some(invalid) = &mut self.invalid {

@@ -8,7 +8,7 @@ pub enum Scalar {
     Null,
     /// Any integer, signed or not.
     Int(i128),
-    /// An exact decimal as text: `-?digits[.digits]`.
+    /// An exact decimal as text: `-?digits[.digits]`. It may have any number of digits.
     Decimal(String),
     Double(f64),
     /// A character string.

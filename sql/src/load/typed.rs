@@ -1,15 +1,17 @@
 //! Rows of Parquet and NDJSON files as values for columns.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use serde_json::{Map, Value};
+use serde_json::error::Category;
 
 use super::window::unreadable;
 use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
-use crate::types::same_name;
+use crate::json_object::values_of;
+use crate::types::{folded_name, same_name};
 
 /// Longest line of an NDJSON file.
 const LINE_BYTES_MAX: u64 = 64 << 20;
@@ -66,23 +68,29 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> TypedRows for BatchRows<I> 
 /// Rows of a file with a JSON object on each line.
 pub(crate) struct JsonRows<R> {
     file: BufReader<R>,
-    names: Vec<String>,
+    width: usize,
+    /// Where a value of a name goes, and of its other spellings.
+    exact: HashMap<String, usize>,
+    folded: HashMap<String, usize>,
     line: Vec<u8>,
     number: u64,
 }
 
 impl<R: Read> JsonRows<R> {
     pub(crate) fn new(file: R, names: Vec<String>) -> Self {
+        let numbered = || names.iter().enumerate().rev();
         Self {
             file: BufReader::with_capacity(1 << 20, file),
-            names,
+            width: names.len(),
+            folded: numbered().map(|(at, n)| (folded_name(n), at)).collect(),
+            exact: numbered().map(|(at, n)| (n.clone(), at)).collect(),
             line: Vec::new(),
             number: 0,
         }
     }
 
     /// The next object; blank lines are none.
-    fn object(&mut self) -> Result<Option<Map<String, Value>>> {
+    fn object(&mut self) -> Result<Option<Vec<(String, Scalar)>>> {
         loop {
             self.line.clear();
             let mut limited = (&mut self.file).take(LINE_BYTES_MAX);
@@ -99,9 +107,11 @@ impl<R: Read> JsonRows<R> {
             if self.line.trim_ascii().is_empty() {
                 continue;
             }
-            return match serde_json::from_slice(&self.line) {
-                Ok(Value::Object(map)) => Ok(Some(map)),
-                Ok(_) => Err(self.invalid("The line is not an object.", 0)),
+            return match values_of(&self.line) {
+                Ok(values) => Ok(Some(values)),
+                Err(e) if e.classify() == Category::Data => {
+                    Err(self.invalid("The line is not an object.", 0))
+                }
                 Err(e) => Err(self.invalid("Invalid JSON.", e.column())),
             };
         }
@@ -116,39 +126,23 @@ impl<R: Read> JsonRows<R> {
 
 impl<R: Read + Send> TypedRows for JsonRows<R> {
     fn next(&mut self, row: &mut Vec<Scalar>) -> Result<bool> {
-        let Some(mut object) = self.object()? else {
+        let Some(object) = self.object()? else {
             return Ok(false);
         };
         row.clear();
-        for name in &self.names {
-            let value = match object.remove(name) {
-                Some(value) => value,
-                None => {
-                    let mut keys = object.keys();
-                    let key = keys.find(|key| same_name(key, name)).cloned();
-                    key.and_then(|key| object.remove(&key))
-                        .unwrap_or(Value::Null)
-                }
+        row.resize(self.width, Scalar::Null);
+        let mut exact = vec![false; self.width];
+        for (name, value) in object {
+            let known = self.exact.get(&name).copied();
+            let place = known.or_else(|| self.folded.get(&folded_name(&name)).copied());
+            // A name as it is written weighs more than another spelling of it.
+            let Some(place) = place.filter(|at| known.is_some() || !exact[*at]) else {
+                continue;
             };
-            row.push(scalar(value));
+            row[place] = value;
+            exact[place] |= known.is_some();
         }
         Ok(true)
-    }
-}
-
-/// A JSON value as MySQL would store it: numbers keep their digits, objects and arrays their text.
-fn scalar(value: Value) -> Scalar {
-    match value {
-        Value::Null => Scalar::Null,
-        Value::Bool(b) => Scalar::Int(b.into()),
-        Value::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
-            (Some(i), ..) => Scalar::Int(i.into()),
-            (_, Some(u), _) => Scalar::Int(u.into()),
-            (.., Some(f)) => Scalar::Double(f),
-            _ => Scalar::Text(n.to_string()),
-        },
-        Value::String(text) => Scalar::Text(text),
-        other => Scalar::Text(other.to_string()),
     }
 }
 
@@ -158,9 +152,9 @@ pub(crate) fn json_names(file: impl Read) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for _ in 0..LOOK_LINES {
         let Some(object) = rows.object()? else { break };
-        for name in object.keys() {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.clone());
+        for (name, _) in object {
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
     }
@@ -201,7 +195,17 @@ mod tests {
         ];
         assert_eq!(rows(text, &["a", "b"]), Ok(expected));
         let names = json_names(text.as_bytes()).expect("names");
-        assert_eq!(names.len(), 4);
+        assert_eq!(names, ["b", "A", "a", "c"]);
+    }
+
+    #[test]
+    fn a_number_is_what_is_written() {
+        let text = "{\"a\": 1234567890123456.7891}\n{\"A\": 1, \"a\": 2, \"a\": 3}";
+        let expected = vec![
+            vec![Scalar::Decimal("1234567890123456.7891".into())],
+            vec![Scalar::Int(3)],
+        ];
+        assert_eq!(rows(text, &["a"]), Ok(expected));
     }
 
     #[test]

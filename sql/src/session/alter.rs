@@ -3,19 +3,21 @@
 //! Definitions are changed one at a time (`Engine::definitions`): what a change is computed from is still
 //! the table when it is made.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use storno_storage::{ColumnOrigin, Error as StorageError, Store, TableId};
+use storno_storage::{ColumnOrigin, Error as StorageError, LastLook, Store, TableMeta};
 
 use super::aside::{check_aside_table, make_aside_table};
 use super::insert::now_utc;
 use super::{Session, done};
-use crate::check::{Checks, Demands, enforces_more, unique_check_names, verify};
+use crate::check::{Checks, Survey, enforces_more, unique_check_names, verify};
 use crate::computed::GeneratedColumns;
 use crate::ddl::{AlterTable, Altered, DdlContext, TableName};
 use crate::error::{Result, SqlError};
+use crate::functions::warnings::Sink;
 use crate::information_schema::is_information_schema;
 use crate::insert::not_unique;
+use crate::planning::on_large_stack;
 use crate::privacy::{Keys, Veil};
 use crate::result::{Done, Outcome};
 use crate::types::{TableDefinition, TimeZone};
@@ -81,43 +83,38 @@ impl Session {
                 None if altered.counts_anew => Some("AUTO_INCREMENT for a column with values"),
                 None => None,
             };
-            if let Some(what) = refused.filter(|_| table.rows() > 0) {
-                return Err(SqlError::not_supported(what));
-            }
+            let only_empty = refused.map(str::to_owned);
             let checks = match enforces_more(&definition, &after) {
                 true => Checks::compile(&after, time_zone, (&view, &state))?,
                 false => None,
             };
             let generated = GeneratedColumns::compile(&after, time_zone, (&view, &state))?;
-            let demands = Demands {
-                table: after,
+            let survey = Survey {
+                meta: Arc::clone(table.meta()),
                 checks,
                 generated: generated.filter(|_| altered.fills),
+                only_empty,
+                alteration: altered.alteration.clone(),
+                table: after,
                 settings,
+                seen: None,
             };
-            Ok((table, altered, demands))
+            Ok((Arc::clone(table.meta()), altered, survey))
         };
-        let (table, altered, demands) = self.engine.planning().run(work).await?;
-        let (after, before) = (&demands.table, self.engine.tables().get(table.meta())?);
+        let (meta, altered, survey) = self.engine.planning().run(work).await?;
+        let (after, before) = (survey.table.clone(), self.engine.tables().get(&meta)?);
         if after.attributes.on_invalid != before.attributes.on_invalid {
-            self.authorize_aside(after)?;
-            check_aside_table(&self.engine, after)?;
+            self.authorize_aside(&after)?;
+            check_aside_table(&self.engine, &after)?;
         }
         self.warn(altered.warnings.clone());
-        let meta = Arc::clone(table.meta());
-        let (made, fills) = (demands.table.clone(), altered.fills);
-        let sink = self.sink.clone();
-        let change = move |store: &Store| {
-            sink.within(|| demands.require_of_stored(&table, &altered.alteration))?;
-            sink.check_division(settings.mode.strict)?;
-            let name = (meta.schema.clone(), meta.spec.name.clone());
-            change(store, &name, meta.id, altered, time_zone)
-        };
+        let (fills, sink) = (altered.fills, self.sink.clone());
+        let change = move |store: &Store| change(store, &meta, altered, (survey, &sink), time_zone);
         self.engine.blocking_sql(change).await?;
         if fills {
             self.fill_generated(&name).await?;
         }
-        make_aside_table(&self.engine, &made).await
+        make_aside_table(&self.engine, &after).await
     }
 
     pub(super) async fn rename_tables(
@@ -184,13 +181,27 @@ fn veil_new(
 
 fn change(
     store: &Store,
-    name: &Name,
-    id: TableId,
+    meta: &TableMeta,
     altered: Altered,
+    (mut survey, sink): (Survey, &Sink),
     time_zone: TimeZone,
 ) -> Result<()> {
-    let spec = altered.alteration.spec.clone();
-    match store.alter_table(&name.0, &name.1, altered.alteration) {
+    let (spec, id) = (altered.alteration.spec.clone(), meta.id);
+    let name = (meta.schema.as_str(), meta.spec.name.as_str());
+    let mut look = None;
+    let said: Arc<Mutex<Option<SqlError>>> = Arc::default();
+    if !survey.is_needless() {
+        let unknown = || SqlError::unknown_table(name.0, name.1);
+        let newest = || store.snapshot().table(name.0, name.1).ok_or_else(unknown);
+        on_large_stack(|| sink.within(|| survey.look_at_most(newest)))?;
+        sink.check_division(survey.settings.mode.strict)?;
+        look = Some(last_look(survey, Arc::clone(&said)));
+    }
+    let done = store.alter_table_after(name, altered.alteration, look);
+    if let Some(error) = said.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
+    match done {
         // The one thing about a definition that depends on the rows.
         Err(StorageError::Invalid(_)) => return Err(SqlError::invalid_use_of_null()),
         Err(error @ StorageError::NotUnique { .. }) => {
@@ -208,6 +219,18 @@ fn change(
         }
     }
     Ok(())
+}
+
+/// Looks at the rest of the rows when nobody can write any more. What it finds is `said`.
+fn last_look(mut survey: Survey, said: Arc<Mutex<Option<SqlError>>>) -> LastLook {
+    LastLook(Box::new(move |table| {
+        let refused = match on_large_stack(|| survey.look(table)) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+        Err(StorageError::Invalid("refused at the last look".into()))
+    }))
 }
 
 /// All or none: what was renamed is renamed back when one cannot be.

@@ -1,7 +1,8 @@
 //! UPDATE and DELETE of a session: the rows are found by a query, then replaced by position.
 //!
-//! A statement that met rows changed by somebody else since it read them is run again; inside a
-//! transaction, whose snapshot stays, that shows at COMMIT as error 1213.
+//! A statement that met rows changed by somebody else since it read them, or whose table has another
+//! definition since, is run again; inside a transaction, whose snapshot stays, that shows at COMMIT as
+//! error 1213 or 1412.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +48,7 @@ impl Session {
         let mut patience = Patience::new(self.context.connection_id);
         loop {
             match self.change_once(lexed.clone(), params.clone()).await {
-                Err(e) if e.code == 1213 => {}
+                Err(error) if self.was_overtaken(&error) => {}
                 other => return other,
             }
             patience.wait().await?;
@@ -118,7 +119,7 @@ impl Session {
             None if gone.is_empty() => {}
             None => {
                 let batch = self.batch(gone);
-                count = self.submit(batch).await??.rows_deleted;
+                count = self.submit(batch, Vec::new()).await??.rows_deleted;
             }
         }
         Ok(self.changed(count, String::new()))
@@ -196,7 +197,8 @@ impl Session {
                 let mut batch = self.batch(gone);
                 batch.inserts.push((table.meta().id, rows.clone()));
                 let zone = self.time_zone();
-                let committed = self.submit(batch).await?;
+                let made_for = vec![Arc::clone(table.meta())];
+                let committed = self.submit(batch, made_for).await?;
                 committed.map_err(|e| duplicate_entry(e, &definition, &rows, zone))?;
             }
         }
@@ -235,7 +237,7 @@ impl Session {
             }
             let mut batch = self.batch(gone);
             batch.inserts.push((table.meta().id, rows.clone()));
-            match self.submit(batch).await? {
+            match self.submit(batch, vec![Arc::clone(table.meta())]).await? {
                 Ok(_) => return Ok(count),
                 Err(error @ Storage::DuplicateKey { row, .. }) if row < positions.len() => {
                     let error = duplicate_entry(error, &definition, &rows, zone);

@@ -4,8 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::access::Need;
 use super::insert::now_utc;
+use super::patience::Patience;
 use super::{Session, done};
 use crate::accounts::{Level, Privileges};
 use crate::change::OnConflict;
@@ -13,7 +16,8 @@ use crate::dialect::Lexed;
 use crate::door::Door;
 use crate::error::{Result, SqlError};
 use crate::ingest::{
-    Binding, GivenRow, Grant, Ingested, Rejected, create_token, drop_token, list_tokens, unreadable,
+    Binding, Body, GivenRow, Grant, IngestError, Ingested, REASON_MAX, REJECTED_MAX, Rejected,
+    Room, Stop, create_token, drop_token, list_tokens, read_rows, unreadable,
 };
 use crate::insert::{Datum, InsertBatch, Mode, RowWriter, Scalar, Settings};
 use crate::known::KnownTable;
@@ -22,16 +26,59 @@ use crate::session::insert::Prepared;
 use crate::types::{MysqlType, TimeZone, folded_name};
 
 impl Session {
-    /// Stores rows in the table of a grant, in strict mode and with times in UTC, and returns when they are
-    /// durable. Rows that cannot be stored are named, and go where the table says (ON INVALID INTO); rows
-    /// whose event key or unique key is known are counted and left out.
+    /// Stores the rows of a body in the table of a grant, in strict mode and with times in UTC, and returns when
+    /// they are durable, whatever the session's transaction and autocommit. Rows that cannot be stored are named,
+    /// and go where the table says (ON INVALID INTO); rows whose event key or unique key is known are counted and
+    /// left out. Memory is taken from `room` before it is used.
     ///
     /// # Errors
-    /// 1146 and the like when there is no such table, those of storage; none for single rows.
-    pub async fn ingest(&mut self, grant: &Grant, rows: Vec<GivenRow>) -> Result<Ingested> {
-        self.forget_warnings();
+    /// Those of the body; 1146 and the like when there is no such table, those of storage; none for single rows.
+    pub async fn ingest(
+        &mut self,
+        grant: &Grant,
+        body: Body,
+        room: Arc<dyn Room>,
+    ) -> std::result::Result<Ingested, IngestError> {
+        self.engine.budget().admit().await?;
         let running = self.process.begin("Ingest", grant.table.as_bytes());
-        let (view, store) = (self.read_view(), self.engine.store().clone());
+        let ingested = self.ingest_body(grant, body, room).await;
+        drop(running);
+        ingested
+    }
+
+    async fn ingest_body(
+        &mut self,
+        grant: &Grant,
+        body: Body,
+        room: Arc<dyn Room>,
+    ) -> std::result::Result<Ingested, IngestError> {
+        let own = Arc::clone(&room);
+        // It takes as long as it takes: not on a thread that serves connections.
+        let unpack = move || body.unpacked(&*own);
+        let unpacked = self.engine.pool()?.spawn_blocking(unpack).await;
+        let bytes = unpacked.map_err(|why| SqlError::internal(why.to_string()))??;
+        let mut patience = Patience::new(self.context.connection_id);
+        let mut room = Some(room);
+        loop {
+            self.forget_warnings();
+            // Rows that are read again take no more room.
+            let prepared = self.given_rows(grant, bytes.clone(), room.take()).await?;
+            match self.commit_given(prepared).await {
+                // The table has another definition than the rows were made for.
+                Err(error) if error.code == 1412 => patience.wait().await?,
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Reads and converts the rows of a body.
+    async fn given_rows(
+        &mut self,
+        grant: &Grant,
+        bytes: Bytes,
+        room: Option<Arc<dyn Room>>,
+    ) -> std::result::Result<Prepared, IngestError> {
+        let (view, store) = (self.catalog_view(), self.engine.store().clone());
         let (grant, sink) = (grant.clone(), self.sink.clone());
         let settings = Settings {
             mode: Mode::STRICT,
@@ -44,15 +91,23 @@ impl Session {
             let mut writer = RowWriter::new(&table, None, settings)?;
             writer.set_invalid_aside(table.keeps_texts());
             let mut filler = Filler::new(&table, grant.binding.as_ref())?;
-            for row in &rows {
-                filler.append(&mut writer, row)?;
+            let mut meter = Meter::new(room, table.columns.len());
+            let read = read_rows(&bytes, &mut |row| -> std::result::Result<(), IngestError> {
+                let text = row.text.len();
+                filler.append(&mut writer, &row)?;
+                meter.count(text, writer.set_aside())
+            });
+            match read {
+                Ok(()) => {}
+                Err(Stop::Body(error)) => return Ok(Err(error.into())),
+                Err(Stop::Each(error)) => return Ok(Err(error)),
             }
             let id = table.meta.id;
             let built = writer.finish(&mut |count| Ok(store.reserve_ids(id, count)?))?;
             let door = Door::new(&table, &view, settings, false)?.setting_aside();
             let built = sink.within(|| door.admit(built))?;
             let has_keys = !table.meta.spec.unique_keys.is_empty();
-            Ok(Prepared {
+            Ok(Ok(Prepared {
                 snapshot,
                 on_conflict: has_keys.then_some(OnConflict::Skip),
                 assignments: None,
@@ -60,12 +115,9 @@ impl Session {
                 multi_row: true,
                 table,
                 built,
-            })
+            }))
         };
-        let prepared = self.engine.planning().run(work).await?;
-        let ingested = self.commit_given(prepared).await;
-        drop(running);
-        ingested
+        self.engine.planning().run(work).await?
     }
 
     async fn commit_given(&mut self, mut prepared: Prepared) -> Result<Ingested> {
@@ -75,14 +127,15 @@ impl Session {
         let rows = prepared.built.batch.num_rows() as u64;
         let mut ingested = Ingested::default();
         if rows > 0 || aside.is_some() {
-            let counts = self.insert_rows(prepared, aside).await?;
+            let counts = self.commit_rows(prepared, aside).await?;
             ingested.accepted = counts.inserted;
             ingested.duplicate = counts.duplicates;
         }
-        let rejected = invalid.into_iter().map(|row| Rejected {
+        ingested.unlisted = invalid.len().saturating_sub(REJECTED_MAX) as u64;
+        let rejected = invalid.into_iter().take(REJECTED_MAX).map(|row| Rejected {
             row: row.row,
             code: row.error.code,
-            reason: row.error.message,
+            reason: row.error.message.chars().take(REASON_MAX).collect(),
         });
         ingested.rejected = rejected.collect();
         Ok(ingested)
@@ -169,6 +222,48 @@ fn ended(lexed: &Lexed, at: usize) -> Result<()> {
     }
 }
 
+/// Bytes that a value takes in a column, at least; that a row takes that is set aside, besides its text and a
+/// place for each column.
+const VALUE_BYTES: usize = 16;
+const ASIDE_BYTES: usize = 256;
+const PLACE_BYTES: usize = 24;
+/// Bytes that are taken at a time.
+const STEP: usize = 64 << 10;
+
+/// Takes room for rows as they come. However short their text is, a row has a value for each column, and one that is
+/// set aside a reason.
+struct Meter {
+    room: Option<Arc<dyn Room>>,
+    columns: usize,
+    set_aside: usize,
+    untaken: usize,
+}
+
+impl Meter {
+    fn new(room: Option<Arc<dyn Room>>, columns: usize) -> Self {
+        Self {
+            room,
+            columns,
+            set_aside: 0,
+            untaken: 0,
+        }
+    }
+
+    /// One more row of so many bytes; `set_aside` is how many were so far.
+    fn count(&mut self, text: usize, set_aside: usize) -> std::result::Result<(), IngestError> {
+        self.untaken += text + VALUE_BYTES * self.columns;
+        if set_aside > self.set_aside {
+            self.set_aside = set_aside;
+            self.untaken += text + ASIDE_BYTES + PLACE_BYTES * self.columns;
+        }
+        if self.untaken >= STEP {
+            let bytes = std::mem::take(&mut self.untaken);
+            self.room.as_ref().map_or(Ok(()), |room| room.take(bytes))?;
+        }
+        Ok(())
+    }
+}
+
 /// Puts named values into the table's order.
 struct Filler<'a> {
     table: &'a KnownTable,
@@ -195,7 +290,7 @@ impl<'a> Filler<'a> {
         })
     }
 
-    fn append(&mut self, writer: &mut RowWriter, row: &GivenRow) -> Result<()> {
+    fn append(&mut self, writer: &mut RowWriter, row: &GivenRow<'_>) -> Result<()> {
         self.slots.fill(None);
         if let Some(why) = &row.unreadable {
             writer.fail_row(unreadable(why));
@@ -222,9 +317,7 @@ impl<'a> Filler<'a> {
                 (_, None) => writer.append_default(position)?,
             }
         }
-        if let Some(text) = &row.text {
-            writer.note_text(text);
-        }
+        writer.note_text(row.text);
         writer.finish_row()
     }
 

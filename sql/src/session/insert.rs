@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
-use storno_storage::{Commit, OnDuplicate, TableId, TableSnapshot, WriteBatch};
+use storno_storage::{Commit, OnDuplicate, TableId, TableMeta, TableSnapshot, WriteBatch};
 use tokio::sync::oneshot;
 
 use super::Session;
@@ -73,6 +73,22 @@ impl Session {
     /// INSERT of literals, read straight from the bytes. `None`: some other statement, or one that needs
     /// the general way.
     pub(super) async fn literal_insert(&mut self, sql: &[u8]) -> Result<Option<Outcome>> {
+        let mut patience = Patience::new(self.context.connection_id);
+        loop {
+            match self.literal_insert_once(sql).await {
+                Err(error) if self.was_overtaken(&error) => patience.wait().await?,
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether a statement was in vain because others were faster, and may run again: rows that it read
+    /// have changed, or the definition of its table. In a transaction, whose snapshot stays, it may not.
+    pub(super) fn was_overtaken(&mut self, error: &SqlError) -> bool {
+        matches!(error.code, 1213 | 1412) && self.open_transaction().is_none()
+    }
+
+    async fn literal_insert_once(&mut self, sql: &[u8]) -> Result<Option<Outcome>> {
         let settings = self.settings();
         let Some(insert) = LiteralInsert::parse(sql, settings.mode) else {
             return Ok(None);
@@ -114,9 +130,24 @@ impl Session {
         if self.engine.budget().is_short() {
             self.engine.budget().admit().await?;
         }
+        let (params, mut patience) = (Arc::from(params), Patience::new(self.context.connection_id));
+        loop {
+            match self.prepared_insert_once(&plan, &params).await {
+                Err(error) if self.was_overtaken(&error) => patience.wait().await?,
+                other => return other,
+            }
+        }
+    }
+
+    async fn prepared_insert_once(
+        &mut self,
+        plan: &Arc<InsertPlan>,
+        params: &Arc<[Scalar]>,
+    ) -> Result<Outcome> {
         self.counts = None;
         self.forget_warnings();
         let settings = self.settings();
+        let (plan, params) = (Arc::clone(plan), Arc::clone(params));
         let (view, sink) = (self.read_view(), self.sink.clone());
         let found = view.table(plan.schema.as_deref(), &plan.table)?;
         let table = self.engine.tables().get(found.meta())?;
@@ -130,14 +161,12 @@ impl Session {
         self.write_rows(prepared).await
     }
 
-    /// INSERT through the syntax tree: expressions, parameters, SET, SELECT. Run again when rows of a
-    /// query met rows that somebody else had changed meanwhile.
+    /// INSERT through the syntax tree: expressions, parameters, SET, SELECT.
     pub(super) async fn insert(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Outcome> {
         let mut patience = Patience::new(self.context.connection_id);
         loop {
-            let in_transaction = self.open_transaction().is_some();
             match self.insert_once(lexed.clone(), params.clone()).await {
-                Err(e) if e.code == 1213 && !in_transaction => {}
+                Err(error) if self.was_overtaken(&error) => {}
                 other => return other,
             }
             patience.wait().await?;
@@ -349,8 +378,34 @@ impl Session {
         prepared: Prepared,
         aside: Option<Aside>,
     ) -> Result<Counts> {
+        let Some(transaction) = self.open_transaction() else {
+            return self.commit_rows(prepared, aside).await;
+        };
         let Prepared {
             snapshot,
+            table,
+            built,
+            ..
+        } = prepared;
+        let resent = transaction.insert(&snapshot, &built.batch)?;
+        if let Some(Aside { table, rows }) = &aside {
+            transaction.insert(table, rows)?;
+        }
+        let notes = self.note_resent(&table, &built.batch, &resent);
+        let numbers = written_numbers(&table, &built, |row| {
+            resent.binary_search(&(row as u32)).is_err()
+        });
+        let counts = Counts::inserted(built.batch.num_rows() as u64, numbers);
+        Ok(counts.without(resent.len() as u64, notes))
+    }
+
+    /// Commits rows by themselves, whether or not a transaction is open.
+    pub(super) async fn commit_rows(
+        &mut self,
+        prepared: Prepared,
+        aside: Option<Aside>,
+    ) -> Result<Counts> {
+        let Prepared {
             table,
             on_conflict,
             built,
@@ -358,24 +413,16 @@ impl Session {
         } = prepared;
         let rows = built.batch.num_rows() as u64;
         let zone = self.time_zone();
-        if let Some(transaction) = self.open_transaction() {
-            let resent = transaction.insert(&snapshot, &built.batch)?;
-            if let Some(Aside { table, rows }) = &aside {
-                transaction.insert(table, rows)?;
-            }
-            let notes = self.note_resent(&table, &built.batch, &resent);
-            let numbers = written_numbers(&table, &built, |row| {
-                resent.binary_search(&(row as u32)).is_err()
-            });
-            return Ok(Counts::inserted(rows, numbers).without(resent.len() as u64, notes));
-        }
         let on_duplicate = match on_conflict {
             Some(_) => OnDuplicate::Skip,
             None => OnDuplicate::Fail,
         };
         let mut rows_in = vec![(table.meta.id, built.batch.clone())];
-        let aside = aside.map(|aside| (aside.table.meta().id, aside.rows));
-        rows_in.extend(aside);
+        let mut made_for = vec![Arc::clone(&table.meta)];
+        if let Some(Aside { table, rows }) = aside {
+            rows_in.push((table.meta().id, rows));
+            made_for.push(Arc::clone(table.meta()));
+        }
         let (inserts, arrivals) = match table.meta.spec.event_key {
             None => (rows_in, Vec::new()),
             Some(_) => (Vec::new(), rows_in),
@@ -387,7 +434,7 @@ impl Session {
             on_duplicate,
             sync: self.engine.sync_mode(),
         };
-        let committed = self.submit(batch).await?;
+        let committed = self.submit(batch, made_for).await?;
         let commit = committed.map_err(|e| duplicate_entry(e, &table, &built.batch, zone))?;
         let resent = commit.resent.first().map_or(&[][..], Vec::as_slice);
         let notes = self.note_resent(&table, &built.batch, resent);
@@ -407,7 +454,12 @@ impl Session {
     }
 
     /// Waits for a commit without holding a thread. Once queued it happens, also if the client goes away.
-    pub(super) async fn submit(&self, batch: WriteBatch) -> Result<storno_storage::Result<Commit>> {
+    /// `made_for`: the definitions of the tables that it has rows for, as these were made for them.
+    pub(super) async fn submit(
+        &self,
+        batch: WriteBatch,
+        made_for: Vec<Arc<TableMeta>>,
+    ) -> Result<storno_storage::Result<Commit>> {
         let (sender, receiver) = oneshot::channel();
         let done = move |result| {
             let _ = sender.send(result);
@@ -415,10 +467,10 @@ impl Session {
         let store = self.engine.store().clone();
         if store.is_large(&batch) {
             // Its rows become segments before it is queued: not on a thread that serves connections.
-            let submit = move || store.submit(batch, Box::new(done));
+            let submit = move || store.submit_made_for(batch, made_for, Box::new(done));
             drop(self.engine.pool()?.spawn_blocking(submit));
         } else {
-            store.submit(batch, Box::new(done));
+            store.submit_made_for(batch, made_for, Box::new(done));
         }
         let gone = |_| SqlError::new(1053, "08S01", "Server shutdown in progress");
         receiver.await.map_err(gone)

@@ -77,7 +77,7 @@ impl Transaction {
     /// Their definitions.
     pub fn tables(&self) -> Vec<Arc<TableMeta>> {
         let changed = self.changes.values();
-        changed.map(|c| Arc::clone(c.snapshot().meta())).collect()
+        changed.map(|c| Arc::clone(c.definition())).collect()
     }
 
     /// 1792 when it may only read.
@@ -110,10 +110,14 @@ impl Transaction {
         })
     }
 
-    /// The changes of a table so far, to be changed further and given back to `set_changes`.
-    pub fn changes(&self, table: &TableSnapshot) -> PendingChanges {
-        let known = self.changes.get(&table.meta().id);
-        known.cloned().unwrap_or_else(|| table.pending())
+    /// The changes of a table so far, to be changed further and given back to `set_changes`; 1412 when
+    /// those are of another definition of it.
+    pub fn changes(&self, table: &TableSnapshot) -> Result<PendingChanges> {
+        match self.changes.get(&table.meta().id) {
+            None => Ok(table.pending()),
+            Some(known) if known.definition().is_same(table.meta()) => Ok(known.clone()),
+            Some(_) => Err(SqlError::table_changed()),
+        }
     }
 
     fn write<T>(
@@ -123,7 +127,7 @@ impl Transaction {
     ) -> Result<T> {
         self.check_writable()?;
         // A value: what fails half-way leaves no trace.
-        let mut pending = self.changes(table);
+        let mut pending = self.changes(table)?;
         let done = change(&mut pending)?;
         self.set_changes(pending)?;
         Ok(done)

@@ -102,7 +102,7 @@ impl Counts {
 impl Session {
     pub(super) async fn upsert(&mut self, upsert: Upsert) -> Result<Counts> {
         if let Some(transaction) = self.open_transaction() {
-            let pending = transaction.changes(&upsert.table);
+            let pending = transaction.changes(&upsert.table)?;
             let (pending, counts, resent) = self.rounds(&upsert, pending).await?;
             if let Some(transaction) = self.open_transaction() {
                 transaction.set_changes(pending)?;
@@ -134,8 +134,8 @@ impl Session {
             if nothing && batch.deletes.is_empty() {
                 return self.left_out(&upsert, counts, &resent);
             }
-            let written = Written::of(&batch, tables);
-            match self.submit(batch).await? {
+            let written = Written::of(&batch, tables.clone());
+            match self.submit(batch, tables).await? {
                 Ok(commit) => {
                     let before = self.sink.total();
                     let later = self.note_all_resent(&written, &commit)?;
@@ -162,7 +162,11 @@ impl Session {
             self.forget_warnings();
             let meta = upsert.table.meta();
             let view = self.catalog_view();
-            upsert.table = view.table(Some(&meta.schema), &meta.spec.name)?;
+            let now = view.table(Some(&meta.schema), &meta.spec.name)?;
+            if !now.meta().is_same(meta) {
+                return Err(SqlError::table_changed());
+            }
+            upsert.table = now;
         }
     }
 

@@ -43,8 +43,8 @@ impl Session {
         batch: WriteBatch,
         tables: Vec<Arc<TableMeta>>,
     ) -> Result<()> {
-        let written = Written::of(&batch, tables);
-        match self.submit(batch).await? {
+        let written = Written::of(&batch, tables.clone());
+        match self.submit(batch, tables).await? {
             Ok(commit) => self.note_all_resent(&written, &commit).map(drop),
             Err(error) => Err(self.repeated_key(error, &written)),
         }

@@ -19,7 +19,8 @@ pub use backup::{
 pub use cancel::Cancel;
 pub use error::{BoxError, Result, TransferError};
 pub use export::{
-    Compression, Delivery, Encoding, ExportSpec, Exported, Layout, PartFile, Progress, export,
+    Compression, Delivery, Encoding, ExportSpec, Exported, Layout, Names, PartFile, Progress,
+    export,
 };
 pub use import::{FileReader, ParquetFile, Which, files_of};
 pub use place::{Credentials, Endpoint, Found, Location, Patience, Place, Reach, Scheme};

@@ -10,7 +10,7 @@ use super::proof::Proof;
 use super::{Engine, Shared, Writer};
 use crate::keys::{KeyColumns, KeyIndex, key_path};
 use crate::version::{LiveSegment, TableVersion};
-use crate::{Alteration, ColumnOrigin, Error, KeySpec, Result};
+use crate::{Alteration, ColumnOrigin, Error, KeySpec, LastLook, Result};
 
 /// Rows that the writer looks at itself, while commits wait.
 pub(super) const BACKLOG_MAX: u64 = 20_000;
@@ -34,6 +34,8 @@ pub(crate) struct Prepared {
     pub(super) proof: Option<Proof>,
     /// Of a new event key.
     pub(super) events: Option<FirstEvents>,
+    /// What the caller has to look at.
+    pub(super) look: Option<LastLook>,
 }
 
 /// What the writer is asked for: what was prepared is given back if it has to go on.
@@ -66,6 +68,7 @@ impl Engine {
         &self,
         (schema, table): (&str, &str),
         alteration: Alteration,
+        mut look: Option<LastLook>,
         ask: impl Fn(Request) -> Result<Option<Prepared>>,
     ) -> Result<()> {
         // One after the other: a proof is about the maps of the memtables, too.
@@ -105,11 +108,12 @@ impl Engine {
             let prepared = Prepared {
                 proof: proof.take(),
                 events: events.take(),
+                look: look.take(),
             };
             match ask(Box::new(move |writer| {
                 writer.alter_table((&schema, &table), alteration, prepared, backlog_max)
             }))? {
-                Some(more) => (proof, events) = (more.proof, more.events),
+                Some(more) => (proof, events, look) = (more.proof, more.events, more.look),
                 None => break,
             }
         }

@@ -17,8 +17,8 @@ use crate::keys::ColumnFolds;
 use crate::manifest::Edit;
 use crate::version::{TableVersion, Version};
 use crate::{
-    Alteration, ColumnOrigin, Error, Result, ScanRequest, TableMeta, TableName, TableSnapshot,
-    TableSpec,
+    Alteration, ColumnOrigin, Error, LastLook, Result, ScanRequest, TableMeta, TableName,
+    TableSnapshot, TableSpec,
 };
 
 type Column = (ColumnId, DataType);
@@ -36,7 +36,11 @@ impl Writer {
         prepared: Prepared,
         backlog_max: u64,
     ) -> Result<Option<Prepared>> {
-        let Prepared { proof, mut events } = prepared;
+        let Prepared {
+            proof,
+            mut events,
+            look,
+        } = prepared;
         let found = self.version.find(schema, table);
         let found = found.ok_or_else(|| Error::UnknownTable(schema.into(), table.into()))?;
         let old = Arc::clone(found);
@@ -84,7 +88,11 @@ impl Writer {
             return Ok(Some(Prepared {
                 proof: Some(proof),
                 events,
+                look,
             }));
+        }
+        if let Some(LastLook(mut look)) = look {
+            look(&self.snapshot_of(&old))?;
         }
         if let Some(events) = &mut events {
             events.go_on(&self.shared, &old, self.shared.arrival())?;
@@ -197,6 +205,14 @@ impl Writer {
         Ok(())
     }
 
+    fn snapshot_of(&self, table: &Arc<TableVersion>) -> TableSnapshot {
+        TableSnapshot {
+            table: Arc::clone(table),
+            cache: Arc::clone(&self.shared.cache),
+            hasher: self.shared.hasher,
+        }
+    }
+
     /// Columns that may not be NULL from now on must not have any.
     fn check_nulls(
         &self,
@@ -204,11 +220,7 @@ impl Writer {
         spec: &TableSpec,
         columns: &[ColumnOrigin],
     ) -> Result<()> {
-        let snapshot = TableSnapshot {
-            table: Arc::clone(old),
-            cache: Arc::clone(&self.shared.cache),
-            hasher: self.shared.hasher,
-        };
+        let snapshot = self.snapshot_of(old);
         for (column, origin) in spec.columns.iter().zip(columns) {
             let nulls = match origin {
                 _ if column.nullable => false,

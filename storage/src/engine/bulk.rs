@@ -225,6 +225,7 @@ impl Writer {
             unnamed,
             events,
         } = bulk;
+        self.version.check_definitions(&commit.made_for)?;
         let mut stage = Stage::default();
         let mut changes = Changes::default();
         self.find_deletes(&stage, commit, &mut changes)?;

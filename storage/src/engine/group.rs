@@ -159,6 +159,7 @@ impl Writer {
         commit: &PreparedCommit,
         changes: &mut Changes,
     ) -> Result<()> {
+        self.version.check_definitions(&commit.made_for)?;
         self.find_deletes(stage, commit, changes)?;
         for (index, insert) in commit.inserts.iter().enumerate() {
             let accepted = self.accept(stage, changes, (index, insert), commit.on_duplicate)?;

@@ -118,6 +118,7 @@ impl Writer {
         let commit = PreparedCommit {
             inserts: Vec::new(),
             arrivals: 0,
+            made_for: Vec::new(),
             deletes: vec![Delete {
                 rows: expired.rows,
                 if_gone: IfGone::Ignore,

@@ -1,9 +1,12 @@
 //! ALTER TABLE through the public face, on real files.
 
 use arrow::datatypes::DataType;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
 use storno_storage::{
-    Alteration, ColumnOrigin, CompareOp, Error, OnDuplicate, Options, Predicate, ScanRequest,
-    Store, SyncMode, TableSnapshot, Value, WriteBatch,
+    Alteration, ColumnOrigin, Commit, CompareOp, Error, LastLook, OnDuplicate, Options, Predicate,
+    ScanRequest, Store, SyncMode, TableMeta, TableSnapshot, Value, WriteBatch,
 };
 
 use crate::fixture::{Row, SCHEMA, batch, read, row, rows_of, scan, spec, widened, with_extra};
@@ -184,4 +187,110 @@ fn rows_made_for_the_table_as_it_was_are_refused_and_dropped_keys_no_longer_hold
     assert!(matches!(error, Error::Invalid(_)), "{error}");
     store.truncate_table(SCHEMA, "t").unwrap();
     alter(&store, never_null).unwrap();
+}
+
+/// Nothing but an attribute changes.
+fn described(old: &storno_storage::TableSpec, attributes: &str) -> Alteration {
+    let mut spec = old.clone();
+    spec.attributes = attributes.into();
+    let columns = (0..spec.columns.len()).map(ColumnOrigin::Existing);
+    Alteration {
+        columns: columns.collect(),
+        spec,
+    }
+}
+
+fn commit_made_for(
+    store: &Store,
+    batch: WriteBatch,
+    made_for: &Arc<TableMeta>,
+) -> Result<Commit, Error> {
+    let (sender, receiver) = channel();
+    let done = Box::new(move |result| sender.send(result).unwrap());
+    store.submit_made_for(batch, vec![Arc::clone(made_for)], done);
+    receiver.recv().unwrap()
+}
+
+#[test]
+fn rows_made_for_another_definition_are_refused_whatever_has_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(&dir);
+    let old = table(&store);
+    let load = |definition: &TableSnapshot, rows: std::ops::Range<u64>| {
+        let mut load = store.load_made_for(definition.meta(), [], OnDuplicate::Fail)?;
+        let rows: Vec<Row> = rows.map(row).collect();
+        load.push(batch(definition.meta(), &rows))?;
+        Ok::<_, Error>(load)
+    };
+    // One that has few rows, and one that has written some.
+    let (small, large) = (load(&old, 40_000..40_010), load(&old, 100_000..160_000));
+    let late = insert(&old, &[row(50_000)]);
+    alter(&store, described(&current(&store), "another")).unwrap();
+    let changed = |result: Result<Commit, Error>| match result {
+        Err(Error::TableChanged { table }) => assert_eq!(table.table, "t"),
+        other => panic!("{other:?}"),
+    };
+    changed(commit_made_for(&store, late, old.meta()));
+    changed(small.unwrap().commit());
+    changed(large.unwrap().commit());
+    changed(load(&old, 0..1).and_then(storno_storage::Load::commit));
+    assert_eq!(table(&store).rows(), 30_000);
+    // Another name changes nothing.
+    let now = table(&store);
+    let (small, large) = (load(&now, 40_000..40_010), load(&now, 100_000..160_000));
+    store.rename_table((SCHEMA, "t"), (SCHEMA, "u")).unwrap();
+    commit_made_for(&store, insert(&now, &[row(50_000)]), now.meta()).unwrap();
+    small.unwrap().commit().unwrap();
+    large.unwrap().commit().unwrap();
+    let renamed = store.snapshot().table(SCHEMA, "u").unwrap();
+    assert_eq!(renamed.rows(), 30_000 + 1 + 10 + 60_000);
+    store.drop_table(SCHEMA, "u").unwrap();
+    let gone = commit_made_for(&store, insert(&now, &[row(1)]), now.meta());
+    assert!(matches!(gone, Err(Error::UnknownTable(..))), "{gone:?}");
+}
+
+#[test]
+fn a_last_look_sees_what_has_come_and_decides() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(&dir);
+    store
+        .commit(insert(&table(&store), &[row(40_000)]))
+        .unwrap();
+    let before = table(&store);
+    assert_eq!(before.count_since(&before), 0);
+    store
+        .commit(insert(&before, &[row(50_000), row(50_001)]))
+        .unwrap();
+    let came = move |now: &TableSnapshot| -> Result<Vec<u64>, Error> {
+        let morsels = now.scan_since(&before, (0..5).collect())?.into_morsels();
+        let batches: Vec<_> = morsels.into_iter().flatten().collect::<Result<_, _>>()?;
+        let ids = batches.iter().flat_map(rows_of).map(|row| row.id);
+        let mut ids: Vec<u64> = ids.collect();
+        ids.sort_unstable();
+        assert_eq!(now.count_since(&before), ids.len() as u64);
+        Ok(ids)
+    };
+    let alter = |attributes: &str, passes: bool| {
+        let (came, (seen, look)) = (came.clone(), channel());
+        let last = LastLook(Box::new(move |now| {
+            seen.send(came(now)?).unwrap();
+            match passes {
+                true => Ok(()),
+                false => Err(Error::Invalid("no".into())),
+            }
+        }));
+        let alteration = described(&current(&store), attributes);
+        let altered = store.alter_table_after((SCHEMA, "t"), alteration, Some(last));
+        (altered, look.recv().unwrap())
+    };
+    let (altered, seen) = alter("refused", false);
+    assert!(matches!(altered, Err(Error::Invalid(_))), "{altered:?}");
+    assert_eq!(seen, [50_000, 50_001]);
+    assert_ne!(current(&store).attributes, "refused");
+    // Rows that have moved are looked at again, rather than missed.
+    store.flush().unwrap();
+    let (altered, seen) = alter("taken", true);
+    altered.unwrap();
+    assert!(seen.ends_with(&[40_000, 50_000, 50_001]), "{seen:?}");
+    assert_eq!(current(&store).attributes, "taken");
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use storno_storage::{Commit, Error as StorageError, Load, OnDuplicate, TableId};
+use storno_storage::{Commit, Error as StorageError, Load, OnDuplicate, TableMeta};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -48,7 +48,7 @@ pub(super) struct Total {
 pub(super) struct Target {
     pub(super) table: Arc<KnownTable>,
     /// The table for rows that cannot be stored.
-    pub(super) aside: Option<TableId>,
+    pub(super) aside: Option<Arc<TableMeta>>,
     pub(super) on_duplicate: OnDuplicate,
     pub(super) time_zone: TimeZone,
     /// Where rows that are left out are listed.
@@ -179,7 +179,7 @@ impl Way {
         } = self;
         let aside: u64 = invalid.iter().map(|b| b.num_rows() as u64).sum();
         let others = invalid.into_iter();
-        let others = others.filter_map(|rows| Some((target.aside?, rows)));
+        let others = others.filter_map(|rows| Some((target.aside.as_ref()?.id, rows)));
         let commit = load.commit_with(others.collect());
         let commit = commit.map_err(|error| named(error, &target, &kept))?;
         engine.count_resent(commit.rows_resent());
@@ -194,8 +194,9 @@ impl Way {
 }
 
 fn begin(engine: &Engine, target: &Target) -> Result<Load> {
-    let id = target.table.meta.id;
-    Ok(engine.store().load(id, target.on_duplicate)?)
+    let (table, aside) = (&target.table.meta, target.aside.clone());
+    let store = engine.store();
+    Ok(store.load_made_for(table, aside, target.on_duplicate)?)
 }
 
 /// Lists the rows that were left out, as far as they are at hand, and counts the others.

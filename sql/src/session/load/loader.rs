@@ -269,7 +269,10 @@ impl Loader {
         };
         let target = Target {
             table: Arc::clone(&self.table),
-            aside: self.aside.as_ref().map(|aside| aside.table.meta().id),
+            aside: self
+                .aside
+                .as_ref()
+                .map(|aside| Arc::clone(aside.table.meta())),
             on_duplicate,
             time_zone: self.settings.time_zone,
             sink: self.evaluation.sink.clone(),

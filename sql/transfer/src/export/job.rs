@@ -8,9 +8,9 @@ use futures::stream::BoxStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::finish::{clean_up, make_room, publish};
+use super::finish::{Before, Begun, clean_up, publish};
 use super::gather::Load;
-use super::parts::{Parts, Started};
+use super::parts::{Parts, Shared};
 use super::progress::Progress;
 use super::spec::{Delivery, ExportSpec, Exported, PartFile};
 use super::upload::Sender;
@@ -40,37 +40,52 @@ pub async fn export(
     if let Err(error) = spec.check() {
         return refused(error);
     }
-    match cancel.or(make_room(&spec)).await {
-        Ok(Ok(())) => {}
+    let before = match cancel.or(Before::look(&spec)).await {
+        Ok(Ok(before)) => before,
         Ok(Err(error)) | Err(error) => return refused(error),
-    }
-    let spec = Arc::new(spec);
-    let started: Started = Arc::default();
-    match run(&spec, batches, (progress, cancel), &started).await {
-        Ok(exported) => Delivery {
-            result: Ok(exported),
-            left: Vec::new(),
-        },
+    };
+    let shared = Shared {
+        spec: Arc::new(spec),
+        before: Arc::new(before),
+        begun: Arc::default(),
+    };
+    let Shared {
+        spec,
+        before,
+        begun,
+    } = &shared;
+    match run(&shared, batches, (progress, cancel)).await {
+        Ok(exported) => {
+            let left = before.remove(spec, &exported.files).await;
+            let result = match left.first() {
+                // Without a manifest nothing tells the old from the new.
+                Some(first) if exported.manifest.is_none() => {
+                    Err(TransferError::Exists(first.clone()))
+                }
+                _ => Ok(exported),
+            };
+            Delivery { result, left }
+        }
         Err(error) => {
-            let started = std::mem::take(&mut *locked(&started));
+            let begun = std::mem::take(&mut *locked(begun));
             Delivery {
                 result: Err(error),
-                left: clean_up(&spec, started).await,
+                left: clean_up(spec, before, begun).await,
             }
         }
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn locked(mutex: &Mutex<Begun>) -> std::sync::MutexGuard<'_, Begun> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn run(
-    spec: &Arc<ExportSpec>,
+    shared: &Shared,
     batches: BoxStream<'static, std::result::Result<RecordBatch, BoxError>>,
     (progress, cancel): (Arc<Progress>, Cancel),
-    started: &Started,
 ) -> Result<Exported> {
+    let spec = &shared.spec;
     // What fails inside stops the rest of the export, not what the caller's flag belongs to.
     let inner = Cancel::default();
     let sender = Sender {
@@ -81,8 +96,8 @@ async fn run(
     };
     let (queue, received) = mpsc::channel(QUEUE);
     let work = {
-        let (spec, started) = (Arc::clone(spec), Arc::clone(started));
-        move || encode(spec, sender, started, received)
+        let shared = shared.clone();
+        move || encode(shared, sender, received)
     };
     let encoding = tokio::task::spawn_blocking(work);
     let fed = feed(batches, queue, &cancel).await;
@@ -101,7 +116,8 @@ async fn run(
         (Err(error), Ok(_)) | (Ok(()), Ok(Err(error))) => return Err(error),
         (Ok(()), Ok(Ok(files))) => files,
     };
-    let manifest = publish(spec, &files).await?;
+    let begun = |manifest| locked(&shared.begun).manifest = manifest;
+    let manifest = publish(spec, &files, &shared.before, begun).await?;
     Ok(Exported {
         rows: files.iter().map(|file| file.rows).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
@@ -133,13 +149,8 @@ async fn feed(
     Ok(())
 }
 
-fn encode(
-    spec: Arc<ExportSpec>,
-    sender: Sender,
-    started: Started,
-    mut queue: Queue,
-) -> Result<Vec<PartFile>> {
-    let mut parts = Parts::new(spec, sender, started)?;
+fn encode(shared: Shared, sender: Sender, mut queue: Queue) -> Result<Vec<PartFile>> {
+    let mut parts = Parts::new(shared, sender)?;
     let done = take_all(&mut parts, &mut queue);
     if done.is_err() {
         parts.abandon();

@@ -49,7 +49,12 @@ impl Layout {
 
     /// Whether a file that is there belongs to an export of this prefix.
     pub(super) fn owns(&self, prefix: &Path, path: &Path) -> bool {
-        let Some(rest) = path.as_ref().strip_prefix(prefix.as_ref()) else {
+        self.owns_name(prefix.as_ref(), path.as_ref())
+    }
+
+    /// The same of the texts of paths or URLs.
+    pub(super) fn owns_name(&self, prefix: &str, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(prefix) else {
             return false;
         };
         match self {

@@ -22,4 +22,4 @@ pub(crate) mod upload;
 pub use job::export;
 pub use layout::Layout;
 pub use progress::Progress;
-pub use spec::{Compression, Delivery, Encoding, ExportSpec, Exported, PartFile};
+pub use spec::{Compression, Delivery, Encoding, ExportSpec, Exported, Names, PartFile};

@@ -7,7 +7,9 @@ use arrow::array::RecordBatch;
 use object_store::path::Path;
 use tokio::task::JoinSet;
 
+use super::Layout;
 use super::encoder::Encoder;
+use super::finish::{Before, Begun};
 use super::part::{Ended, Part, rows_of, typed};
 use super::partition::{Key, split};
 use super::spec::{Encoding, ExportSpec, PartFile};
@@ -21,32 +23,39 @@ const OPEN_BYTES: u64 = 160 << 20;
 /// Files on their last way at once.
 const ENDING_MAX: usize = 8;
 
-/// Names of files that may exist, whatever becomes of the thread that writes them.
-pub(super) type Started = Arc<Mutex<Vec<Path>>>;
+/// What the thread that writes and the one that waits for it know of an export.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) spec: Arc<ExportSpec>,
+    pub(super) before: Arc<Before>,
+    /// What may exist, whatever becomes of the thread that writes it.
+    pub(super) begun: Arc<Mutex<Begun>>,
+}
 
 /// Writes loads into files. Blocking.
 pub(super) struct Parts {
     spec: Arc<ExportSpec>,
+    shared: Shared,
     encoder: Encoder,
     sender: Sender,
     open: HashMap<Key, Part>,
     ending: JoinSet<(Upload, Result<PartFile>)>,
     files: Vec<PartFile>,
-    started: Started,
     number: usize,
     turn: u64,
 }
 
 impl Parts {
-    pub(super) fn new(spec: Arc<ExportSpec>, sender: Sender, started: Started) -> Result<Self> {
+    pub(super) fn new(shared: Shared, sender: Sender) -> Result<Self> {
+        let spec = Arc::clone(&shared.spec);
         Ok(Self {
             encoder: Encoder::new(&spec)?,
             spec,
+            shared,
             sender,
             open: HashMap::new(),
             ending: JoinSet::new(),
             files: Vec::new(),
-            started,
             number: 0,
             turn: 0,
         })
@@ -104,18 +113,30 @@ impl Parts {
         Ok(())
     }
 
+    /// A name that no file has. The one name of a single file may be taken: the old file is there until the
+    /// new one is whole.
+    fn next_path(&mut self, partition: &[(String, Option<String>)]) -> Path {
+        loop {
+            let place = self.spec.place.path();
+            let path = self.spec.layout.part(place, self.number, partition);
+            self.number += 1;
+            if !self.shared.before.has(&path) || matches!(self.spec.layout, Layout::Single) {
+                return path;
+            }
+        }
+    }
+
     /// The open file of these values.
     fn part(&mut self, key: &Key) -> Result<&mut Part> {
         if !self.open.contains_key(key) {
             let names = self.spec.partition_by.iter();
             let names = names.map(|at| self.spec.schema.field(*at).name().clone());
             let partition: Vec<_> = names.zip(key.iter().cloned()).collect();
-            let place = self.spec.place.path();
-            let path = self.spec.layout.part(place, self.number, &partition);
-            self.number += 1;
-            let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-            started.push(path.clone());
-            drop(started);
+            let path = self.next_path(&partition);
+            let begun = self.shared.begun.lock();
+            let mut begun = begun.unwrap_or_else(PoisonError::into_inner);
+            begun.files.push(path.clone());
+            drop(begun);
             let upload = Upload::new(self.sender.clone(), path.clone(), self.spec.part_bytes);
             let part = Part::new(&self.encoder, path, partition, upload)?;
             self.open.insert(key.clone(), part);
@@ -196,7 +217,7 @@ impl Parts {
     /// Ends all files. An export of no rows has one, unless directories or a table are its frame.
     pub(super) fn finish(&mut self) -> Result<Vec<PartFile>> {
         let framed =
-            !self.spec.partition_by.is_empty() || matches!(self.spec.layout, super::Layout::Delta);
+            !self.spec.partition_by.is_empty() || matches!(self.spec.layout, Layout::Delta);
         if self.number == 0 && !framed {
             if matches!(self.spec.encoding, Encoding::Dump) {
                 return Err(TransferError::NoRow);

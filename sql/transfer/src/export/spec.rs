@@ -42,7 +42,7 @@ pub struct ExportSpec {
     pub cells: Arc<dyn CellText>,
     /// Columns whose values name directories; they are left out of the files.
     pub partition_by: Vec<usize>,
-    /// What is there is removed first.
+    /// What is there goes when the new is there as a whole.
     pub overwrite: bool,
     /// Bytes of a file that are not exceeded; one load of rows fits in any case.
     pub part_bytes: u64,
@@ -50,7 +50,29 @@ pub struct ExportSpec {
     pub threads: usize,
 }
 
+/// All names that an export may give to files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    url: String,
+    layout: Layout,
+}
+
+impl Names {
+    /// Whether files of the two could have one name.
+    pub fn meet(&self, other: &Self) -> bool {
+        let owns = |a: &Self, b: &Self| a.layout.owns_name(&a.url, &b.url);
+        self.url == other.url || owns(self, other) || owns(other, self)
+    }
+}
+
 impl ExportSpec {
+    pub fn names(&self) -> Names {
+        Names {
+            url: self.place.url(),
+            layout: self.layout.clone(),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |why: &str| Err(TransferError::Encode(why.into()));
         let all = self.schema.fields().len();

@@ -153,7 +153,64 @@ async fn what_is_there_is_overwritten_only_when_asked() {
         ..spec()
     };
     run(again, 10).await.result.expect("exported");
+    // Numbers that were taken when it began are left out, and free the next time.
+    let keys = server.keys();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    let again = ExportSpec {
+        overwrite: true,
+        ..spec()
+    };
+    run(again, 10).await.result.expect("exported");
     assert_eq!(server.keys(), ["x.manifest", "x.part_00000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_fails_leaves_what_it_was_to_overwrite() {
+    let server = S3Server::start();
+    let delta = || ExportSpec {
+        layout: Layout::Delta,
+        ..parquet(place(&server, "d"))
+    };
+    let single = || ExportSpec {
+        layout: Layout::Single,
+        ..csv(place(&server, "s"), Compression::None)
+    };
+    let specs: [&dyn Fn() -> ExportSpec; 3] = [
+        &|| csv(place(&server, "c"), Compression::None),
+        &delta,
+        &single,
+    ];
+    for spec in specs {
+        run(spec(), 1_000).await.result.expect("exported");
+    }
+    let contents = || {
+        let keys = server.keys().into_iter();
+        keys.map(|key| (std::fs::read(server.file(&key)).expect("reads"), key))
+            .collect::<Vec<_>>()
+    };
+    let before = contents();
+    for spec in specs {
+        let again = ExportSpec {
+            overwrite: true,
+            ..spec()
+        };
+        // Enough for parts that are whole before the end.
+        let again = match again.layout {
+            Layout::Single => again,
+            _ => ExportSpec {
+                part_bytes: 1 << 20,
+                ..again
+            },
+        };
+        let broken = futures::stream::iter([Err("no more".into())]);
+        let batches = source(200_000, 5_000).chain(broken).boxed();
+        let (progress, cancel) = (Arc::new(Progress::default()), Cancel::default());
+        let delivery = export(again, batches, progress, cancel).await;
+        let error = delivery.result.expect_err("breaks off");
+        assert!(matches!(error, TransferError::Source(_)), "{error}");
+        assert_eq!(delivery.left, Vec::<String>::new());
+        assert!(contents() == before, "{:?}", server.keys());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
