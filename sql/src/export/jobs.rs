@@ -36,17 +36,26 @@ pub(crate) struct Job {
     pub(crate) kind: JobKind,
     pub(crate) progress: Arc<Progress>,
     pub(crate) cancel: Cancel,
-    /// What its files are called: nobody else's, until it has ended and cleaned up.
-    names: Names,
     started: Instant,
     end: watch::Sender<Option<JobEnd>>,
 }
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JobKind {
-    Export,
+    /// What its files are called: nobody else's, until it has ended and cleaned up.
+    Export(Names),
     Backup,
+}
+
+impl JobKind {
+    /// Whether files of the two could have one name.
+    fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Export(names), Self::Export(others)) => names.meet(others),
+            _ => false,
+        }
+    }
 }
 
 /// How a job ended.
@@ -138,7 +147,8 @@ impl Jobs {
             .batches
             .map(|batch| batch.map_err(BoxError::from))
             .boxed();
-        self.start(asked, JobKind::Export, |progress, cancel| async move {
+        let kind = JobKind::Export(spec.names());
+        self.start(asked, kind, |progress, cancel| async move {
             let delivery = export(spec, batches, progress, cancel).await;
             let result = delivery.result.map(|exported| Summary {
                 files: exported.files.len() as u64,
@@ -161,11 +171,10 @@ impl Jobs {
         F: Future<Output = Result<Summary>> + Send + 'static,
     {
         let handle = self.handle()?;
-        let names = spec.names();
         let job = {
             let mut list = self.list();
             let mut under_way = list.jobs.iter().filter(|job| job.ended().is_none());
-            if let Some(other) = under_way.find(|job| job.names.meet(&names)) {
+            if let Some(other) = under_way.find(|job| job.kind.meets(&kind)) {
                 return Err(TransferError::Exists(other.url.clone()).into());
             }
             list.last_id += 1;
@@ -179,7 +188,6 @@ impl Jobs {
                 kind,
                 progress: Arc::default(),
                 cancel: Cancel::default(),
-                names,
                 started: Instant::now(),
                 end: watch::Sender::new(None),
             });
