@@ -315,7 +315,7 @@ async fn same_name() -> Outcome {
     let content = std::fs::read_to_string(dir.path().join("one.part_00000"))?;
     same("content", &"mine\n".to_owned(), &content)?;
     // Two at once: one of them is there, whole.
-    let export = "SELECT id, s FROM t INTO OUTFILE URL 'both' FORMAT CSV MAXFILESIZE '20KB'";
+    let export = "SELECT id, s FROM t INTO OUTFILE URL 'both' FORMAT CSV MAXFILESIZE '64KB'";
     let mut third = server.connect_to("db").await?;
     let (a, b) = futures::future::join(other.run(export), third.run(export)).await;
     let mut codes = [a, b].map(|result| result.err().as_ref().map(code));
@@ -341,7 +341,7 @@ async fn overwriting() -> Outcome {
         files.sort();
         Ok(files)
     };
-    let options = "INTO OUTFILE URL 'keep' FORMAT CSV MAXFILESIZE '20KB'";
+    let options = "INTO OUTFILE URL 'keep' FORMAT CSV MAXFILESIZE '64KB'";
     session.run(format!("SELECT id FROM t {options}")).await?;
     let before = files()?;
     let broken = format!("SELECT id, (SELECT id FROM t) FROM t {options} OVERWRITE ON");
@@ -390,7 +390,7 @@ async fn json_lines() -> Outcome {
     let server = start(&s3, dir.path())?;
     let mut session = server.connect_to("db").await?;
     let lines = "{\"d\":1234567890123456.7891,\"big\":12345678901234567890123456789}\n\
-                 {\"D\":1e3,\"big\":-0.50}\n";
+                 {\"d\":1e3,\"big\":-0.50}\n";
     std::fs::write(dir.path().join("n.ndjson"), lines)?;
     session
         .run("CREATE TABLE d (d DECIMAL(20,4), big DECIMAL(38,2))")

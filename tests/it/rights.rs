@@ -93,7 +93,7 @@ async fn of_two_tables_of_one_name_the_one_meant_changes(server: &mut Server) ->
         ),
         ("UPDATE mine.secret JOIN mine.secret SET secret.x = 1", 1066),
         (
-            "UPDATE mine.secret AS a, victim.secret AS a SET a.x = 1",
+            "UPDATE mine.secret AS a JOIN victim.secret AS a SET a.x = 1",
             1066,
         ),
         ("UPDATE mine.secret SET victim.secret.x = 1", 1054),

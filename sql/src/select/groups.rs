@@ -5,11 +5,12 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, Ident, OrderByExpr, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, TableFactor, VisitMut, VisitorMut,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+    OrderByExpr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor, VisitMut,
+    VisitorMut,
 };
 
-use super::expr::call;
+use super::expr::{binary, call, number};
 use super::rewrite::{Scope, has_aggregate, has_aggregate_item};
 use crate::error::{Result, SqlError};
 
@@ -212,6 +213,27 @@ impl Groups {
             _ => false,
         }
     }
+}
+
+/// A row of sub-totals of no rows at all is none: MySQL gives it only when there are groups.
+pub(super) fn without_empty_totals(select: &mut Select) {
+    let GroupByExpr::Expressions(items, _) = &select.group_by else {
+        return;
+    };
+    if !matches!(items.as_slice(), [Expr::Rollup(_)]) {
+        return;
+    }
+    let mut count = call("count", Vec::new());
+    if let Expr::Function(function) = &mut count
+        && let FunctionArguments::List(list) = &mut function.args
+    {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
+    }
+    let some = binary(count, BinaryOperator::Gt, number(0));
+    select.having = Some(match select.having.take() {
+        Some(having) => binary(Expr::Nested(Box::new(having)), BinaryOperator::And, some),
+        None => some,
+    });
 }
 
 /// Whether two expressions are the same, or may be names of one column.

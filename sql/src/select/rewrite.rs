@@ -8,15 +8,14 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    GroupByWithModifier, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind,
-    Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor,
-    TableWithJoins, Value, VisitMut, VisitorMut,
+    BinaryOperator, Expr, GroupByExpr, GroupByWithModifier, Ident, JoinConstraint, JoinOperator,
+    LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator,
+    SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 use super::exists;
 use super::expr::{self, Environment, binary, number, truth};
-use super::groups::Groups;
+use super::groups::{self, Groups};
 use super::rows;
 use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
@@ -155,7 +154,7 @@ impl Rewriter<'_> {
         }
         group_by(select, &aliases)?;
         having(select, &aliases);
-        without_empty_totals(select);
+        groups::without_empty_totals(select);
         let groups = Groups::of(select, self.scope);
         if let Some(groups) = &groups {
             groups.select(select)?;
@@ -431,27 +430,6 @@ fn tables_as_selects(body: &mut SetExpr) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// A row of sub-totals of no rows at all is none: MySQL gives it only when there are groups.
-fn without_empty_totals(select: &mut Select) {
-    let GroupByExpr::Expressions(items, _) = &select.group_by else {
-        return;
-    };
-    if !matches!(items.as_slice(), [Expr::Rollup(_)]) {
-        return;
-    }
-    let mut count = expr::call("count", Vec::new());
-    if let Expr::Function(function) = &mut count
-        && let FunctionArguments::List(list) = &mut function.args
-    {
-        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
-    }
-    let some = binary(count, BinaryOperator::Gt, number(0));
-    select.having = Some(match select.having.take() {
-        Some(having) => binary(Expr::Nested(Box::new(having)), BinaryOperator::And, some),
-        None => some,
-    });
 }
 
 /// Does a select item call an aggregate?

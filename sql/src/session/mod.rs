@@ -325,6 +325,7 @@ impl Session {
         }
         let (text, warnings) = readable(sql)?;
         let lexed = lex(&text)?;
+        self.check_pipes(&lexed)?;
         let command = command::classify(&lexed)?;
         if short && command.takes_memory() {
             self.engine.budget().admit().await?;

@@ -92,6 +92,7 @@ impl Session {
         self.forget_warnings();
         let (text, warnings) = readable(sql)?;
         let lexed = lex(&text)?;
+        self.check_pipes(&lexed)?;
         self.warn(warnings);
         let count = command::placeholders(&lexed);
         if count > PLACEHOLDERS_MAX {

@@ -248,6 +248,20 @@ impl Session {
         Rows::of_texts(&["EXPLAIN"], &[vec![Some(line)]]).map(Outcome::Rows)
     }
 
+    /// 1235 for `||` where sql_mode says that it joins strings: here it is OR always. Some clients set the mode
+    /// and never write the operator.
+    pub(super) fn check_pipes(&self, lexed: &Lexed) -> Result<()> {
+        let joins = || {
+            let mode = self.variables.text("sql_mode");
+            mode.split(',').any(|m| m == "PIPES_AS_CONCAT")
+        };
+        let has_pipes = (0..lexed.tokens.len()).any(|at| lexed.word(at) == "||");
+        match has_pipes && joins() {
+            true => Err(SqlError::not_supported("|| with sql_mode PIPES_AS_CONCAT")),
+            false => Ok(()),
+        }
+    }
+
     /// 1345 for a view whose text is not for the account: a plan tells it.
     async fn check_may_explain(&self, lexed: Lexed) -> Result<()> {
         let view = self.catalog_view();

@@ -390,10 +390,14 @@ fn cast_json(call: &Call<'_>) -> Result<ArrayRef> {
     let data_type = call.data_type(0);
     if !data_type.is_string() {
         let values = values(call, 0)?;
-        let array = call.array(0)?;
+        // An array of nothing but NULL has no bits for them.
+        let nulls = call.array(0)?.logical_nulls();
         let step = usize::from(!call.is_scalar(0));
         return try_text(call, |row, out| {
-            if array.is_null(row * step) {
+            if nulls
+                .as_ref()
+                .is_some_and(|nulls| nulls.is_null(row * step))
+            {
                 return Ok(false);
             }
             push_value(out, &values[row]);

@@ -138,13 +138,12 @@ fn sql_mode(variable: &Variable, value: &str) -> Result<String> {
         "TIME_TRUNCATE_FRACTIONAL",
     ];
     // These would change what statements mean, and are not built yet.
-    const REFUSED: [&str; 7] = [
+    const REFUSED: [&str; 6] = [
         "ANSI_QUOTES",
         "HIGH_NOT_PRECEDENCE",
         "NO_BACKSLASH_ESCAPES",
         "NO_UNSIGNED_SUBTRACTION",
         "PAD_CHAR_TO_FULL_LENGTH",
-        "PIPES_AS_CONCAT",
         "ALLOW_INVALID_DATES",
     ];
     let mut modes: Vec<String> = Vec::new();
