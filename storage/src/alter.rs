@@ -29,7 +29,10 @@ pub struct Alteration {
 
 /// Looks at a table right before it is altered, while nobody can write to it. An error leaves the table as
 /// it is. All commits wait: what can be looked at before is to be looked at before.
-pub struct LastLook(pub Box<dyn FnMut(&TableSnapshot) -> Result<()> + Send>);
+pub struct LastLook(pub Look);
+
+/// Looks at a table; an error refuses the change.
+pub type Look = Box<dyn FnMut(&TableSnapshot) -> Result<()> + Send>;
 
 impl std::fmt::Debug for LastLook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -17,8 +17,6 @@ use crate::memory::Held;
 use crate::privacy::Veil;
 use crate::types::TableDefinition;
 
-/// Memory that the new rows of one UPDATE may take: they are committed as one.
-
 /// Collects what the query of an UPDATE gives.
 #[derive(Debug)]
 pub struct Updater {

@@ -16,6 +16,9 @@ use crate::version::Version;
 use crate::wal::wal_path;
 use crate::{Error, Result, Store};
 
+/// What is kept of a property, by key and value; `None`: it is left out.
+pub type PropertyOf = Box<dyn Fn(&str, &str) -> Option<String> + Send>;
+
 /// What a copy takes along.
 pub struct BackupScope {
     /// Only this schema; `None`: everything.
@@ -23,7 +26,7 @@ pub struct BackupScope {
     /// Whether what is in memory is written into segments before. Otherwise its log is taken along.
     pub flush: bool,
     /// What is kept of a property, by key and value.
-    pub property: Box<dyn Fn(&str, &str) -> Option<String> + Send>,
+    pub property: PropertyOf,
 }
 
 impl BackupScope {

@@ -45,7 +45,7 @@ fn changed(document: &mut Value, path: &Path, edit: Edit, value: Value) -> Resul
 
 /// Document, then pairs of a path and a value.
 fn edited(call: &Call<'_>, edit: Edit) -> Result<ArrayRef> {
-    if call.len() % 2 == 0 {
+    if call.len().is_multiple_of(2) {
         return Err(wrong_argument_count(call.name));
     }
     let documents = call.text(0)?;
