@@ -37,7 +37,7 @@ fn skip_modifiers(parser: &mut Parser) -> Option<(TokenWithSpan, Keyword)> {
     let is_modifier = |parser: &Parser| {
         word(parser, 1).is_some_and(|word| {
             let is_it = |m: &&str| m.eq_ignore_ascii_case(&word.value);
-            MODIFIERS.iter().any(|m| is_it(m)) && (keyword == Keyword::DELETE || !is_it(&"QUICK"))
+            MODIFIERS.iter().any(is_it) && (keyword == Keyword::DELETE || !is_it(&"QUICK"))
         })
     };
     if !matches!(keyword, Keyword::UPDATE | Keyword::DELETE) || !is_modifier(parser) {

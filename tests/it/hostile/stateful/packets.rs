@@ -80,7 +80,7 @@ pub fn is_monologue(packet: &[u8]) -> bool {
 /// A command as a driver would send it, if it is about something that is there.
 pub fn command(random: &mut Random, known: &Known) -> Vec<u8> {
     let statement = match random.chance(90) && !known.statements.is_empty() {
-        true => random.pick(&known.statements),
+        true => *random.pick(&known.statements),
         false => (random.below(100) as u32, random.below(4) as u16),
     };
     let about = |number: u8| {
@@ -89,8 +89,8 @@ pub fn command(random: &mut Random, known: &Known) -> Vec<u8> {
         packet
     };
     match random.below(100) {
-        0..30 => text(0x03, random.pick(&TEXTS)),
-        30..42 => text(0x16, random.pick(&PREPARED)),
+        0..30 => text(0x03, random.pick::<&str>(&TEXTS)),
+        30..42 => text(0x16, random.pick::<&str>(&PREPARED)),
         42..64 => execute(random, about(0x17), statement.1),
         64..70 => {
             let mut packet = about(0x18);
@@ -105,8 +105,11 @@ pub fn command(random: &mut Random, known: &Known) -> Vec<u8> {
             packet.extend((random.below(12) as u32).to_le_bytes());
             packet
         }
-        84..86 => text(0x02, random.pick(&["fuzz", "nowhere", ""])),
-        86..88 => text(0x04, random.pick(&["t\0", "t\0s%", "missing\0", "t"])),
+        84..86 => text(0x02, random.pick::<&str>(&["fuzz", "nowhere", ""])),
+        86..88 => text(
+            0x04,
+            random.pick::<&str>(&["t\0", "t\0s%", "missing\0", "t"]),
+        ),
         88 => vec![0x09],
         89..92 => vec![0x0E],
         92 => vec![0x1B, random.below(3) as u8, 0],
@@ -170,10 +173,10 @@ fn value(random: &mut Random, out: &mut Vec<u8>) -> [u8; 2] {
             [5, 0]
         }
         3 => {
-            let length = random.pick(&[0, 4, 7, 11]);
+            let length = *random.pick(&[0, 4, 7, 11]);
             out.push(length as u8);
             out.extend(&moment[..length]);
-            [random.pick(&[10, 12, 7]), 0]
+            [*random.pick(&[10, 12, 7]), 0]
         }
         4 => {
             out.extend([12, 1, 1, 0, 0, 0, 2, 3, 4, 5, 0, 0, 0]);
@@ -212,7 +215,7 @@ pub fn bend(random: &mut Random, packet: &mut Vec<u8>) {
                 packet.extend(tail);
             }
             4 if !packet.is_empty() => {
-                packet[at] = random.pick(&[0, 0xFB, 0xFC, 0xFE, 0xFF, b'\'', b';', b'?'])
+                packet[at] = *random.pick(&[0, 0xFB, 0xFC, 0xFE, 0xFF, b'\'', b';', b'?'])
             }
             _ if !packet.is_empty() => packet[at] ^= 1 << random.below(8),
             _ => {}
