@@ -48,16 +48,21 @@ pub(super) async fn killed_server() -> Outcome {
         let mut session = server.connect_to("db").await?;
         fill(&mut session).await?;
         back_up(&mut session, &place, "ALL").await?;
-        let (mut random, mut interrupted) = (Random::new(1), 0);
+        let (mut random, mut interrupted) = (Random::new(1), 0_u32);
         let mut next = ROWS;
+        // Milliseconds before a kill: fewer as long as backups are done by then.
+        let mut most = 150;
         for _ in 0..8 {
             insert(&mut session, next..next + 3000).await?;
             next += 3000;
             let statement = place.backup("ALL");
             let running = tokio::spawn(async move { session.run(statement).await.is_ok() });
-            tokio::time::sleep(Duration::from_millis(random.below(150))).await;
+            tokio::time::sleep(Duration::from_millis(random.below(most))).await;
             server.kill()?;
-            interrupted += u32::from(!running.await?);
+            match running.await? {
+                true => most = most / 2 + 1,
+                false => interrupted += 1,
+            }
             // Every backup that is listed as whole is whole.
             let copy = place.restored(&[])?;
             let mut back = Session::open(copy.port(), Some("db")).await?;
