@@ -42,6 +42,11 @@ pub(crate) fn call_limit() -> usize {
     limit() / 8
 }
 
+/// Most bytes of one value that a function makes: plans hold several copies of a constant.
+pub(crate) fn value_limit() -> usize {
+    limit() / 64
+}
+
 /// Waits while the process is short. `false`: the statement was ended for its memory and is to stop.
 pub(crate) fn may_go_on(account: &Account) -> bool {
     for _ in 0..PATIENCE {

@@ -19,10 +19,11 @@ const BATCH_MAX: usize = 1 << 30;
 
 /// Whether `function` may make a value of that many bytes.
 pub(crate) fn fits(function: &'static str, bytes: usize) -> bool {
-    if bytes > VALUE_MAX {
+    let fits = bytes <= VALUE_MAX.min(brake::value_limit());
+    if !fits {
         warn(Notice::ResultTooLong { function });
     }
-    bytes <= VALUE_MAX
+    fits
 }
 
 /// The text of one call for one batch, as far as it is bounded.
