@@ -38,6 +38,10 @@ impl wire::Backend for SqlBackend {
         self.engine.sql().version()
     }
 
+    fn max_connections(&self) -> Option<usize> {
+        self.engine.sql().max_connections()
+    }
+
     fn account(&self, user: &str, peer: SocketAddr) -> Option<wire::Account> {
         let credential = match self.engine.sql().account(user, peer.ip())? {
             Secret::None => wire::Credential::None,

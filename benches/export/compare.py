@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Exports of Storno beside DuckDB's COPY, to the same S3 server, in one run; then both read back.
 
-    pip install duckdb pymysql pyarrow deltalake
+    pip install duckdb duckdb-extension-httpfs pymysql pyarrow deltalake
     cargo build --release --workspace --tests --examples     # storno and the S3 server
     compare.py --bin target/release [--rows 20000000] [--dir DIR] [--runs 3]
 
@@ -12,6 +12,7 @@ the table by counts, sums and distinct values; Parquet also by pyarrow, a Delta 
 Only ratios of one run mean anything.
 """
 import argparse
+import glob
 import os
 import subprocess
 import tempfile
@@ -95,7 +96,8 @@ def run(args, directory):
     try:
         port = next(int(line.rsplit(":", 1)[1].split(".")[0]) for line in storno.stdout if " on 127.0.0.1:" in line)
         duck = duckdb.connect(os.path.join(directory, "duck.db"))
-        duck.execute("INSTALL httpfs; LOAD httpfs; SET preserve_insertion_order = true")
+        load_httpfs(duck)
+        duck.execute("SET preserve_insertion_order = true")
         duck.execute(f"CREATE SECRET (TYPE s3, KEY_ID '{key}', SECRET '{secret}', ENDPOINT '{endpoint[7:]}', "
                      "URL_STYLE 'path', USE_SSL false)")
         connection = pymysql.connect(host="127.0.0.1", port=port, user="root", autocommit=True)
@@ -162,6 +164,17 @@ def run(args, directory):
         storno.terminate()
         server.terminate()
         storno.wait()
+
+
+def load_httpfs(duck):
+    """DuckDB's own way, or the package that has the extension in it."""
+    import duckdb
+    try:
+        duck.execute("INSTALL httpfs; LOAD httpfs")
+    except duckdb.Error:
+        import duckdb_extension_httpfs
+        pattern = os.path.join(os.path.dirname(duckdb_extension_httpfs.__file__), "**", "httpfs.duckdb_extension")
+        duck.execute(f"LOAD '{glob.glob(pattern, recursive=True)[0]}'")
 
 
 def least(best, now):

@@ -125,7 +125,8 @@ impl Door {
         if self.aside {
             self.set_aside((&rows, &mut texts), errors, invalid);
         }
-        Ok((without(&rows, &violations)?, warnings))
+        let left_out: Vec<usize> = violations.iter().map(|violation| violation.row).collect();
+        Ok((without(&rows, &left_out)?, warnings))
     }
 
     /// Adds rows of a batch to the invalid ones; their texts are no longer among those of the batch.
@@ -147,11 +148,14 @@ impl Door {
                 },
             ));
         }
-        for (at, _) in found.iter().rev() {
-            if *at < texts.len() {
-                texts.remove(*at);
+        let mut gone = vec![false; texts.len()];
+        for (at, _) in &found {
+            if let Some(gone) = gone.get_mut(*at) {
+                *gone = true;
             }
         }
+        let mut gone = gone.into_iter();
+        texts.retain(|_| gone.next() != Some(true));
         invalid.extend(found.into_iter().map(|(_, row)| row));
         invalid.sort_by_key(|row| row.row);
     }

@@ -269,6 +269,12 @@ impl Engine {
             .unwrap_or_default()
     }
 
+    /// The system variable `max_connections`, if it has been set.
+    pub fn max_connections(&self) -> Option<usize> {
+        let variable = variables::find("max_connections").ok()?;
+        self.globals().chosen(variable)?.parse().ok()
+    }
+
     /// Sessions open now.
     pub fn open_sessions(&self) -> usize {
         self.inner.processes.count()

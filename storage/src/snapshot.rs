@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use crate::commit::{fit, key_ranges};
-use crate::keys::{KeyHasher, find_in_segment, key_columns};
+use crate::keys::{KeyColumns, KeyHash, KeyHasher, find_in_segment, key_columns};
 use crate::segment::ChunkCache;
 use crate::selection::position;
 use crate::version::{TableVersion, Version};
@@ -115,43 +115,59 @@ impl TableSnapshot {
     /// this snapshot has. Rows at hand are not compared with each other. The commit decides: others may
     /// have come or gone by then, and a row that was deleted and put back since may be missed here.
     pub fn find_duplicates(&self, rows: &RecordBatch) -> Result<Vec<Option<Duplicate>>> {
+        let mut duplicates = vec![None; rows.num_rows()];
+        for (key, found) in self.find_keys(rows)?.into_iter().enumerate() {
+            for (duplicate, position) in duplicates.iter_mut().zip(found) {
+                let found = position.map(|position| Duplicate { key, position });
+                *duplicate = duplicate.or(found);
+            }
+        }
+        Ok(duplicates)
+    }
+
+    /// The same for every unique key by itself: by number of the key, then by row, the position of the stored
+    /// row that has it.
+    pub fn find_keys(&self, rows: &RecordBatch) -> Result<Vec<Vec<Option<u64>>>> {
         let meta = self.meta();
         let rows = fit(meta, rows)?;
         let hashes = self.hasher.hash_keys(meta, rows)?;
         let keys = key_columns(&self.table.history, &meta.spec.unique_keys, &meta.folds);
-        let mut duplicates = vec![None; rows.num_rows()];
-        for (number, (key, hashes)) in keys.iter().zip(&hashes).enumerate() {
-            let mut note = |at: usize, home: usize, row: u32| {
-                if let Some(duplicate @ None) = duplicates.get_mut(at) {
-                    *duplicate = Some(Duplicate {
-                        key: number,
-                        position: position(home, row as usize),
-                    });
-                }
-            };
-            let ranges = key_ranges(key, rows);
-            let tools = (&self.hasher, &*self.cache);
-            for (home, segment) in self.table.segments.iter().enumerate() {
-                for (at, row) in find_in_segment(segment, key, hashes, &ranges, tools)? {
-                    if !segment.deleted.contains(row) {
-                        note(at, home, row);
-                    }
-                }
+        let each = keys.iter().zip(&hashes);
+        each.map(|(key, hashes)| self.find_key(key, hashes, rows))
+            .collect()
+    }
+
+    fn find_key(
+        &self,
+        key: &KeyColumns,
+        hashes: &[Option<KeyHash>],
+        rows: &RecordBatch,
+    ) -> Result<Vec<Option<u64>>> {
+        let mut positions = vec![None; rows.num_rows()];
+        let mut note = |at: usize, home: usize, row: u32| {
+            if let Some(found @ None) = positions.get_mut(at) {
+                *found = Some(position(home, row as usize));
             }
-            for (home, memtable) in (self.table.segments.len()..).zip(self.table.memtables()) {
-                let found = memtable
-                    .keys()
-                    .find(&key.ids, hashes)
-                    .into_iter()
-                    .enumerate();
-                for (at, row) in found.filter_map(|(at, row)| Some((at, row?))) {
-                    let counts = u64::from(row) < memtable.rows();
-                    if counts && !memtable.deleted().contains(row) {
-                        note(at, home, row);
-                    }
+        };
+        let ranges = key_ranges(key, rows);
+        let tools = (&self.hasher, &*self.cache);
+        for (home, segment) in self.table.segments.iter().enumerate() {
+            for (at, row) in find_in_segment(segment, key, hashes, &ranges, tools)? {
+                if !segment.deleted.contains(row) {
+                    note(at, home, row);
                 }
             }
         }
-        Ok(duplicates)
+        for (home, memtable) in (self.table.segments.len()..).zip(self.table.memtables()) {
+            let found = memtable.keys().find(&key.ids, hashes);
+            for (at, row) in found.into_iter().enumerate() {
+                let Some(row) = row else { continue };
+                let counts = u64::from(row) < memtable.rows();
+                if counts && !memtable.deleted().contains(row) {
+                    note(at, home, row);
+                }
+            }
+        }
+        Ok(positions)
     }
 }

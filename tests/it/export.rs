@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use mysql_async::prelude::Queryable;
 
+use crate::data::kinds::{COLUMNS, insert};
 use crate::harness::s3::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
 use crate::harness::{Outcome, Refusal, Server, Session, block_on, ensure, judge, same};
 
@@ -61,37 +62,9 @@ async fn link(s3: &S3Server, session: &mut Session) -> Outcome {
     Ok(())
 }
 
-const COLUMNS: &str = "id BIGINT UNSIGNED NOT NULL, s VARCHAR(40), d DECIMAL(12,3), f DOUBLE, \
-                       b VARBINARY(9), at DATETIME(3), day DATE, took TIME(2), y YEAR, n TINYINT";
-
 async fn fill(session: &mut Session, rows: u64) -> Outcome {
     session.run(format!("CREATE TABLE t ({COLUMNS})")).await?;
-    let mut values = Vec::new();
-    for i in 0..rows {
-        let null = i % 11 == 0;
-        let text = match null {
-            true => "NULL".to_owned(),
-            false => format!("'line {}\\n\\t\"q\" \\\\ ,é'", i % 50),
-        };
-        values.push(format!(
-            "({i}, {text}, {}.125, {}e-3, X'00{:02X}0A', '2024-02-29 12:00:{:02}.250', \
-             '2024-01-{:02}', '-0{}:10:00.5', {}, {})",
-            i % 1000,
-            i * 7,
-            i % 256,
-            i % 60,
-            i % 28 + 1,
-            i % 9,
-            1970 + i % 100,
-            i % 100
-        ));
-    }
-    for chunk in values.chunks(5_000) {
-        session
-            .run(format!("INSERT INTO t VALUES {}", chunk.join(",")))
-            .await?;
-    }
-    Ok(())
+    insert(session, 0..rows).await
 }
 
 async fn spellings() -> Outcome {

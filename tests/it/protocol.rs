@@ -29,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
             a_reset_leaves_nothing_but_the_database,
             changing_the_user_begins_anew,
             silent_clients_are_told_so,
+            the_limit_of_connections_can_be_set,
             packets_above_16_mib_go_both_ways,
             several_results_end_at_the_first_error,
         ]
@@ -276,6 +277,22 @@ async fn silent_clients_are_told_so(server: &mut Server) -> Outcome {
         }
         ensure(raw.receive().await.is_err(), || "still open".to_owned())?;
     }
+    Ok(())
+}
+
+async fn the_limit_of_connections_can_be_set(server: &mut Server) -> Outcome {
+    if server.is_judge() {
+        return Ok(()); // Its least limit is 10, and one more is let in
+    }
+    let mut first = server.connect().await?;
+    first.run("SET GLOBAL max_connections = 2").await?;
+    let second = server.connect().await?;
+    let refused = format!("{:?}", server.connect().await.err());
+    ensure(refused.contains("Too many connections"), || refused)?;
+    first.run("SET GLOBAL max_connections = 3").await?;
+    server.connect().await?.must_answer().await?;
+    drop(second);
+    first.run("SET GLOBAL max_connections = DEFAULT").await?;
     Ok(())
 }
 

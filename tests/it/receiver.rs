@@ -297,20 +297,26 @@ async fn stalled() -> Outcome {
     let post = || post(&server, "/v1/ingest/web/hits", Some(&token), ("", ROW));
     let mut waiting = begin(&server, &token, 40, 1)?;
     same("beside senders that stall", &200, &post()?.status)?;
-    // They are told to try again, and not waited for.
-    let mut answer = String::new();
-    let _ = waiting[0].read_to_string(&mut answer);
-    ensure(answer.starts_with("HTTP/1.1 408 "), || answer.clone())?;
-    drop(waiting);
-    // What has come takes room.
-    let waiting = begin(&server, &token, 8, (32 << 20) - 1)?;
-    let busy = (0..200).find_map(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        post().ok().filter(|answer| answer.status == 429)
+    // They are told to try again, and not waited for; who is told has given back its room.
+    for stream in &mut waiting {
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        ensure(answer.starts_with("HTTP/1.1 408 "), || answer.clone())?;
+    }
+    // What has come takes room. A sender whose last bytes come beside others' may be the one that is refused.
+    let busy = (0..10).find_map(|_| {
+        let waiting = begin(&server, &token, 8, (32 << 20) - 1).ok()?;
+        std::thread::sleep(Duration::from_millis(500));
+        let refused = |_| {
+            std::thread::sleep(Duration::from_millis(100));
+            post().ok().filter(|answer| answer.status == 429)
+        };
+        let busy = (0..10).find_map(refused);
+        drop(waiting);
+        busy
     });
     let busy = busy.ok_or("never busy")?;
     ensure(busy.head.contains("retry-after: 1"), || busy.head.clone())?;
-    drop(waiting);
     for _ in 0..200 {
         if post()?.status == 200 {
             return session.must_answer().await;

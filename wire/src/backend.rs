@@ -26,6 +26,12 @@ pub trait Backend: Send + Sync + 'static {
     /// MariaDB in it changes how clients behave, so it must not be there.
     fn server_version(&self) -> String;
 
+    /// How many connections there may be from now on, where the backend lets that change while the server
+    /// runs; else it is [`Limits::max_connections`](crate::Limits).
+    fn max_connections(&self) -> Option<usize> {
+        None
+    }
+
     /// The stored credential of the account that matches this user and client address, or None. An
     /// unknown user costs the client the same exchange and ends in the same error 1045.
     fn account(&self, user: &str, peer: SocketAddr) -> Option<Account>;

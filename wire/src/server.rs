@@ -104,9 +104,10 @@ impl<B> Shared<B> {
 /// One of the server's connections, counted until dropped.
 struct Seat<B>(Arc<Shared<B>>);
 
-impl<B> Seat<B> {
+impl<B: Backend> Seat<B> {
     fn take(shared: &Arc<Shared<B>>) -> Option<Self> {
-        let max = shared.limits.max_connections;
+        let max = shared.backend.max_connections();
+        let max = max.unwrap_or(shared.limits.max_connections);
         let take = |taken: usize| (taken < max).then_some(taken + 1);
         let taken = shared
             .connections

@@ -206,13 +206,13 @@ impl Chosen {
 }
 
 /// The keys of some rows.
-struct Keys {
+pub(super) struct Keys {
     rows: Rows,
     columns: Vec<ArrayRef>,
 }
 
 impl Keys {
-    fn of(columns: &[ArrayRef]) -> Result<Self> {
+    pub(super) fn of(columns: &[ArrayRef]) -> Result<Self> {
         let fields = columns
             .iter()
             .map(|c| SortField::new(c.data_type().clone()));
@@ -224,13 +224,13 @@ impl Keys {
     }
 
     /// Looks at a row's key; `None` where a part of it is NULL.
-    fn with<T>(&self, row: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    pub(super) fn with<T>(&self, row: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let complete = self.columns.iter().all(|c| c.is_valid(row));
         complete.then(|| look(self.rows.row(row).as_ref()))
     }
 }
 
-fn key_columns(key: &KeySpec, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+pub(super) fn key_columns(key: &KeySpec, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
     let column = |c: &usize| rows.columns().get(*c).cloned();
     let columns: Option<Vec<ArrayRef>> = key.columns.iter().map(column).collect();
     columns.ok_or_else(|| SqlError::internal("a key without its columns"))

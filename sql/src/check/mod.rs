@@ -96,11 +96,11 @@ impl Checks {
     }
 }
 
-/// The rows but for those that violate a constraint.
-pub(crate) fn without(rows: &RecordBatch, violations: &[Violation]) -> Result<RecordBatch> {
+/// The rows but for those with some numbers.
+pub(crate) fn without(rows: &RecordBatch, left_out: &[usize]) -> Result<RecordBatch> {
     let mut keep = vec![true; rows.num_rows()];
-    for violation in violations {
-        if let Some(keep) = keep.get_mut(violation.row) {
+    for row in left_out {
+        if let Some(keep) = keep.get_mut(*row) {
             *keep = false;
         }
     }

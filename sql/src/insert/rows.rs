@@ -3,6 +3,9 @@
 //! Shared by literal INSERT, prepared INSERT and anything else that brings rows (INSERT .. SELECT,
 //! LOAD DATA): they differ in where values come from, not in what happens to them.
 
+mod fields;
+mod fill;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
@@ -13,7 +16,8 @@ use super::column::{ColumnWriter, Surroundings};
 use super::invalid::{Invalid, is_of_row};
 use super::{Datum, Diagnostics, InvalidRow, Scalar, Settings};
 use crate::error::{Result, SqlError, Warning};
-use crate::types::{DefaultValue, MysqlType, TableDefinition, TimeZone};
+use crate::types::{MysqlType, TableDefinition};
+use fill::{Fill, takes_first};
 
 /// What an INSERT came to; to be committed by the caller.
 #[derive(Debug)]
@@ -50,20 +54,6 @@ pub type Reserve<'a> = &'a mut dyn FnMut(u64) -> Result<u64>;
 
 /// Rows that room is made for when their number is not known.
 const MANY: usize = 1024;
-
-/// What a column gets that the statement does not name, or for which it says DEFAULT.
-#[derive(Debug, Clone)]
-enum Fill {
-    Null,
-    /// The zone is UTC for a TIMESTAMP's literal, which is stored so.
-    Literal(Scalar, TimeZone),
-    Now(u8),
-    AutoIncrement,
-    /// A generated column: something that holds its place until it is computed.
-    Generated,
-    /// NOT NULL without DEFAULT: an error in strict mode.
-    Missing,
-}
 
 /// Collects rows.
 #[derive(Debug)]
@@ -123,7 +113,7 @@ impl RowWriter {
         let mut fills = Vec::with_capacity(spec.columns.len());
         for (at, (column, attributes)) in spec.columns.iter().zip(&table.columns).enumerate() {
             writers.push(ColumnWriter::of_table(table, at, rows)?);
-            fills.push(fill_of(attributes, column.nullable, settings.time_zone));
+            fills.push(Fill::of(attributes, column.nullable, settings.time_zone));
         }
         let mut writer = Self {
             diagnostics: Diagnostics::new(settings.mode),
@@ -383,147 +373,6 @@ impl RowWriter {
         }
     }
 
-    /// A field of a file as the `position`-th value.
-    pub(crate) fn append_field(&mut self, position: usize, text: &[u8]) -> Result<()> {
-        let target = self.targets[position];
-        match self.invalid {
-            None => self.store_field(target, text),
-            Some(_) => self.in_row(target, Datum::Text(text), |writer| {
-                writer.store_field(target, text)
-            }),
-        }
-    }
-
-    fn store_field(&mut self, target: usize, text: &[u8]) -> Result<()> {
-        let auto_increment = self
-            .auto_increment
-            .as_ref()
-            .is_some_and(|auto| auto.column == target);
-        let is_plain = !auto_increment && self.generated.is_empty();
-        if is_plain && self.columns[target].append_plain(text) {
-            return Ok(());
-        }
-        self.store(target, Datum::Text(text))
-    }
-
-    /// NULL in a file: for a NOT NULL column 1263 and its implicit value, or the statement's time.
-    pub(crate) fn append_null_field(&mut self, position: usize) -> Result<()> {
-        let target = self.targets[position];
-        self.in_row(target, Datum::Null, |writer| {
-            writer.store_null_field(target)
-        })
-    }
-
-    fn store_null_field(&mut self, target: usize) -> Result<()> {
-        self.check_given(target)?;
-        let column = &mut self.columns[target];
-        let auto_increment = self.auto_increment.as_ref();
-        if column.nullable || auto_increment.is_some_and(|auto| auto.column == target) {
-            return self.store(target, Datum::Null);
-        }
-        if let MysqlType::Timestamp { fsp } = column.mysql_type {
-            column.append_now(fsp, &self.settings);
-            return Ok(());
-        }
-        let error = SqlError::null_to_not_null(column.name(), self.diagnostics.row);
-        self.diagnostics.raise(error)?;
-        column.append_implicit()
-    }
-
-    /// A field that a line lacks: 1261, and the column's implicit value, unless its default is NULL.
-    pub(crate) fn append_missing_field(&mut self, position: usize) -> Result<()> {
-        self.warn_of_missing_field()?;
-        let target = self.targets[position];
-        self.in_row(target, Datum::Null, |writer| {
-            writer.store_missing_field(target)
-        })
-    }
-
-    fn store_missing_field(&mut self, target: usize) -> Result<()> {
-        let column = &mut self.columns[target];
-        match (&self.fills[target], &column.mysql_type) {
-            (Fill::Null, _) => column.append_null(),
-            (Fill::AutoIncrement, _) => return self.generate(),
-            (Fill::Generated, _) => column.append_placeholder(),
-            (_, MysqlType::Timestamp { fsp }) if !column.nullable => {
-                column.append_now(*fsp, &self.settings);
-            }
-            _ => column.append_implicit()?,
-        }
-        Ok(())
-    }
-
-    pub(crate) fn warn_of_missing_field(&mut self) -> Result<()> {
-        let error = SqlError::too_few_fields(self.diagnostics.row);
-        let raised = self.diagnostics.raise(error);
-        self.or_aside(raised)
-    }
-
-    /// 1262: the current line has more fields than were taken.
-    pub(crate) fn warn_of_cut_line(&mut self) -> Result<()> {
-        let error = SqlError::too_many_fields(self.diagnostics.row);
-        let raised = self.diagnostics.raise(error);
-        self.or_aside(raised)
-    }
-
-    /// DEFAULT as the `position`-th value.
-    pub(crate) fn append_default(&mut self, position: usize) -> Result<()> {
-        let target = self.targets[position];
-        self.in_row(target, Datum::Null, |writer| {
-            writer.append_fill(target, target, true)
-        })
-    }
-
-    /// DEFAULT(`column`) as the `position`-th value.
-    pub(super) fn append_default_of(
-        &mut self,
-        position: usize,
-        table: &TableDefinition,
-        column: &str,
-    ) -> Result<()> {
-        let source = table
-            .position(column)
-            .ok_or_else(|| SqlError::unknown_column(column, "field list"))?;
-        let target = self.targets[position];
-        self.in_row(target, Datum::Null, |writer| {
-            writer.append_fill(target, source, true)
-        })
-    }
-
-    /// The default of column `source` into column `target`.
-    fn append_fill(&mut self, target: usize, source: usize, explicit: bool) -> Result<()> {
-        let column = &mut self.columns[target];
-        match &self.fills[source] {
-            Fill::Null if column.nullable => column.append_null(),
-            Fill::Null => return Err(SqlError::cannot_be_null(column.name())),
-            Fill::AutoIncrement => self.generate()?,
-            Fill::Now(fsp) => column.append_now(*fsp, &self.settings),
-            Fill::Generated if target != source => {
-                return Err(SqlError::default_of_expression());
-            }
-            Fill::Generated => column.append_placeholder(),
-            Fill::Literal(value, time_zone) => {
-                let settings = Settings {
-                    time_zone: *time_zone,
-                    ..self.settings
-                };
-                let around = &mut Surroundings {
-                    settings: &settings,
-                    diagnostics: &mut self.diagnostics,
-                };
-                column.append(value.datum(), around)?;
-            }
-            Fill::Missing => {
-                if explicit && !takes_first(column) {
-                    self.diagnostics
-                        .raise(SqlError::no_default_value(column.name()))?;
-                }
-                column.append_implicit()?;
-            }
-        }
-        Ok(())
-    }
-
     /// Fills the columns that have no value in the statement.
     pub(crate) fn finish_row(&mut self) -> Result<()> {
         for position in 0..self.others.len() {
@@ -634,11 +483,6 @@ impl RowWriter {
     }
 }
 
-/// MySQL gives an ENUM without a default its first member, also in strict mode.
-fn takes_first(column: &ColumnWriter) -> bool {
-    matches!(column.mysql_type, MysqlType::Enum { .. })
-}
-
 fn resolve(table: &TableDefinition, names: &[String]) -> Result<Vec<usize>> {
     let mut targets = Vec::with_capacity(names.len());
     let mut named = vec![false; table.columns.len()];
@@ -664,25 +508,5 @@ fn auto_increment_of(table: &TableDefinition) -> Option<AutoIncrement> {
             Some(AutoIncrement::new(column, name, width.range(unsigned).1))
         }
         _ => None,
-    }
-}
-
-fn fill_of(attributes: &crate::types::ColumnAttributes, nullable: bool, session: TimeZone) -> Fill {
-    if attributes.auto_increment {
-        return Fill::AutoIncrement;
-    }
-    if attributes.generated.is_some() {
-        return Fill::Generated;
-    }
-    match &attributes.default {
-        None if nullable => Fill::Null,
-        None => Fill::Missing,
-        Some(DefaultValue::Null) => Fill::Null,
-        Some(DefaultValue::Now { fsp }) => Fill::Now(*fsp),
-        Some(DefaultValue::Literal(text)) => {
-            let utc = matches!(attributes.mysql_type, MysqlType::Timestamp { .. });
-            let zone = if utc { TimeZone::UTC } else { session };
-            Fill::Literal(Scalar::Text(text.clone()), zone)
-        }
     }
 }

@@ -4,8 +4,7 @@
 //! are another function than those of a fixed length.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, Ident, Interval, ObjectName, OrderByExpr, OrderByOptions, Value,
+    Expr, FunctionArgumentClause, FunctionArguments, Interval, OrderByExpr, OrderByOptions, Value,
 };
 
 use super::expr::{call, number, text};
@@ -124,20 +123,14 @@ fn by_time(name: &str, value: &Expr, time: &Expr) -> Expr {
         },
         with_fill: None,
     };
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(value.clone()))],
-            clauses: vec![FunctionArgumentClause::OrderBy(vec![order])],
-        }),
-        filter: Some(Box::new(Expr::IsNotNull(Box::new(time.clone())))),
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
+    let mut call = call(name, vec![value.clone()]);
+    if let Expr::Function(function) = &mut call {
+        if let FunctionArguments::List(list) = &mut function.args {
+            list.clauses = vec![FunctionArgumentClause::OrderBy(vec![order])];
+        }
+        function.filter = Some(Box::new(Expr::IsNotNull(Box::new(time.clone()))));
+    }
+    call
 }
 
 #[cfg(test)]

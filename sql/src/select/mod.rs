@@ -5,6 +5,8 @@
 //! plans, `run` executes.
 
 pub mod aggregate;
+mod aliases;
+mod balance;
 pub mod bind;
 mod buckets;
 pub(crate) mod calendar;
@@ -21,7 +23,6 @@ pub mod found_rows;
 mod fraction;
 mod groups;
 mod names;
-mod patience;
 pub mod planner;
 pub(crate) mod prune;
 pub mod reuse;
@@ -30,6 +31,7 @@ mod rows;
 pub mod run;
 mod scan;
 pub mod sort_keys;
+mod stoppable;
 pub(crate) mod table;
 mod views;
 

@@ -9,10 +9,12 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, GroupByWithModifier, Ident, JoinConstraint, JoinOperator,
-    LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator,
-    SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias,
+    TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
+use super::aliases::{Aliases, aliases_of, first_aliases};
+use super::balance::{balance, balance_unions};
 use super::exists;
 use super::expr::{self, Environment, binary, number, truth};
 use super::groups::{self, Groups};
@@ -261,114 +263,6 @@ impl Rewriter<'_> {
     }
 }
 
-/// Output names of a SELECT, in order, each with its expression; and the columns its FROM offers.
-struct Aliases {
-    /// Items before the first wildcard keep their position; `None` marks wildcards.
-    items: Vec<(String, Option<Expr>)>,
-    columns: HashSet<String>,
-}
-
-impl Aliases {
-    /// Which item a plain name in ORDER BY means: positions are known only before a wildcard.
-    fn position(&self, expr: &Expr) -> Option<usize> {
-        let Expr::Identifier(ident) = expr else {
-            return None;
-        };
-        let found = self
-            .items
-            .iter()
-            .position(|(n, e)| *n == ident.value && e.is_some())?;
-        self.items
-            .iter()
-            .take(found)
-            .all(|(_, e)| e.is_some())
-            .then_some(found)
-    }
-
-    /// 1054 for a position behind the last item.
-    fn check_ordinal(&self, expr: &Expr) -> Result<()> {
-        let width = self
-            .items
-            .iter()
-            .all(|(_, e)| e.is_some())
-            .then_some(self.items.len());
-        match (ordinal(expr), width) {
-            (Some(n), Some(width)) if n == 0 || n > width => {
-                Err(SqlError::unknown_column(&n.to_string(), "order clause"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn expression(&self, name: &str) -> Option<&Expr> {
-        if self.columns.contains(name) {
-            return None;
-        }
-        self.items
-            .iter()
-            .find(|(n, _)| n == name)
-            .and_then(|(_, e)| e.as_ref())
-    }
-
-    /// Replaces aliases by their expressions, except where a column of that name exists.
-    fn substitute(&self, expr: &mut Expr) {
-        let _ = expr.visit(&mut Substitution(self));
-    }
-}
-
-struct Substitution<'a>(&'a Aliases);
-
-impl VisitorMut for Substitution<'_> {
-    type Break = ();
-
-    // After the children, so that what was put in is not looked at again.
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Identifier(ident) = expr
-            && let Some(target) = self.0.expression(&ident.value)
-        {
-            *expr = match target {
-                plain @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)) => {
-                    plain.clone()
-                }
-                other => Expr::Nested(Box::new(other.clone())),
-            };
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn aliases_of(select: &Select) -> Vec<(String, Option<Expr>)> {
-    let name = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { expr, alias } => {
-            (alias.value.to_lowercase(), Some(expr.clone()))
-        }
-        SelectItem::UnnamedExpr(e @ Expr::Identifier(i)) => (i.value.clone(), Some(e.clone())),
-        SelectItem::UnnamedExpr(e @ Expr::CompoundIdentifier(p)) => (
-            p.last().map(|i| i.value.clone()).unwrap_or_default(),
-            Some(e.clone()),
-        ),
-        SelectItem::UnnamedExpr(e) => (e.to_string(), Some(e.clone())),
-        _ => (String::new(), None),
-    };
-    select.projection.iter().map(name).collect()
-}
-
-/// Names of a set operation are those of its first SELECT.
-fn first_aliases(body: &SetExpr) -> Aliases {
-    match body {
-        SetExpr::Select(select) => Aliases {
-            items: aliases_of(select),
-            columns: HashSet::new(),
-        },
-        SetExpr::SetOperation { left, .. } => first_aliases(left),
-        SetExpr::Query(query) => first_aliases(&query.body),
-        _ => Aliases {
-            items: Vec::new(),
-            columns: HashSet::new(),
-        },
-    }
-}
-
 fn group_by(select: &mut Select, aliases: &Aliases) -> Result<()> {
     let GroupByExpr::Expressions(items, modifiers) = &mut select.group_by else {
         return Err(SqlError::syntax("ALL", 1));
@@ -502,7 +396,7 @@ fn is_number(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(v) if matches!(v.value, Value::Number(..)))
 }
 
-fn ordinal(expr: &Expr) -> Option<usize> {
+pub(super) fn ordinal(expr: &Expr) -> Option<usize> {
     match expr {
         Expr::Value(v) => match &v.value {
             Value::Number(n, _) => n.parse().ok(),
@@ -538,103 +432,6 @@ pub(super) fn limits(clause: &mut LimitClause) -> Result<()> {
             clamp(limit)
         }
     }
-}
-
-/// A long AND or OR chain as a balanced tree: depth grows with the logarithm of its length.
-fn balance(expr: Expr) -> Expr {
-    let Expr::BinaryOp {
-        op: op @ (BinaryOperator::And | BinaryOperator::Or),
-        ..
-    } = &expr
-    else {
-        return expr;
-    };
-    let op = op.clone();
-    let mut terms = Vec::new();
-    let mut stack = vec![expr];
-    while let Some(next) = stack.pop() {
-        match next {
-            Expr::BinaryOp {
-                left,
-                op: inner,
-                right,
-            } if inner == op => {
-                stack.push(*right);
-                stack.push(*left);
-            }
-            other => terms.push(other),
-        }
-    }
-    halves(terms, &mut |a, b| {
-        binary(
-            Expr::Nested(Box::new(a)),
-            op.clone(),
-            Expr::Nested(Box::new(b)),
-        )
-    })
-}
-
-/// Joins neighbours until one item is left: a tree as deep as the logarithm of their number.
-pub(super) fn halves<T>(mut items: Vec<T>, join: &mut dyn FnMut(T, T) -> T) -> T {
-    while items.len() > 1 {
-        let mut next = Vec::with_capacity(items.len().div_ceil(2));
-        let mut iter = items.into_iter();
-        while let Some(a) = iter.next() {
-            match iter.next() {
-                Some(b) => next.push(join(a, b)),
-                None => next.push(a),
-            }
-        }
-        items = next;
-    }
-    match items.pop() {
-        Some(item) => item,
-        None => unreachable!("callers pass at least one item"),
-    }
-}
-
-/// A chain of UNION ALL as a balanced tree.
-fn balance_unions(body: &mut SetExpr) {
-    let is_all = |b: &SetExpr| {
-        matches!(
-            b,
-            SetExpr::SetOperation {
-                op: SetOperator::Union,
-                set_quantifier: SetQuantifier::All,
-                ..
-            }
-        )
-    };
-    if !is_all(body) {
-        return;
-    }
-    let placeholder = SetExpr::Values(sqlparser::ast::Values {
-        explicit_row: false,
-        rows: Vec::new(),
-        value_keyword: false,
-    });
-    let mut branches = Vec::new();
-    let mut stack = vec![std::mem::replace(body, placeholder)];
-    while let Some(next) = stack.pop() {
-        match next {
-            SetExpr::SetOperation {
-                op: SetOperator::Union,
-                set_quantifier: SetQuantifier::All,
-                left,
-                right,
-            } => {
-                stack.push(*right);
-                stack.push(*left);
-            }
-            other => branches.push(other),
-        }
-    }
-    *body = halves(branches, &mut |left, right| SetExpr::SetOperation {
-        op: SetOperator::Union,
-        set_quantifier: SetQuantifier::All,
-        left: Box::new(left),
-        right: Box::new(right),
-    });
 }
 
 /// The planner wants output names to differ; MySQL does not care. Names shown to the client come

@@ -2,8 +2,9 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, Query, SelectItem, SetExpr, TableFactor, Value};
 
+use super::balance::halves;
 use super::expr::{binary, nested, not, value};
-use super::rewrite::{halves, has_aggregate_item};
+use super::rewrite::has_aggregate_item;
 use crate::dialect::{lex, parse_query};
 use crate::error::{Result, SqlError};
 

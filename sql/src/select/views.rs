@@ -7,6 +7,7 @@ use sqlparser::ast::{
     TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
+use super::calendar::is_calendar;
 use super::collate::literals_of;
 use super::ctes::Scopes;
 use super::planner::{TableName, View};
@@ -196,7 +197,13 @@ impl VisitorMut for Expander<'_, '_> {
 
 impl Expander<'_, '_> {
     fn expanded(&mut self, factor: &TableFactor) -> Result<Option<TableFactor>> {
-        let TableFactor::Table { name, alias, .. } = factor else {
+        let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            ..
+        } = factor
+        else {
             return Ok(None);
         };
         let view = self.expansion.view;
@@ -308,12 +315,15 @@ fn qualify(query: &mut Query, database: &str) {
     let _ = query.visit(&mut Qualifier {
         database,
         scopes: Scopes::default(),
+        function: false,
     });
 }
 
 struct Qualifier<'a> {
     database: &'a str,
     scopes: Scopes,
+    /// The next name is a table function's.
+    function: bool,
 }
 
 impl VisitorMut for Qualifier<'_> {
@@ -329,7 +339,15 @@ impl VisitorMut for Qualifier<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        self.function = is_calendar(factor);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<()> {
+        if std::mem::take(&mut self.function) {
+            return ControlFlow::Continue(());
+        }
         let own = match relation.0.as_slice() {
             [part] => part.as_ident().cloned(),
             _ => None,

@@ -7,8 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::UInt64Type;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
@@ -18,11 +17,11 @@ use storno_storage::{
 
 use super::Session;
 use super::patience::Patience;
-use crate::change::{Assigned, Change, Updated, Updater, Warnings};
+use crate::change::{Assigned, Change, Updated, Updater, Warnings, repeating};
 use crate::check::without;
 use crate::dialect::{Lexed, parse_statement};
 use crate::error::{Result, SqlError};
-use crate::insert::{Scalar, Settings, duplicate_entry};
+use crate::insert::{Scalar, Settings, duplicate_entry, warn_repeated};
 use crate::known::KnownTable;
 use crate::privacy::Veil;
 use crate::result::{Done, Outcome};
@@ -220,34 +219,33 @@ impl Session {
             return Err(SqlError::not_supported(what));
         }
         let (mut rows, left_out) = self.completed(table, rows, true).await?;
-        for row in left_out.iter().rev() {
-            positions.remove(*row);
+        keep_others(&mut positions, &left_out);
+        if has_keys && rows.num_rows() > 0 {
+            let (snapshot, all, at) = (table.clone(), rows.clone(), positions.clone());
+            let work = move || repeating(&snapshot, &at, &all);
+            let repeating = self.engine.planning().run(work).await?;
+            let all = std::slice::from_ref(&rows);
+            warn_repeated(&self.sink, &definition, (all, &repeating), self.time_zone());
+            let left_out: Vec<usize> = repeating.iter().map(|repeated| repeated.row).collect();
+            keep_others(&mut positions, &left_out);
+            rows = without(&rows, &left_out)?;
         }
-        let zone = self.time_zone();
-        loop {
-            let count = rows.num_rows() as u64;
-            let mut gone = table.selection();
-            gone.extend(&positions)?;
-            if let Some(transaction) = self.open_transaction() {
-                transaction.replace(table, &gone, Some(&rows))?;
-                return Ok(count);
-            }
-            if count == 0 {
-                return Ok(0);
-            }
+        let count = rows.num_rows() as u64;
+        let mut gone = table.selection();
+        gone.extend(&positions)?;
+        if let Some(transaction) = self.open_transaction() {
+            transaction.replace(table, &gone, Some(&rows))?;
+        } else if count > 0 {
             let mut batch = self.batch(gone);
             batch.inserts.push((table.meta().id, rows.clone()));
-            match self.submit(batch, vec![Arc::clone(table.meta())]).await? {
-                Ok(_) => return Ok(count),
-                Err(error @ Storage::DuplicateKey { row, .. }) if row < positions.len() => {
-                    let error = duplicate_entry(error, &definition, &rows, zone);
-                    self.warn([error.into()]);
-                    positions.remove(row);
-                    rows = without_row(&rows, row)?;
-                }
-                Err(error) => return Err(error.into()),
-            }
+            let committed = self.submit(batch, vec![Arc::clone(table.meta())]).await?;
+            committed.map_err(|error| match error {
+                // Somebody has taken the key since: begin again.
+                Storage::DuplicateKey { table, .. } => Storage::Conflict { table }.into(),
+                error => SqlError::from(error),
+            })?;
         }
+        Ok(count)
     }
 
     /// New rows of a table with their generated columns; 3819 when they violate a constraint.
@@ -362,12 +360,17 @@ fn completed(
         warnings.count += 1;
         warnings.list.push(checks.error(*violation).into());
     }
-    let rows = without(&rows, &violations)?;
-    let left_out = violations.iter().map(|violation| violation.row);
-    Ok((rows, left_out.collect(), warnings))
+    let left_out: Vec<usize> = violations.iter().map(|violation| violation.row).collect();
+    let rows = without(&rows, &left_out)?;
+    Ok((rows, left_out, warnings))
 }
 
-fn without_row(rows: &RecordBatch, row: usize) -> Result<RecordBatch> {
-    let keep: BooleanArray = (0..rows.num_rows()).map(|i| Some(i != row)).collect();
-    filter_record_batch(rows, &keep).map_err(|e| SqlError::internal(e.to_string()))
+/// Takes out the elements with some numbers, which ascend.
+fn keep_others(positions: &mut Vec<u64>, left_out: &[usize]) {
+    let (mut left_out, mut at) = (left_out.iter().peekable(), 0);
+    positions.retain(|_| {
+        let keep = left_out.next_if_eq(&&at).is_none();
+        at += 1;
+        keep
+    });
 }

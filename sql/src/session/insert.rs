@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Session;
 use super::aside::Aside;
-use super::numbers::{Numbers, first_made, last_number, numbers};
+use super::numbers::{Numbers, written_numbers};
 use super::patience::Patience;
 use super::upsert::{Counts, Upsert};
 use crate::change::{Assignments, OnConflict};
@@ -474,29 +474,6 @@ impl Session {
         }
         let gone = |_| SqlError::new(1053, "08S01", "Server shutdown in progress");
         receiver.await.map_err(gone)
-    }
-}
-
-/// What the client is told of a batch of which these rows came in.
-fn written_numbers(
-    table: &TableDefinition,
-    built: &InsertBatch,
-    is_in: impl Fn(usize) -> bool,
-) -> Numbers {
-    let column = table.meta.spec.auto_increment;
-    let Some(last) = (0..built.batch.num_rows()).rev().find(|row| is_in(*row)) else {
-        return Numbers::default();
-    };
-    let made = match built.first_insert_id {
-        None => None,
-        // Mostly all of them are in, and the first one needs no looking for.
-        first if (0..=last).all(&is_in) => first,
-        first => numbers(&built.batch, column)
-            .and_then(|numbers| first_made(&numbers, (0..=last).filter(|row| is_in(*row)), first)),
-    };
-    Numbers {
-        made,
-        last: last_number(&built.batch.slice(0, last + 1), column),
     }
 }
 

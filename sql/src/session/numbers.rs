@@ -5,6 +5,9 @@ use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, UInt64Type};
 
+use crate::insert::InsertBatch;
+use crate::types::TableDefinition;
+
 /// What an INSERT has written so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Numbers {
@@ -12,6 +15,29 @@ pub(super) struct Numbers {
     pub made: Option<u64>,
     /// Of the last row, in the statement's order as far as rows go together.
     pub last: Option<u64>,
+}
+
+/// What the client is told of a batch of which these rows came in.
+pub(super) fn written_numbers(
+    table: &TableDefinition,
+    built: &InsertBatch,
+    is_in: impl Fn(usize) -> bool,
+) -> Numbers {
+    let column = table.meta.spec.auto_increment;
+    let Some(last) = (0..built.batch.num_rows()).rev().find(|row| is_in(*row)) else {
+        return Numbers::default();
+    };
+    let made = match built.first_insert_id {
+        None => None,
+        // Mostly all of them are in, and the first one needs no looking for.
+        first if (0..=last).all(&is_in) => first,
+        first => numbers(&built.batch, column)
+            .and_then(|numbers| first_made(&numbers, (0..=last).filter(|row| is_in(*row)), first)),
+    };
+    Numbers {
+        made,
+        last: last_number(&built.batch.slice(0, last + 1), column),
+    }
 }
 
 /// The numbers of some rows; negative ones are NULL. `None`: there is no such column.

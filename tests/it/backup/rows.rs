@@ -1,46 +1,15 @@
 //! Rows of many types, and sums that tell them from all others.
 
+use crate::data::kinds::COLUMNS;
+pub(super) use crate::data::kinds::insert;
 use crate::harness::{Outcome, Session};
 
 pub(super) const ROWS: u64 = 20_000;
 
 pub(super) async fn fill(session: &mut Session) -> Outcome {
-    session
-        .run(
-            "CREATE TABLE t (id BIGINT UNSIGNED NOT NULL, s VARCHAR(40), d DECIMAL(12,3), f DOUBLE, \
-             b VARBINARY(9), at DATETIME(3), day DATE, took TIME(2), y YEAR, n TINYINT, \
-             PRIMARY KEY (id), SORT KEY (id))",
-        )
-        .await?;
+    let create = format!("CREATE TABLE t ({COLUMNS}, PRIMARY KEY (id), SORT KEY (id))");
+    session.run(create).await?;
     insert(session, 0..ROWS).await
-}
-
-pub(super) async fn insert(session: &mut Session, ids: std::ops::Range<u64>) -> Outcome {
-    let values = ids.map(|i| {
-        let text = match i % 11 {
-            0 => "NULL".to_owned(),
-            _ => format!("'line {}\\n\\t\"q\" é'", i % 50),
-        };
-        format!(
-            "({i}, {text}, {}.125, {}e-3, X'00{:02X}0A', '2024-02-29 12:00:{:02}.250', \
-             '2024-01-{:02}', '-0{}:10:00.5', {}, {})",
-            i % 1000,
-            i * 7,
-            i % 256,
-            i % 60,
-            i % 28 + 1,
-            i % 9,
-            1970 + i % 100,
-            i % 100
-        )
-    });
-    let values: Vec<String> = values.collect();
-    for chunk in values.chunks(5_000) {
-        session
-            .run(format!("INSERT INTO t VALUES {}", chunk.join(",")))
-            .await?;
-    }
-    Ok(())
 }
 
 /// Aggregates over all columns, one of which tells every other set of rows.

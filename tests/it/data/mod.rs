@@ -2,6 +2,7 @@
 //! here.
 
 pub mod events;
+pub mod kinds;
 pub mod literal;
 pub mod pageview;
 pub mod traffic;

@@ -27,7 +27,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
-use super::patience::stoppable;
+use super::stoppable::stoppable;
 
 pub(super) use exec::AggregateScanExec;
 pub(super) use recipe::Recipe;

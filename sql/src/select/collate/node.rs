@@ -185,7 +185,12 @@ fn by_keys(aggregate: Aggregate, deriver: &Deriver<'_>) -> Result<LogicalPlan> {
         };
         as_field(shown, &schema, at)
     };
-    let output = (0..schema.fields().len()).map(output).collect();
+    // The number of a grouping set is for GROUPING() alone, which is resolved below this projection.
+    let told = |at: &usize| schema.field(*at).name() != Aggregate::INTERNAL_GROUPING_ID;
+    let output = (0..schema.fields().len())
+        .filter(told)
+        .map(output)
+        .collect();
     let input = Arc::new(LogicalPlan::Aggregate(by_keys));
     Projection::try_new(output, input).map(LogicalPlan::Projection)
 }

@@ -10,6 +10,7 @@
 
 mod needs;
 mod relations;
+mod targets;
 #[cfg(test)]
 mod tests;
 

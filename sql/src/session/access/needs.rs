@@ -1,11 +1,12 @@
 //! What a statement needs of the account that runs it, read from its text.
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, OnInsert, Statement,
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, OnInsert, Statement,
     TableFactor, TableObject, TableWithJoins, Update, Visit,
 };
 
 use super::relations::{Relation, first_column, relations};
+use super::targets::Target;
 use crate::accounts::{AccountName, Level, Privileges};
 use crate::ddl::{self, Ddl, DdlContext, NewTable, TableName, ViewStatement};
 use crate::dialect::{Lexed, lex, parse_expression, parse_statement};
@@ -16,7 +17,7 @@ use crate::session::account::parse::{self as accounts, Named, Which};
 use crate::session::command::Command;
 use crate::session::set::{self, Assignment as SetPart, Target as SetTarget, ValueText};
 use crate::session::show::{self, Filter, Form};
-use crate::types::{TimeZone, same_name};
+use crate::types::TimeZone;
 
 /// One thing that an account has to be allowed to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -611,47 +612,4 @@ impl Needs<'_> {
             at = next.map_or(lexed.tokens.len(), |comma| comma + 1);
         }
     }
-}
-
-/// A table that an UPDATE or DELETE says to change.
-struct Target {
-    schema: Option<String>,
-    /// Its name, or the one that the statement gives it.
-    name: String,
-}
-
-impl Target {
-    /// `t` of `t.c` and of `d.t.c`; `None` of `c`.
-    fn of_column(name: &ObjectName) -> Option<Self> {
-        let mut parts = idents(name);
-        parts.pop();
-        (!parts.is_empty()).then(|| Self::of_parts(parts))
-    }
-
-    /// Of `t`, `d.t`, `t.*` and `d.t.*`.
-    fn of_table(name: &ObjectName) -> Self {
-        let mut parts = idents(name);
-        if parts.last().is_some_and(|last| last == "*") {
-            parts.pop();
-        }
-        Self::of_parts(parts)
-    }
-
-    fn of_parts(mut parts: Vec<String>) -> Self {
-        let name = parts.pop().unwrap_or_default();
-        let schema = parts.pop();
-        Self { schema, name }
-    }
-
-    /// Whether it may mean a table of this database that the statement calls so. Names are compared as they are where
-    /// the statement is carried out (`change::targets`).
-    fn may_be(&self, schema: &str, alias: &str) -> bool {
-        let in_schema = self.schema.as_deref().is_none_or(|own| own == schema);
-        in_schema && same_name(&self.name, alias)
-    }
-}
-
-fn idents(name: &ObjectName) -> Vec<String> {
-    let parts = name.0.iter().filter_map(|part| part.as_ident());
-    parts.map(|ident| ident.value.clone()).collect()
 }

@@ -86,7 +86,7 @@ pub static VARIABLES: &[Variable] = &[
     v("lower_case_file_system", ReadOnly, Switch, "OFF"),
     v("lower_case_table_names", ReadOnly, int(0, 2), "0"),
     v("max_allowed_packet", Both, int(1_024, 1_073_741_824), "67108864"),
-    v("max_connections", Global, int(1, 100_000), "4000"),
+    v("max_connections", Global, int(1, 100_000), "4096"),
     v("max_error_count", Both, int(0, 65_535), "1024"),
     v("max_execution_time", Both, int(0, U32), "0"),
     v("max_heap_table_size", Both, int(16_384, u64::MAX), "16777216"),

@@ -95,11 +95,14 @@ struct Globals {
 impl GlobalVariables {
     /// The value as text; SHOW VARIABLES prints it so.
     pub fn get(&self, variable: &'static Variable) -> String {
+        let chosen = self.chosen(variable);
+        chosen.unwrap_or_else(|| variable.default.to_string())
+    }
+
+    /// The value that somebody has set.
+    pub fn chosen(&self, variable: &'static Variable) -> Option<String> {
         let values = self.0.values.read().unwrap_or_else(PoisonError::into_inner);
-        values
-            .get(variable.name)
-            .cloned()
-            .unwrap_or_else(|| variable.default.to_string())
+        values.get(variable.name).cloned()
     }
 
     /// Sets a value that `check` has passed, or one the server itself knows (port, version).

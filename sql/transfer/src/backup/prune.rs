@@ -90,9 +90,8 @@ async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
     for directory in ["files", "backups"] {
         for found in place.files(&backups.path(directory), true).await? {
             let below = found.path.prefix_matches(&backups.path(directory));
-            let of_renewed = found.path.as_ref().contains("/backups/continuous-");
             if !below
-                || of_renewed
+                || is_of_renewed(&found.path, backups)
                 || named.contains(&found.path)
                 || manifests.contains(&found.path)
             {
@@ -107,4 +106,11 @@ async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
         }
     }
     Ok(pruned)
+}
+
+/// Whether a file belongs to a backup that is renewed, which may have sent it before its manifest names it.
+fn is_of_renewed(path: &Path, backups: &Backups) -> bool {
+    let below = path.prefix_match(&backups.path("backups"));
+    let own = below.and_then(|mut parts| parts.next());
+    own.is_some_and(|part| part.as_ref().starts_with(CONTINUOUS))
 }
