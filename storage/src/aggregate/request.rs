@@ -31,6 +31,12 @@ pub trait ValueTest: Debug + Send + Sync {
 pub trait ValueMap: Debug + Send + Sync {
     /// One result per value.
     fn map(&self, values: &ArrayRef) -> Result<ArrayRef, BoxError>;
+
+    /// Tells functions apart whose results for strings may be kept for later queries: those with equal names give
+    /// equal results, now and later, and never fail. `None`: they may not be kept.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A condition on one column (its position in the table).
