@@ -36,7 +36,7 @@ pub(crate) use dictionary::ChunkCache;
 pub(crate) use encode::EncodedColumn;
 pub(crate) use folded::{FoldedDictionary, Shared, folded_hashes};
 pub(crate) use integers::distances;
-pub(crate) use layout::BLOCK_ROWS;
+pub(crate) use layout::{BLOCK_ROWS, CHUNK_ENTRIES};
 pub(crate) use packing::Lane;
 pub(crate) use published::PublishedSegment;
 #[cfg(any(test, feature = "fuzzing"))]
