@@ -82,11 +82,21 @@ impl PassesString for IsLower {
     }
 }
 
-/// Pages and browsers in all cases, within a flush and between them.
+/// Pages and browsers in all cases, within a flush and between them. One page is among the first only with all of its
+/// cases together.
 fn cased(shape: Shape, number: u32) -> Row {
     let mut row = shaped(shape, number);
+    if number.is_multiple_of(28) {
+        let capital = |at: usize| number / 28 >> at & 1 == 1;
+        let letters = "spread".chars().enumerate();
+        let cased = letters.map(|(at, c)| if capital(at) { c.to_ascii_uppercase() } else { c });
+        row.page = Some(cased.collect());
+        return row;
+    }
     let mixed = number.wrapping_mul(0x9E37_79B9) >> 7;
-    if let Some(page) = row.page.as_mut().filter(|_| mixed.is_multiple_of(3)) {
+    // Most of the first pages have one case: sources then name as many as are wanted.
+    let is_cased = |page: &&mut String| mixed.is_multiple_of(3) && page.len() > "/page/10".len();
+    if let Some(page) = row.page.as_mut().filter(is_cased) {
         *page = match mixed % 4 {
             0 => page.to_uppercase(),
             1 => page.replace("/p", "/P"),
@@ -412,5 +422,48 @@ fn strings_that_no_row_has_are_not_missed_where_their_fold_fails() {
     for _ in 0..3 {
         let groups = run(&table, request.clone(), 1);
         assert_eq!(groups.rows, pages.len() - 1);
+    }
+}
+
+/// Bytes of the records that the ten first pages by rows take to be found, and the pages.
+fn records_of_ten(shape: Shape, bytes: usize) -> (usize, BTreeSet<String>) {
+    let (table, _, _store) = table(shape, bytes);
+    let request = AggregateRequest {
+        keys: vec![GroupKey {
+            column: PAGE,
+            function: None,
+        }],
+        measures: vec![Measure::Rows { case: None }],
+        folds: folds(true),
+        top: Some(Top {
+            measure: 0,
+            descending: true,
+            count: 10,
+        }),
+        ..AggregateRequest::default()
+    };
+    let run = Arc::new(table.aggregate(request, 1).unwrap());
+    let mut worker = run.worker();
+    while run.work(&mut worker).unwrap() {}
+    let merging = run.merging(vec![worker]).unwrap();
+    let mut records = 0;
+    for stage in 0..merging.stages() {
+        while merging.work(stage).unwrap() {
+            records += merging.more_memory();
+        }
+    }
+    let groups = merging.finish().unwrap();
+    let pages = groups.keys[0].as_string_view().iter();
+    let pages = pages.map(|page| folded(page.unwrap_or("NULL")));
+    (records, pages.collect())
+}
+
+#[test]
+fn few_records_are_made_under_a_fold_and_none_of_a_group_is_missed() {
+    for bytes in [0, 64 << 20] {
+        let (few, found) = records_of_ten(Shape::Steep, bytes);
+        let (all, _) = records_of_ten(Shape::Flat, bytes);
+        assert!(8 * few < all, "{few} of {all} bytes");
+        assert!(found.contains("spread"), "{found:?}");
     }
 }
