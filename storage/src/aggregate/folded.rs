@@ -198,7 +198,9 @@ pub(super) fn rank_twins(
     if places.is_empty() {
         return Ok(());
     }
-    let possible = places.iter().filter_map(|&place| groups.get(place).copied());
+    let possible = places
+        .iter()
+        .filter_map(|&place| groups.get(place).copied());
     let possible: Vec<u32> = possible.collect();
     let keys = partial.whole_keys(&possible)?;
     let width = partial.set.outputs.len() + 1;

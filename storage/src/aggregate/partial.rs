@@ -424,7 +424,9 @@ impl Partial<'_> {
 
 /// A bit for each key of a group that is NULL.
 fn nulls_of(keys: &[KeyColumn], at: usize) -> u64 {
-    let nulls = (0..).zip(keys).filter(|(_, k)| k.nulls.get(at) == Some(&true));
+    let nulls = (0..)
+        .zip(keys)
+        .filter(|(_, k)| k.nulls.get(at) == Some(&true));
     nulls.fold(0, |bits, (bit, _): (u32, _)| bits | 1 << bit)
 }
 

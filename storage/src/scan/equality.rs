@@ -65,7 +65,8 @@ impl ScanFolds {
         let mut folded = reader.folded((column, cache), fold, 0)?;
         if folded.is_none() && self.made.load(Ordering::Relaxed) < FOLDED_PER_SCAN {
             folded = reader.folded((column, cache), fold, met_by_tests(entries))?;
-            self.made.fetch_add(folded.is_some().into(), Ordering::Relaxed);
+            self.made
+                .fetch_add(folded.is_some().into(), Ordering::Relaxed);
         }
         let Some(folded) = folded else {
             return Ok(None);

@@ -63,14 +63,20 @@ impl FoldedDictionary {
         if sought.len() > ONE_BY_ONE_MAX {
             let all = (0..).zip(&self.hashes);
             let is_sought = |hash: &u64| sought.binary_search(hash).is_ok();
-            return all.filter(|(_, h)| is_sought(h)).map(|(at, _)| at).collect();
+            return all
+                .filter(|(_, h)| is_sought(h))
+                .map(|(at, _)| at)
+                .collect();
         }
         let mut found = Vec::new();
         for wanted in sought {
             let groups = self.hashes.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE));
             for (group, first) in groups {
                 // Without an early end, so that it is done in wide registers.
-                if group.iter().fold(false, |any, hash| any | (*hash == wanted)) {
+                if group
+                    .iter()
+                    .fold(false, |any, hash| any | (*hash == wanted))
+                {
                     let here = (first..).zip(group);
                     found.extend(here.filter(|(_, h)| **h == wanted).map(|(at, _)| at));
                 }
@@ -262,7 +268,10 @@ impl SegmentReader {
         fold: &dyn ValueMap,
     ) -> Result<Option<FoldedDictionary>> {
         let entry = self.column(column)?;
-        let (entries, null) = (entry.dictionary_entries as usize, u64::from(entry.null_code));
+        let (entries, null) = (
+            entry.dictionary_entries as usize,
+            u64::from(entry.null_code),
+        );
         let mut hashes = Vec::new();
         while hashes.len() < entries {
             let from = hashes.len();

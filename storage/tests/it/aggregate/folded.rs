@@ -89,7 +89,13 @@ fn cased(shape: Shape, number: u32) -> Row {
     if number.is_multiple_of(28) {
         let capital = |at: usize| number / 28 >> at & 1 == 1;
         let letters = "spread".chars().enumerate();
-        let cased = letters.map(|(at, c)| if capital(at) { c.to_ascii_uppercase() } else { c });
+        let cased = letters.map(|(at, c)| {
+            if capital(at) {
+                c.to_ascii_uppercase()
+            } else {
+                c
+            }
+        });
         row.page = Some(cased.collect());
         return row;
     }
@@ -338,8 +344,15 @@ fn scanned(table: &TableSnapshot, test: Arc<dyn PassesString>) -> Vec<String> {
         }],
     };
     let scan = table.scan(request).unwrap();
-    let batches: Vec<RecordBatch> = scan.into_morsels().into_iter().flatten().flatten().collect();
-    let pages = batches.iter().flat_map(|b| b.column(0).as_string_view().iter());
+    let batches: Vec<RecordBatch> = scan
+        .into_morsels()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    let pages = batches
+        .iter()
+        .flat_map(|b| b.column(0).as_string_view().iter());
     let mut pages: Vec<String> = pages.map(|p| p.unwrap_or("NULL").to_owned()).collect();
     pages.sort();
     pages
@@ -361,13 +374,19 @@ fn equality_under_a_fold_finds_the_rows_that_asking_every_entry_finds() {
         let (table, _, _store) = table(Shape::Steep, bytes);
         for round in 0..40u32 {
             let test = IsLower {
-                wanted: (0..1 + round % 12).map(|n| of_page(round * 5 + n * n)).collect(),
+                wanted: (0..1 + round % 12)
+                    .map(|n| of_page(round * 5 + n * n))
+                    .collect(),
                 equal: round % 3 > 0,
                 fold: Lower { named: true },
                 others: (9..9 + round % 4).map(|n| of_page(n * 1000)).collect(),
             };
             let expected = scanned(&table, Arc::new(Opaque(test.clone())));
-            assert_eq!(scanned(&table, Arc::new(test.clone())), expected, "{test:?}");
+            assert_eq!(
+                scanned(&table, Arc::new(test.clone())),
+                expected,
+                "{test:?}"
+            );
         }
     }
 }
