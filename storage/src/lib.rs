@@ -68,7 +68,7 @@ pub use keys::{ColumnFolds, KeyFold, KeyFolds};
 pub use load::Load;
 pub use options::{Clock, Environment, ManualClock, Options, Schedule, SyncMode};
 pub use pending::PendingChanges;
-pub use predicate::{CompareOp, PassesString, Predicate, StringTest, Value};
+pub use predicate::{CompareOp, FoldedEquality, PassesString, Predicate, StringTest, Value};
 pub use scan::{
     BlockRows, CodeSet, CodedColumn, CodedScan, Meaning, Morsel, Rows, Scan, ScanRequest,
     ScanStats, SegmentScan, SelectBuffers,

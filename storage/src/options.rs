@@ -44,6 +44,9 @@ pub struct Options {
     pub shards: u32,
     /// Bytes of decoded dictionaries kept for later scans.
     pub dictionary_cache_bytes: usize,
+    /// Bytes of folded dictionaries kept for later queries: 8 for each entry and fold. Without them strings under
+    /// a fold are folded whenever a query meets them.
+    pub folded_cache_bytes: usize,
     /// How fast files are read in the background to compare them with their checksums; 0: not at all.
     pub scrub_bytes_per_second: u64,
     /// From the beginning of one pass through all files to that of the next, if it is over by then.
@@ -64,6 +67,7 @@ impl Options {
             segment_rows: 1 << 20,
             shards: 8,
             dictionary_cache_bytes: 256 << 20,
+            folded_cache_bytes: 256 << 20,
             scrub_bytes_per_second: 8 << 20,
             scrub_interval: Duration::from_secs(7 * 86_400),
             folds: None,

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::ValueMap;
+
 /// A literal. Its kind need not equal the column's: an integer may be compared with any integer,
 /// decimal or float column; `Int` also serves Date32 (days), Timestamp and Duration (microseconds).
 /// A pair that storage cannot compare prunes nothing.
@@ -85,6 +87,22 @@ pub struct StringTest(pub Arc<dyn PassesString>);
 /// Decides about a string. It must give equal answers for equal strings.
 pub trait PassesString: Debug + Send + Sync {
     fn passes(&self, string: &[u8]) -> bool;
+
+    /// What it comes to, if that is equality under a fold.
+    fn equality(&self) -> Option<FoldedEquality> {
+        None
+    }
+}
+
+/// That a test of strings is whether what a fold makes of them is among some keys.
+#[derive(Debug, Clone)]
+pub struct FoldedEquality {
+    /// Has a name.
+    pub fold: Arc<dyn ValueMap>,
+    /// Results of the fold.
+    pub keys: Vec<Vec<u8>>,
+    /// Whether those pass that are among them, or the others.
+    pub equal: bool,
 }
 
 impl PartialEq for StringTest {

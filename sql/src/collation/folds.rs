@@ -19,21 +19,19 @@ struct CollationFolds;
 #[derive(Debug)]
 struct OrderFold {
     order: Order,
-    name: String,
 }
 
 impl KeyFolds for CollationFolds {
     fn of(&self, column: &ColumnSpec) -> Option<Arc<dyn KeyFold>> {
         let attributes = ColumnAttributes::from_json(&column.attributes).ok()?;
         let order = attributes.key_order()?;
-        let name = format!("{order:?}");
-        Some(Arc::new(OrderFold { order, name }))
+        Some(Arc::new(OrderFold { order }))
     }
 }
 
 impl KeyFold for OrderFold {
     fn name(&self) -> &str {
-        &self.name
+        self.order.name()
     }
 
     fn fold(&self, values: &ArrayRef) -> Result<ArrayRef, BoxError> {

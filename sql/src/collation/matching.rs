@@ -1,11 +1,12 @@
 //! Comparing character by character, as LIKE and the functions that look for a string in another do: each
 //! character with one of the other string, whatever several of them together would weigh.
 
+use super::ascii::{self, AsciiPattern};
 use super::order::Order;
 
 impl Order {
     /// Whether two characters are alike.
-    fn is_same(self, one: char, other: char) -> bool {
+    pub(super) fn is_same(self, one: char, other: char) -> bool {
         if one == other {
             return true;
         }
@@ -36,7 +37,7 @@ impl Order {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
+pub(super) enum Token {
     Char(char),
     /// `_`
     One,
@@ -49,6 +50,7 @@ enum Token {
 pub(crate) struct Pattern {
     order: Order,
     tokens: Vec<Token>,
+    ascii: AsciiPattern,
 }
 
 impl Pattern {
@@ -65,10 +67,21 @@ impl Pattern {
                 c => Token::Char(c),
             });
         }
-        Self { order, tokens }
+        Self {
+            order,
+            ascii: AsciiPattern::new(order, &tokens),
+            tokens,
+        }
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {
+        match text.is_ascii() {
+            true => self.ascii.matches(self.order, text.as_bytes()),
+            false => self.matches_chars(text),
+        }
+    }
+
+    fn matches_chars(&self, text: &str) -> bool {
         let (mut rest, mut at) = (text, 0);
         // Where to go on when what follows the last `%` does not fit.
         let mut retry: Option<(&str, usize)> = None;
@@ -111,6 +124,13 @@ pub(crate) fn find(order: Order, part: &str, text: &str) -> Option<usize> {
     if order.table().is_none() {
         return text.find(part);
     }
+    match part.is_ascii() && text.is_ascii() {
+        true => ascii::find(order, part, text),
+        false => find_chars(order, part, text),
+    }
+}
+
+fn find_chars(order: Order, part: &str, text: &str) -> Option<usize> {
     let begins = |from: &str| {
         let mut chars = from.chars();
         part.chars()
@@ -122,6 +142,8 @@ pub(crate) fn find(order: Order, part: &str, text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -153,6 +175,33 @@ mod tests {
         assert!(!like(Order::Case, "Chrome", "chrome"));
         assert!(!like(Order::PaddedBytes, "Chrome", "chrome"));
         assert!(like(Order::General, "ß", "S"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn texts_of_ascii_match_byte_by_byte_as_character_by_character(
+            pattern in r"([aAbBsS%%%_\\\x00\x01\x1f~ -]|é|É|ß|ss|\u{301}|\u{212a}|k){0,8}",
+            text in r"[aAbBsSkKeE%_\\\x00\x01\x1f~ -]{0,12}",
+        ) {
+            for order in Order::ALL {
+                let compiled = Pattern::new(order, &pattern);
+                let expected = compiled.matches_chars(&text);
+                prop_assert_eq!(compiled.matches(&text), expected, "{:?}", order);
+                if order.table().is_some() {
+                    prop_assert_eq!(find(order, &pattern, &text), find_chars(order, &pattern, &text));
+                }
+            }
+        }
+
+        #[test]
+        fn other_texts_match_as_they_did(pattern in "[aAé%_]{0,5}", text in "[aAéÉß]{0,6}") {
+            for order in Order::ALL {
+                let compiled = Pattern::new(order, &pattern);
+                prop_assert_eq!(compiled.matches(&text), compiled.matches_chars(&text));
+            }
+        }
     }
 
     #[test]

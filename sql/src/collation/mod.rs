@@ -1,9 +1,10 @@
 //! Collations: when strings are equal, and which comes first.
 //!
-//! `order` makes keys of strings, `matching` compares character by character (LIKE, LOCATE), `weights`
+//! `order` makes keys of strings, `matching` compares character by character (LIKE, LOCATE; `ascii` byte by byte), `weights`
 //! holds the tables. Names and the rules for which collation applies are in `types::charset` and
 //! `select::collate`. Nothing here knows of statements.
 
+mod ascii;
 mod folds;
 mod matching;
 mod order;

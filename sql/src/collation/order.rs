@@ -37,6 +37,31 @@ const EQUAL: u8 = 1;
 const GREATER: u8 = 2;
 
 impl Order {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Bytes,
+        Self::PaddedBytes,
+        Self::General,
+        Self::Unicode,
+        Self::Unicode520,
+        Self::Letters,
+        Self::Accents,
+        Self::Case,
+    ];
+
+    /// By which storage tells folds apart.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "Bytes",
+            Self::PaddedBytes => "PaddedBytes",
+            Self::General => "General",
+            Self::Unicode => "Unicode",
+            Self::Unicode520 => "Unicode520",
+            Self::Letters => "Letters",
+            Self::Accents => "Accents",
+            Self::Case => "Case",
+        }
+    }
+
     /// The order of a collation, for those with a language the order that it is derived from; `None` if
     /// it has none.
     pub(crate) fn of(collation: &str) -> Self {
@@ -99,10 +124,14 @@ impl Order {
         if self.pads() {
             return put_padded(table, text, out);
         }
-        put_letters(table, text, out);
-        for level in 1..self.levels() {
-            out.extend([0, 0]);
-            put_level(table, level, text, out);
+        for level in 0..self.levels() {
+            if level > 0 {
+                out.extend([0, 0]);
+            }
+            match text.is_ascii() {
+                true => put_ascii(table.ascii_level(level), text.as_bytes(), out),
+                false => put_level(table, level, text, out),
+            }
         }
     }
 
@@ -123,16 +152,20 @@ impl Order {
     }
 }
 
-fn put_letters(table: &Table, text: &str, out: &mut Vec<u8>) {
-    if !text.is_ascii() {
-        return put_level(table, 0, text, out);
-    }
-    for byte in text.bytes() {
-        let weight = table.ascii.get(usize::from(byte)).copied().unwrap_or(0);
-        if weight > 0 {
-            out.extend(weight.to_be_bytes());
+/// The weights of ASCII characters on one level, of which each has at most one.
+fn put_ascii(weights: &[u16; 128], text: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + 2 * text.len(), 0);
+    let mut end = start;
+    for &byte in text {
+        let weight = weights.get(usize::from(byte)).copied().unwrap_or(0);
+        // A weight of zero is overwritten by the next, without a branch.
+        if let Some(slot) = out.get_mut(end..end + 2) {
+            slot.copy_from_slice(&weight.to_be_bytes());
         }
+        end += 2 * usize::from(weight > 0);
     }
+    out.truncate(end);
 }
 
 fn put_level(table: &Table, level: usize, text: &str, out: &mut Vec<u8>) {
@@ -180,6 +213,15 @@ fn put_padded(table: &Table, text: &str, out: &mut Vec<u8>) {
         space,
         waiting: 0,
     };
+    if text.is_ascii() {
+        for byte in text.bytes() {
+            let weight = table.ascii.get(usize::from(byte)).copied().unwrap_or(0);
+            if weight > 0 {
+                padded.put(weight);
+            }
+        }
+        return padded.end();
+    }
     for c in text.chars() {
         match table.ascii.get(c as usize) {
             Some(0) => {}
@@ -254,6 +296,10 @@ impl Needle {
         &self.key
     }
 
+    pub(crate) fn order(&self) -> Order {
+        self.order
+    }
+
     pub(crate) fn equals(&self, text: &str) -> bool {
         let spaceless = |text: &str| text.as_bytes().trim_suffix_spaces().len();
         match (self.order, self.order.table()) {
@@ -304,16 +350,13 @@ mod tests {
 
     use super::*;
 
-    const ORDERS: [Order; 8] = [
-        Order::Bytes,
-        Order::PaddedBytes,
-        Order::General,
-        Order::Unicode,
-        Order::Unicode520,
-        Order::Letters,
-        Order::Accents,
-        Order::Case,
-    ];
+    const ORDERS: [Order; 8] = Order::ALL;
+
+    #[test]
+    fn names_tell_orders_apart() {
+        let names: std::collections::BTreeSet<_> = ORDERS.iter().map(|o| o.name()).collect();
+        assert_eq!(names.len(), ORDERS.len());
+    }
 
     #[test]
     fn equality_is_that_of_each_collation() {
@@ -375,6 +418,21 @@ mod tests {
             let expected = padded_by_hand(&one, &other);
             prop_assert_eq!(Order::PaddedBytes.compare(&one, &other), expected);
             prop_assert_eq!(Order::General.compare(&one, &other), expected);
+        }
+
+        #[test]
+        fn keys_of_ascii_are_those_of_its_characters(text in "[ -~\\x00-\\x1f\\x7f]{0,20}") {
+            for order in ORDERS.into_iter().filter(|o| !o.pads()) {
+                let Some(table) = order.table() else { continue };
+                let mut expected = Vec::new();
+                for level in 0..order.levels() {
+                    if level > 0 {
+                        expected.extend([0, 0]);
+                    }
+                    put_level(table, level, &text, &mut expected);
+                }
+                prop_assert_eq!(order.key(&text), expected, "{:?}", order);
+            }
         }
 
         #[test]

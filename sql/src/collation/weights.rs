@@ -37,6 +37,8 @@ pub(super) struct Table {
     formula: Formula,
     /// First-level weights of ASCII characters, which have at most one; 0 for none.
     pub(super) ascii: [u16; 128],
+    /// The same on the other levels.
+    ascii_more: [[u16; 128]; LEVELS - 1],
 }
 
 macro_rules! table {
@@ -77,6 +79,7 @@ impl Table {
             words: Vec::new(),
             formula,
             ascii: [0; 128],
+            ascii_more: [[0; 128]; LEVELS - 1],
         }
     }
 
@@ -99,14 +102,28 @@ impl Table {
             let number = reader.u32()?.checked_add(1)?;
             table.put(code, number)?;
         }
-        for c in 0..128u8 {
-            let mut weight = 0;
-            table.each(0, c.into(), &mut |first| weight = first);
-            if let Some(slot) = table.ascii.get_mut(usize::from(c)) {
-                *slot = weight;
+        table.ascii = table.ascii_weights(0);
+        for level in 1..LEVELS {
+            let weights = table.ascii_weights(level);
+            if let Some(slot) = table.ascii_more.get_mut(level - 1) {
+                *slot = weights;
             }
         }
         Some(table)
+    }
+
+    fn ascii_weights(&self, level: usize) -> [u16; 128] {
+        let mut weights = [0; 128];
+        for (c, weight) in (0..128u8).zip(&mut weights) {
+            self.each(level, c.into(), &mut |first| *weight = first);
+        }
+        weights
+    }
+
+    /// Weights of ASCII characters on a level, which have at most one; 0 for none.
+    pub(super) fn ascii_level(&self, level: usize) -> &[u16; 128] {
+        let more = level.checked_sub(1).and_then(|at| self.ascii_more.get(at));
+        more.unwrap_or(&self.ascii)
     }
 
     fn put(&mut self, code: u32, number: u32) -> Option<()> {

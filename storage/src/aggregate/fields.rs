@@ -385,15 +385,14 @@ impl Totals {
         (self.sums.capacity() + extremes.sum::<usize>()) * size_of::<u64>()
     }
 
-    /// What a group comes to by a count or a sum, as far as 64 bits go.
-    pub(super) fn rank(&self, group: usize, target: &Target) -> i64 {
+    /// What a group comes to by a count or a sum.
+    pub(super) fn rank(&self, group: usize, target: &Target) -> i128 {
         let values = self.values(group, target.input);
         let input = self.inputs.get(target.input).and_then(Option::as_ref);
         let (Some(input), Slot::Narrow | Slot::Wide) = (input, target.slot) else {
-            return i64::try_from(values).unwrap_or(i64::MAX);
+            return values.into();
         };
-        let sum = input.value_sum(self.lanes(group, target.input), values);
-        sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+        input.value_sum(self.lanes(group, target.input), values)
     }
 
     /// How many rows a group has.

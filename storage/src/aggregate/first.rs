@@ -52,8 +52,8 @@ impl First {
         let possible = plan.sets.len() == 1
             && plan.keys > 0
             && request.having.is_empty()
-            // Of other keys several groups of one source may be one in the end: no rank says what it comes to.
-            && plan.outputs.iter().take(plan.keys).all(is_one_per_source)
+            // Of other keys several groups of one source may be one in the end, and it is not known which.
+            && plan.outputs.iter().take(plan.keys).all(is_known_apart)
             && (1..=COUNT_MAX).contains(&top.count)
             && plan.targets.get(top.measure).is_some_and(sums);
         possible.then_some(Self {
@@ -63,9 +63,13 @@ impl First {
     }
 }
 
-/// Whether different groups of a source differ in this key for all sources.
-fn is_one_per_source(key: &Output) -> bool {
-    matches!(key.identity, Identity::Word { .. } | Identity::String)
+/// Whether it is known of the groups of a source which of them are one by this key. Under folds those count as the first
+/// of them, whose rank is that of all.
+fn is_known_apart(key: &Output) -> bool {
+    matches!(
+        key.identity,
+        Identity::Word { .. } | Identity::String | Identity::Folded(_)
+    )
 }
 
 /// The search among the groups of all sources. In each of its steps every source has its turn, on any thread;

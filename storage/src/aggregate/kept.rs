@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::domain::Domain;
 use super::fields::Totals;
+use super::folded::{FoldedKeys, UNRANKED, rank_twins};
 use super::numbering::Numbering;
 use super::partial::{Chosen, Partial, Records, Wanted};
 use super::plan::{GroupSet, Plan};
@@ -19,8 +20,8 @@ pub(super) struct Kept {
     pub(super) number: u64,
     pub(super) domains: Vec<Domain>,
     pub(super) numbering: Numbering,
-    /// What hashes of strings start from.
-    seed: u64,
+    /// Per output of the plan, of those that are folded.
+    folded: Vec<Option<FoldedKeys>>,
     /// By place in `groups`.
     totals: Totals,
     /// Those that have rows, ascending.
@@ -32,26 +33,38 @@ pub(super) struct Kept {
 impl Kept {
     /// Keeps the groups of the query's own set that have rows, ranked by a target of the plan.
     pub(super) fn new(
-        (source, number, seed): (Arc<Source>, u64, u64),
+        (source, number): (Arc<Source>, u64),
         (mut domains, mut numbering): (Vec<Domain>, Numbering),
         (mut totals, groups): (Totals, Vec<u32>),
+        folded: Vec<Option<FoldedKeys>>,
         (plan, target): (&Plan, usize),
-    ) -> Self {
+    ) -> Result<Self, AggregateError> {
         domains.iter_mut().for_each(Domain::forget_numbers);
         numbering.forget_table();
         totals.keep(&groups);
-        let target = plan.targets.get(target);
-        let rank = |place: usize| target.map_or(0, |target| totals.rank(place, target));
-        Self {
-            ranks: (0..groups.len()).map(rank).collect(),
+        let mut kept = Self {
+            ranks: Vec::new(),
             source,
             number,
-            seed,
+            folded,
             domains,
             numbering,
             totals,
             groups,
+        };
+        kept.ranks = kept.ranked(plan, target)?;
+        Ok(kept)
+    }
+
+    fn ranked(&self, plan: &Plan, target: usize) -> Result<Vec<i64>, AggregateError> {
+        let target = plan.targets.get(target);
+        let rank = |place: usize| target.map_or(0, |target| self.totals.rank(place, target));
+        let within = |rank: i128| rank.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        let mut ranks: Vec<i64> = (0..self.groups.len()).map(|at| within(rank(at))).collect();
+        if let Some(set) = plan.sets.first() {
+            rank_twins(&self.partial(plan, set), &self.groups, rank, &mut ranks)?;
         }
+        Ok(ranks)
     }
 
     pub(super) fn groups(&self) -> usize {
@@ -63,7 +76,9 @@ impl Kept {
         let domains = self.domains.iter().map(Domain::memory).sum::<usize>();
         let groups = self.groups.capacity() * size_of::<u32>();
         let ranks = self.ranks.capacity() * size_of::<i64>();
-        domains + self.numbering.memory() + self.totals.memory() + groups + ranks
+        let folded = self.folded.iter().flatten().map(FoldedKeys::memory);
+        let folded: usize = folded.sum();
+        domains + self.numbering.memory() + self.totals.memory() + groups + ranks + folded
     }
 
     /// The identities of the first so many groups by rank, with their ranks.
@@ -74,7 +89,8 @@ impl Kept {
     ) -> Result<Vec<(u64, i64)>, AggregateError> {
         let mut best: BinaryHeap<Reverse<(i64, usize)>> = BinaryHeap::with_capacity(count + 1);
         let mut least = i64::MIN;
-        for (place, &rank) in self.ranks.iter().enumerate() {
+        let ranks = self.ranks.iter().enumerate();
+        for (place, &rank) in ranks.filter(|(_, rank)| **rank != UNRANKED) {
             if best.len() < count || rank > least {
                 best.push(Reverse((rank, place)));
                 if best.len() > count {
@@ -139,7 +155,7 @@ impl Kept {
             domains: &self.domains,
             numbering: &self.numbering,
             totals: Some(&self.totals),
-            seed: self.seed,
+            folded: &self.folded,
         }
     }
 }

@@ -3,7 +3,8 @@
 //! `request` says what can be asked, `plan` lays out the work, `source` presents a segment (or, by
 //! `batch`, rows that have no codes) as columns of codes, `prepare` turns conditions into sets of codes.
 //! Per source `domain` numbers the values of a key and `numbering` the groups, `fields` adds up codes (of each `input`, by
-//! the loops in `adding`), `partial` makes records of the groups that have global identities; `merge` brings the
+//! the loops in `adding`), `partial` makes records of the groups that have global identities (strings under a fold have those
+//! of `folded`; `places` finds numbers among many); `merge` brings the
 //! records of all sources together (`distinct` those of COUNT(DISTINCT)) and `output` makes arrays of them. Where only the first groups by a measure are
 //! wanted, sources keep theirs (`kept`) until `first` has found which of them need records at all. Any number of threads may work on one aggregation.
 //!
@@ -15,6 +16,7 @@ mod distinct;
 mod domain;
 mod fields;
 mod first;
+mod folded;
 mod granules;
 mod input;
 mod kept;
@@ -23,6 +25,7 @@ mod merging;
 mod numbering;
 mod output;
 mod partial;
+mod places;
 mod plan;
 mod prepare;
 mod request;

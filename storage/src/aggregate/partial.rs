@@ -2,14 +2,14 @@
 //! sums as values.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::DataType;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::domain::Domain;
 use super::fields::Totals;
+use super::folded::FoldedKeys;
 use super::numbering::Numbering;
-use super::plan::{GroupSet, Identity, Local, Output, Plan, Slot, Target};
-use super::request::{AggregateError, Measure, ValueMap};
+use super::places::Places;
+use super::plan::{GroupSet, Identity, Local, Plan, Slot, Target};
+use super::request::{AggregateError, Measure};
 use super::source::Source;
 use super::values::{array_of, hash_of, integers_of};
 use crate::scan::Meaning;
@@ -159,16 +159,16 @@ pub(super) struct Partial<'a> {
     pub(super) numbering: &'a Numbering,
     /// Of the first set.
     pub(super) totals: Option<&'a Totals>,
-    /// What hashes of strings start from.
-    pub(super) seed: u64,
+    /// Per output of the plan, of those that are folded.
+    pub(super) folded: &'a [Option<FoldedKeys>],
 }
 
 /// A key of many groups.
-struct KeyColumn {
-    words: Vec<u64>,
-    nulls: Vec<bool>,
+pub(super) struct KeyColumn {
+    pub(super) words: Vec<u64>,
+    pub(super) nulls: Vec<bool>,
     /// Of strings.
-    codes: Vec<u32>,
+    pub(super) codes: Vec<u32>,
 }
 
 impl KeyColumn {
@@ -207,6 +207,17 @@ impl Partial<'_> {
         Ok((0..groups.len()).map(identity).collect())
     }
 
+    /// Of each of some groups the words of its keys, and one that says which of them are NULL.
+    pub(super) fn whole_keys(&self, groups: &[u32]) -> Result<Vec<u64>, AggregateError> {
+        let keys = self.keys(groups)?;
+        let mut words = Vec::with_capacity((keys.len() + 1) * groups.len());
+        for at in 0..groups.len() {
+            words.extend(keys.iter().map(|key| key.word(at)));
+            words.push(nulls_of(&keys, at));
+        }
+        Ok(words)
+    }
+
     fn emit_some(
         &self,
         (groups, first): (&[u32], usize),
@@ -238,13 +249,13 @@ impl Partial<'_> {
     fn keys(&self, groups: &[u32]) -> Result<Vec<KeyColumn>, AggregateError> {
         let numbers = self.numbers(groups);
         let mut keys = Vec::with_capacity(self.set.outputs.len());
-        for output in &self.set.outputs {
-            let output = self.plan.outputs.get(*output);
+        for &number in &self.set.outputs {
+            let output = self.plan.outputs.get(number);
             let output = output.ok_or_else(|| Error::Invalid("no such key".into()))?;
             let at = self.set.locals.iter().position(|l| *l == output.local);
             let numbers = at.and_then(|at| numbers.get(at));
             let numbers = numbers.ok_or_else(|| Error::Invalid("no such key".into()))?;
-            keys.push(self.key(output, numbers)?);
+            keys.push(self.key(number, numbers)?);
         }
         Ok(keys)
     }
@@ -260,28 +271,28 @@ impl Partial<'_> {
 
     /// What of a record follows the words of its keys.
     fn put_header(&self, keys: &[KeyColumn], at: usize, record: &mut Vec<u64>) {
-        let mut header = self.number << SOURCE_SHIFT;
-        for (bit, key) in keys.iter().enumerate() {
-            if key.nulls.get(at) == Some(&true) {
-                header |= 1 << (NULL_SHIFT + bit as u32);
-            }
-        }
+        let header = self.number << SOURCE_SHIFT | nulls_of(keys, at) << NULL_SHIFT;
         let strings = self.set.strings.iter().filter_map(|&s| keys.get(s));
         let mut codes = strings.map(|key| u64::from(key.codes.get(at).copied().unwrap_or(0)));
         record.push(header | codes.next().unwrap_or(0));
         record.extend(codes);
     }
 
-    fn key(&self, output: &Output, numbers: &[u64]) -> Result<KeyColumn, AggregateError> {
+    /// The key of an output of the plan, given by its number.
+    fn key(&self, number: usize, numbers: &[u64]) -> Result<KeyColumn, AggregateError> {
         let missing = || Error::Invalid("no such key".into());
+        let output = self.plan.outputs.get(number).ok_or_else(missing)?;
         let local = self.plan.locals.get(output.local).ok_or_else(missing)?;
         let domain = self.domains.get(output.local).ok_or_else(missing)?;
         Ok(match &output.identity {
             Identity::Word { .. } => self.word_key(local, domain, numbers)?,
             Identity::String => self.string_key(local, domain, numbers)?,
-            Identity::Folded(fold) => self.folded_key(fold.as_ref(), (local, domain), numbers)?,
+            Identity::Folded(_) => {
+                let folded = self.folded.get(number).and_then(Option::as_ref);
+                folded.ok_or_else(missing)?.key(domain, numbers)
+            }
             Identity::Mapped(function, interner) => {
-                let (used, places) = places_of(numbers, domain.size);
+                let (places, used) = Places::of(numbers, domain.size);
                 let values = self.values(local, domain, &used)?;
                 let mapped = function.map.map(&values).map_err(AggregateError::Caller)?;
                 if mapped.len() != used.len() || *mapped.data_type() != function.data_type {
@@ -294,9 +305,9 @@ impl Partial<'_> {
                     return Err(Error::Invalid("a fold gave another array".into()).into());
                 }
                 let words = interner.lock().intern(told_apart, &mapped)?;
-                let word = |&place: &u32| words.get(place as usize).copied().unwrap_or(0);
+                let word = |&number: &u64| words.get(places.place(number)).copied().unwrap_or(0);
                 KeyColumn {
-                    words: places.iter().map(|p| word(p).into()).collect(),
+                    words: numbers.iter().map(|number| word(number).into()).collect(),
                     nulls: Vec::new(),
                     codes: Vec::new(),
                 }
@@ -394,27 +405,6 @@ impl Partial<'_> {
         })
     }
 
-    /// As `string_key`, by the hashes of what a function makes of the strings.
-    fn folded_key(
-        &self,
-        fold: &dyn ValueMap,
-        (local, domain): (&Local, &Domain),
-        numbers: &[u64],
-    ) -> Result<KeyColumn, AggregateError> {
-        let (used, places) = places_of(numbers, domain.size);
-        let values = self.values(local, domain, &used)?;
-        let folded = fold.map(&values).map_err(AggregateError::Caller)?;
-        let hashes = hashes_of(&folded, self.seed).filter(|hashes| hashes.len() == used.len());
-        let hashes = hashes.ok_or_else(|| Error::Invalid("a fold gave another array".into()))?;
-        let hash = |place: &u32| hashes.get(*place as usize).copied().flatten();
-        let codes = numbers.iter().map(|&number| domain.code(number) as u32);
-        Ok(KeyColumn {
-            words: places.iter().map(|p| hash(p).unwrap_or(0)).collect(),
-            nulls: places.iter().map(|p| hash(p).is_none()).collect(),
-            codes: codes.collect(),
-        })
-    }
-
     /// The hash of the string that all rows have, and whether it is NULL.
     fn constant(&self, local: &Local) -> Result<(u64, bool)> {
         let value = self.source.values(local.column, &[0])?;
@@ -432,51 +422,12 @@ impl Partial<'_> {
     }
 }
 
-/// The hash of each string, `None` for NULL; no list for an array of anything else.
-fn hashes_of(strings: &ArrayRef, seed: u64) -> Option<Vec<Option<u64>>> {
-    let hash = |bytes: &[u8]| xxh3_64_with_seed(bytes, seed);
-    Some(match strings.data_type() {
-        DataType::Utf8View => {
-            let strings = strings.as_string_view().iter();
-            strings.map(|s| s.map(|s| hash(s.as_bytes()))).collect()
-        }
-        DataType::BinaryView => strings
-            .as_binary_view()
-            .iter()
-            .map(|s| s.map(hash))
-            .collect(),
-        DataType::Binary => strings
-            .as_binary::<i32>()
-            .iter()
-            .map(|s| s.map(hash))
-            .collect(),
-        _ => return None,
-    })
-}
-
-/// The different ones of some numbers below `size`, and for each number its place among them.
-fn places_of(numbers: &[u64], size: u64) -> (Vec<u64>, Vec<u32>) {
-    if size / 8 <= numbers.len() as u64 + 1024 {
-        let (mut used, mut place) = (Vec::new(), vec![u32::MAX; size as usize]);
-        let places = numbers.iter().map(|&number| {
-            let Some(place) = place.get_mut(number as usize) else {
-                return 0;
-            };
-            if *place == u32::MAX {
-                *place = used.len() as u32;
-                used.push(number);
-            }
-            *place
-        });
-        let places = places.collect();
-        return (used, places);
-    }
-    let mut used = numbers.to_vec();
-    used.sort_unstable();
-    used.dedup();
-    let place = |number: &u64| used.partition_point(|u| u < number) as u32;
-    let places = numbers.iter().map(place).collect();
-    (used, places)
+/// A bit for each key of a group that is NULL.
+fn nulls_of(keys: &[KeyColumn], at: usize) -> u64 {
+    let nulls = (0..)
+        .zip(keys)
+        .filter(|(_, k)| k.nulls.get(at) == Some(&true));
+    nulls.fold(0, |bits, (bit, _): (u32, _)| bits | 1 << bit)
 }
 
 /// A value as its distance from the least of 64-bit numbers: ordered as the values are.

@@ -2,7 +2,7 @@
 
 use super::request::{AggregateError, Condition};
 use super::source::Source;
-use crate::scan::{CodeSet, Meaning, SegmentScan};
+use crate::scan::{CodeSet, CodedColumn, Meaning, SegmentScan, equal_set, met_by_tests};
 
 /// What can be done with a segment.
 pub(super) enum Prepared {
@@ -79,6 +79,9 @@ fn passing_values(
     }
     let low = low.min(high);
     let count = (high - low).saturating_add(1);
+    if let Some(set) = equal_values(segment, condition, (coded, count.min(segment.rows())))? {
+        return Ok(Some(set));
+    }
     let is_dictionary = !matches!(coded.meaning, Meaning::Steps { .. });
     if high > CODES_MAX && !is_dictionary {
         return Ok(None);
@@ -91,6 +94,32 @@ fn passing_values(
         mark_passing(segment, condition, low..=high, &mut bits)?;
     }
     Ok(Some(CodeSet::Bits(bits)))
+}
+
+/// The codes whose values pass, where a folded dictionary knows. `asked`: of how many it would be asked otherwise.
+fn equal_values(
+    segment: &SegmentScan,
+    condition: &Condition,
+    (coded, asked): (CodedColumn, u64),
+) -> Result<Option<CodeSet>, AggregateError> {
+    let column = condition.column;
+    let equality = condition.test.equality();
+    let Some(equality) = equality.filter(|_| coded.meaning == Meaning::String) else {
+        return Ok(None);
+    };
+    let folded = segment.folded(column, equality.fold.as_ref(), met_by_tests(asked))?;
+    let Some(folded) = folded else {
+        return Ok(None);
+    };
+    let passes = |codes: &[u64]| {
+        let values = segment.values(column, codes)?;
+        let passes = condition.test.test(&values);
+        let passes = passes.map_err(AggregateError::Caller)?;
+        Ok(passes.iter().map(|passes| passes == Some(true)).collect())
+    };
+    let folded = (&*folded, segment.string_seed()?);
+    let codes = (u64::from(coded.null_code), coded.high);
+    equal_set(folded, &equality, codes, passes).map(Some)
 }
 
 /// The different codes in the rows at hand, ascending.

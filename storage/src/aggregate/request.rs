@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::DataType;
 
-use crate::{CompareOp, Error, Predicate};
+use crate::{CompareOp, Error, FoldedEquality, Predicate};
 
 /// An error of the caller's own functions.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -25,12 +25,23 @@ pub enum AggregateError {
 pub trait ValueTest: Debug + Send + Sync {
     /// One answer per value; NULL counts as no.
     fn test(&self, values: &ArrayRef) -> Result<BooleanArray, BoxError>;
+
+    /// What it comes to, if it is a test of strings and equality under a fold.
+    fn equality(&self) -> Option<FoldedEquality> {
+        None
+    }
 }
 
 /// A function of one column. It must give equal results for equal values.
 pub trait ValueMap: Debug + Send + Sync {
     /// One result per value.
     fn map(&self, values: &ArrayRef) -> Result<ArrayRef, BoxError>;
+
+    /// Tells functions apart whose results for strings may be kept for later queries: those with equal names give
+    /// equal results, now and later, and never fail. `None`: they may not be kept.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A condition on one column (its position in the table).

@@ -11,6 +11,7 @@ use super::batch::{BatchShape, BatchSource, Encoded};
 use super::domain::Domain;
 use super::fields::{FieldBuffers, Totals};
 use super::first::First;
+use super::folded::Folding;
 use super::kept::Kept;
 use super::merging::Merging;
 use super::numbering::{BlockGroups, GroupBuffer, NumberBuffers, Numberer, Numbering, number_seen};
@@ -241,22 +242,52 @@ impl Aggregation {
             }
         }
         source.forget_codes();
-        let registered = self.register(source)?;
+        let grouped = Grouped {
+            domains,
+            sets,
+            totals,
+        };
+        self.finish(source, grouped, worker)
+    }
+
+    /// Makes records of the groups of a source, or keeps them.
+    fn finish(
+        &self,
+        source: Source,
+        grouped: Grouped,
+        worker: &mut Worker,
+    ) -> Result<(), AggregateError> {
+        let groups = grouped.groups();
+        let folding = Folding {
+            plan: &self.plan,
+            source: &source,
+            domains: &grouped.domains,
+            seed: self.seed,
+        };
+        let numberings = grouped.sets.iter().map(|found| &found.numbering);
+        let found = numberings.zip(groups.iter().map(Vec::as_slice));
+        let folded = folding.keys(&found.collect::<Vec<_>>())?;
+        let (source, number) = self.register(source)?;
+        let Grouped {
+            domains,
+            mut sets,
+            totals,
+        } = grouped;
         if let Some(first) = self.first
             && let Some(found) = sets.pop()
         {
-            let groups = found_groups(&found.numbering, &totals);
+            let groups = groups.into_iter().next().unwrap_or_default();
             worker.kept.push(Kept::new(
-                (registered.0, registered.1, self.seed),
+                (source, number),
                 (domains, found.numbering),
                 (totals, groups),
+                folded,
                 (&self.plan, first.target),
-            ));
+            )?);
             return Ok(());
         }
-        let (source, number) = registered;
-        for (at, (set, found)) in self.plan.sets.iter().zip(&sets).enumerate() {
-            let totals = (at == 0).then_some(&totals);
+        let sets = self.plan.sets.iter().zip(&sets).zip(&groups);
+        for (at, ((set, found), groups)) in sets.enumerate() {
             let partial = Partial {
                 plan: &self.plan,
                 set,
@@ -264,15 +295,11 @@ impl Aggregation {
                 number,
                 domains: &domains,
                 numbering: &found.numbering,
-                totals,
-                seed: self.seed,
-            };
-            let groups = match totals {
-                Some(totals) => found_groups(&found.numbering, totals),
-                None => found.groups(),
+                totals: (at == 0).then_some(&totals),
+                folded: &folded,
             };
             if let Some(records) = worker.records.get_mut(at) {
-                partial.emit(&groups, Chosen::Numbered, records)?;
+                partial.emit(groups, Chosen::Numbered, records)?;
             }
         }
         Ok(())
@@ -294,6 +321,25 @@ impl Aggregation {
     /// Goes on to merging, once no worker has anything left to do.
     pub fn merging(self: Arc<Self>, workers: Vec<Worker>) -> Result<Merging, AggregateError> {
         Merging::new(self, workers)
+    }
+}
+
+/// The rows of a source in groups.
+struct Grouped {
+    domains: Vec<Domain>,
+    sets: Vec<Found>,
+    /// Of the first set.
+    totals: Totals,
+}
+
+impl Grouped {
+    /// The groups of each set that have rows.
+    fn groups(&self) -> Vec<Vec<u32>> {
+        let of_set = |(at, found): (usize, &Found)| match at {
+            0 => found_groups(&found.numbering, &self.totals),
+            _ => found.groups(),
+        };
+        self.sets.iter().enumerate().map(of_set).collect()
     }
 }
 

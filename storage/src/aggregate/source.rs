@@ -1,12 +1,14 @@
 //! A source of rows as columns of codes: the rows of a segment that a scan left, or a batch.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
 use super::batch::BatchSource;
+use super::request::ValueMap;
 use crate::scan::{BlockRows, CodeSet, CodedColumn, Codes, Rows, SegmentScan, SelectBuffers};
-use crate::segment::Lane;
+use crate::segment::{FoldedDictionary, Lane};
 use crate::{Error, Result};
 
 #[derive(Debug)]
@@ -165,6 +167,19 @@ impl Source {
                 out.extend_from_slice(hashes);
                 Ok(())
             }
+        }
+    }
+
+    /// A column's folded dictionary, if it is kept or made now that so many of its entries are met.
+    pub(super) fn folded(
+        &self,
+        column: usize,
+        fold: &dyn ValueMap,
+        met: u64,
+    ) -> Result<Option<Arc<FoldedDictionary>>> {
+        match self {
+            Self::Segment(segment, _) => segment.folded(column, fold, met),
+            Self::Batch(_) => Ok(None),
         }
     }
 

@@ -57,7 +57,8 @@ impl Engine {
         };
         recovered.state.secret = Some(secret);
         let hasher = KeyHasher::new(secret);
-        let cache = Arc::new(ChunkCache::new(options.dictionary_cache_bytes));
+        let (chunks, folded) = (options.dictionary_cache_bytes, options.folded_cache_bytes);
+        let cache = Arc::new(ChunkCache::with_folded(chunks, folded));
         let shared = Shared {
             fs,
             dir,

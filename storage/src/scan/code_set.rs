@@ -50,6 +50,29 @@ impl CodeSet {
         Self::Bits(bits)
     }
 
+    /// These codes, which ascend, of those from `low` to `high`, or all but them.
+    pub(crate) fn without((low, high): (u64, u64), codes: &[u64], these: bool) -> Self {
+        if these {
+            return Self::of_ascending(high, codes);
+        }
+        let (mut from, mut ranges) = (low, Vec::with_capacity(codes.len() + 1));
+        for &code in codes {
+            if from < code {
+                ranges.push((from, code - 1));
+            }
+            from = code + 1;
+        }
+        if from <= high {
+            ranges.push((from, high));
+        }
+        match ranges.len() <= RANGES_MAX {
+            true => Self::Ranges(ranges),
+            false => Self::collect(high, |code| {
+                code >= low && codes.binary_search(&code).is_err()
+            }),
+        }
+    }
+
     /// Whether it has no code.
     pub fn is_empty(&self) -> bool {
         match self {

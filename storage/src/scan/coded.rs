@@ -12,8 +12,11 @@ use super::code_set::{CodeSet, ColumnTest, test_of};
 use super::filter::{FilterBuffers, select};
 use super::prune::SegmentPlan;
 use super::{Morsel, PlannedSegment, Scan, project};
-use crate::segment::{BLOCK_ROWS, ChunkCache, ColumnKind, Lane, SegmentReader, Selection};
-use crate::{Error, Predicate, Result};
+use crate::history::Source;
+use crate::segment::{
+    BLOCK_ROWS, ChunkCache, ColumnKind, FoldedDictionary, Lane, SegmentReader, Selection,
+};
+use crate::{Error, Predicate, Result, ValueMap};
 
 /// A scan cut into its segments.
 #[derive(Debug)]
@@ -266,6 +269,24 @@ impl SegmentScan {
         out: &mut Vec<u64>,
     ) -> Result<()> {
         self.reader()?.hashes_of(self.stored(column)?, entries, out)
+    }
+
+    /// What a fold makes of the entries of a dictionary of strings, if that is kept, or is made now that so many of
+    /// them are met; 0: it is not made.
+    pub(crate) fn folded(
+        &self,
+        column: usize,
+        fold: &dyn ValueMap,
+        met: u64,
+    ) -> Result<Option<Arc<FoldedDictionary>>> {
+        match self.planned.segment.source(column) {
+            Source::Stored(_) => {}
+            Source::Widened(..) | Source::Constant(_) => return Ok(None),
+        }
+        match self.varying(column)? {
+            Some(column) => self.reader()?.folded((column, &self.cache), fold, met),
+            None => Ok(None),
+        }
     }
 
     /// What codes of a column stand for, one row per code.

@@ -1,11 +1,12 @@
 //! Scans: which rows of which segments a request needs (`prune`, with `code_set` for what a predicate
-//! means in one segment), and reading them piece by piece (`morsel`), rows tested by their codes before
+//! means in one segment, `equality` for what equality under a fold does), and reading them piece by piece (`morsel`), rows tested by their codes before
 //! values are decoded (`filter`, `lanes`). What cannot be ruled out so is returned: the caller tests again.
 //! `coded` is the other way to read, by codes.
 
 mod code_set;
 mod coded;
 mod compare;
+mod equality;
 mod filter;
 mod lanes;
 mod morsel;
@@ -25,6 +26,7 @@ use crate::{Error, Predicate, Result, TableSnapshot};
 
 pub use code_set::CodeSet;
 pub use coded::{BlockRows, CodedColumn, CodedScan, Meaning, Rows, SegmentScan, SelectBuffers};
+pub(crate) use equality::{equal_set, met_by_tests};
 pub(crate) use lanes::{Codes, LaneBuffer, Lanes};
 pub use morsel::Morsel;
 use morsel::{Filter, Piece, Source};

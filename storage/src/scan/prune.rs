@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 
 use super::code_set::{CodeSet, ColumnTest, test_of};
 use super::compare::{compare_float, compare_int, compare_prefix};
+use super::equality::ScanFolds;
 use crate::placement::Placement;
 use crate::segment::{BLOCK_ROWS, Bounds, ChunkCache, SegmentReader, Zone};
 use crate::view::SegmentView;
@@ -21,6 +22,7 @@ pub(super) struct Pruner {
     tests: Vec<(usize, DataType, Predicate)>,
     /// The column whose values place the rows.
     shard_column: Option<usize>,
+    folds: ScanFolds,
 }
 
 /// What a segment has for a scan.
@@ -45,6 +47,7 @@ impl Pruner {
         Ok(Self {
             tests: predicates.into_iter().map(test).collect::<Result<_>>()?,
             shard_column: table.spec.shard_key.first().copied(),
+            folds: ScanFolds::default(),
         })
     }
 
@@ -69,7 +72,17 @@ impl Pruner {
             let Some(column) = segment.stored(*column) else {
                 continue;
             };
-            match test_of(reader, cache, (column, data_type), predicate)? {
+            let equal = match predicate {
+                Predicate::Passes { test, .. } => {
+                    self.folds.set((reader, column), cache, test.0.as_ref())?
+                }
+                _ => None,
+            };
+            let test = match equal {
+                Some(set) => ColumnTest::Codes(set),
+                None => test_of(reader, cache, (column, data_type), predicate)?,
+            };
+            match test {
                 ColumnTest::Unknown => by_value.push((column, data_type, predicate)),
                 ColumnTest::Codes(set) if set.is_empty() => return Ok(None),
                 ColumnTest::Codes(set) => {

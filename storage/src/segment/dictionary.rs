@@ -1,10 +1,11 @@
-//! The cache of decoded dictionary chunks, shared by all segments of a store and bounded in bytes.
+//! The cache of decoded dictionary chunks and folded dictionaries, shared by all segments of a store and bounded in bytes.
 
 use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::folded::FoldedCache;
 use super::string_views::CheckedStrings;
 use crate::Result;
 use crate::format::FileId;
@@ -27,13 +28,29 @@ impl Weighter<ChunkKey, Arc<CheckedStrings>> for ByMemory {
 }
 
 /// Chunks in use by a scan stay alive beyond eviction.
-pub(crate) struct ChunkCache(Cache<ChunkKey, Arc<CheckedStrings>, ByMemory>);
+pub(crate) struct ChunkCache {
+    chunks: Cache<ChunkKey, Arc<CheckedStrings>, ByMemory>,
+    folded: FoldedCache,
+}
 
 impl ChunkCache {
+    /// Keeps no folded dictionaries.
     pub(crate) fn new(bytes: usize) -> Self {
+        Self::with_folded(bytes, 0)
+    }
+
+    /// With so many bytes for folded dictionaries besides.
+    pub(crate) fn with_folded(bytes: usize, folded_bytes: usize) -> Self {
         // An expectation only: chunks of 8,192 short strings.
         let items = (bytes / (256 << 10)).max(64);
-        Self(Cache::with_weighter(items, bytes as u64, ByMemory))
+        Self {
+            chunks: Cache::with_weighter(items, bytes as u64, ByMemory),
+            folded: FoldedCache::new(folded_bytes),
+        }
+    }
+
+    pub(super) fn folded(&self) -> &FoldedCache {
+        &self.folded
     }
 
     /// The chunk, loaded unless it is there. Two threads may load the same chunk at the same time.
@@ -42,11 +59,11 @@ impl ChunkCache {
         key: ChunkKey,
         load: impl FnOnce() -> Result<CheckedStrings>,
     ) -> Result<Arc<CheckedStrings>> {
-        if let Some(strings) = self.0.get(&key) {
+        if let Some(strings) = self.chunks.get(&key) {
             return Ok(strings);
         }
         let strings = Arc::new(load()?);
-        self.0.insert(key, Arc::clone(&strings));
+        self.chunks.insert(key, Arc::clone(&strings));
         Ok(strings)
     }
 }
@@ -55,9 +72,10 @@ impl std::fmt::Debug for ChunkCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "ChunkCache({} of {} bytes)",
-            self.0.weight(),
-            self.0.capacity()
+            "ChunkCache({} of {} bytes, folded {})",
+            self.chunks.weight(),
+            self.chunks.capacity(),
+            self.folded.weight()
         )
     }
 }

@@ -3,7 +3,7 @@
 //! `layout` and `zone` are the structures in the file. `integers`, `numbers` and `strings` turn values
 //! into codes, `codes` and `packing` lay out the codes of a block. `encode` makes a column of them,
 //! `writer` and `sink` write a segment,
-//! `reader` reads one, `dictionary` keeps decoded dictionary chunks, `string_views` makes Arrow arrays of
+//! `reader` reads one, `dictionary` keeps decoded dictionary chunks, `folded` what folds make of dictionaries, `string_views` makes Arrow arrays of
 //! them. When an encoding is added, touch `layout::Encoding`, `encode`, `reader`, docs/format.md and the
 //! tests here.
 
@@ -12,6 +12,7 @@ mod coded;
 mod codes;
 mod dictionary;
 mod encode;
+mod folded;
 mod integers;
 mod layout;
 mod numbers;
@@ -33,8 +34,9 @@ mod zone;
 pub(crate) use coded::ColumnKind;
 pub(crate) use dictionary::ChunkCache;
 pub(crate) use encode::EncodedColumn;
+pub(crate) use folded::{FoldedDictionary, Shared, folded_hashes};
 pub(crate) use integers::distances;
-pub(crate) use layout::BLOCK_ROWS;
+pub(crate) use layout::{BLOCK_ROWS, CHUNK_ENTRIES};
 pub(crate) use packing::Lane;
 pub(crate) use published::PublishedSegment;
 #[cfg(any(test, feature = "fuzzing"))]

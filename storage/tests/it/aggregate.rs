@@ -4,6 +4,7 @@
 mod conditions;
 mod data;
 mod firsts;
+mod folded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

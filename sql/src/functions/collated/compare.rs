@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, StringViewBuilder};
 use datafusion::logical_expr::Operator;
 
-use storno_storage::PassesString;
+use storno_storage::{BoxError, FoldedEquality, PassesString, ValueMap};
 
 use super::{Collated, Operation, Texts};
 use crate::collation::{Needle, Order, Pattern, keys_of};
+use crate::functions::convert::arrays::to_text;
 
 /// Lists that are longer are looked up by key.
 const NEEDLES_MAX: usize = 4;
@@ -73,6 +74,21 @@ impl Comparison {
     }
 }
 
+/// The keys of strings in an order, as storage calls them.
+#[derive(Debug)]
+pub(crate) struct Keys(pub(crate) Order);
+
+impl ValueMap for Keys {
+    fn map(&self, values: &ArrayRef) -> Result<ArrayRef, BoxError> {
+        let strings = to_text(values, None)?;
+        Ok(Arc::new(keys_of(self.0, strings.iter(), values.len())))
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(self.0.name())
+    }
+}
+
 /// A comparison with literals, asked about single strings.
 #[derive(Debug)]
 pub(crate) enum LiteralTest {
@@ -114,6 +130,20 @@ impl PassesString for LiteralTest {
             Self::In(needles) => needles.iter().any(|needle| needle.equals(text)),
             Self::Like(pattern) => pattern.matches(text),
         }
+    }
+
+    fn equality(&self) -> Option<FoldedEquality> {
+        let (needles, equal) = match self {
+            Self::Compare(Comparison::Eq, needle) => (std::slice::from_ref(needle), true),
+            Self::Compare(Comparison::NotEq, needle) => (std::slice::from_ref(needle), false),
+            Self::In(needles) => (needles.as_slice(), true),
+            _ => return None,
+        };
+        Some(FoldedEquality {
+            fold: Arc::new(Keys(needles.first()?.order())),
+            keys: needles.iter().map(|n| n.key().to_vec()).collect(),
+            equal,
+        })
     }
 }
 
@@ -192,6 +222,10 @@ impl Texts<'_> {
     }
 
     pub(super) fn like(&self) -> ArrayRef {
+        if let Some(pattern) = self.scalar(1) {
+            let pattern = pattern.map(|pattern| Pattern::new(self.order, pattern));
+            return self.answers(|row| Some(pattern.as_ref()?.matches(self.get(0, row)?)));
+        }
         let mut last: Option<(String, Pattern)> = None;
         self.answers(|row| {
             let (text, pattern) = (self.get(0, row)?, self.get(1, row)?);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema};
@@ -11,16 +11,17 @@ use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
-use storno_storage::{AggregateError, BoxError, ValueMap, ValueTest};
+use storno_storage::{AggregateError, BoxError, FoldedEquality, Predicate, ValueMap, ValueTest};
 
-use crate::collation::{Order, keys_of};
-use crate::functions::convert::arrays::to_text;
+use crate::select::prune::predicates;
 
 /// An expression whose only column is given as an array.
 #[derive(Debug)]
 pub(super) struct OfColumn {
     expr: Arc<dyn PhysicalExpr>,
     schema: SchemaRef,
+    /// What it is, if it is a comparison of strings for equality under a collation.
+    equality: Option<FoldedEquality>,
 }
 
 impl OfColumn {
@@ -36,10 +37,12 @@ impl OfColumn {
         let field = field.clone().with_nullable(true);
         let schema = Arc::new(Schema::new(vec![field]));
         let df_schema = DFSchema::try_from(Arc::clone(&schema))?;
+        let equality = equality(&expr, &schema);
         let context = PhysicalPlanningContext::default();
         Ok(Self {
             expr: create_physical_expr(&expr, &df_schema, props, &context)?,
             schema,
+            equality,
         })
     }
 
@@ -62,6 +65,10 @@ impl ValueTest for OfColumn {
             None => Err("a condition that is not boolean".into()),
         }
     }
+
+    fn equality(&self) -> Option<FoldedEquality> {
+        self.equality.clone()
+    }
 }
 
 impl ValueMap for OfColumn {
@@ -70,14 +77,14 @@ impl ValueMap for OfColumn {
     }
 }
 
-/// The keys of strings in an order.
-#[derive(Debug)]
-pub(super) struct Keys(pub(super) Order);
-
-impl ValueMap for Keys {
-    fn map(&self, values: &ArrayRef) -> std::result::Result<ArrayRef, BoxError> {
-        let strings = to_text(values, None)?;
-        Ok(Arc::new(keys_of(self.0, strings.iter(), strings.len())))
+/// What an expression of the only column of a schema comes to, if that is equality under a collation.
+fn equality(expr: &Expr, schema: &Schema) -> Option<FoldedEquality> {
+    let Expr::ScalarFunction(_) = expr else {
+        return None;
+    };
+    match predicates(expr, schema).as_slice() {
+        [Predicate::Passes { test, .. }] => test.0.equality(),
+        _ => None,
     }
 }
 

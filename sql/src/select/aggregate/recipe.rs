@@ -16,11 +16,12 @@ use storno_storage::{
     TableSnapshot, ValueMap,
 };
 
-use super::functions::{Keys, OfColumn};
+use super::functions::OfColumn;
 use super::granule::granule;
 use super::node::AggregateScan;
 use super::shape::{Shape, folded};
 use crate::collation::Order;
+use crate::functions::collated::Keys;
 use crate::select::prune::predicates;
 use crate::select::table::SnapshotTable;
 

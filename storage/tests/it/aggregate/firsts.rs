@@ -13,12 +13,12 @@ use super::conditions::By;
 use super::data::{AMOUNT, BROWSER, CLIENT, PAGE, Row, SITE, batch, commit, row, spec};
 use super::{expected, run, shown};
 
-const FLUSHES: u32 = 6;
-const FLUSH_ROWS: u32 = 9_000;
+pub(super) const FLUSHES: u32 = 6;
+pub(super) const FLUSH_ROWS: u32 = 9_000;
 
 /// How the amounts of a page are spread over the flushes.
 #[derive(Debug, Clone, Copy)]
-enum Shape {
+pub(super) enum Shape {
     /// A few pages have most of the rows.
     Steep,
     /// All pages have about as many.
@@ -27,7 +27,7 @@ enum Shape {
     TakenBack,
 }
 
-fn shaped(shape: Shape, number: u32) -> Row {
+pub(super) fn shaped(shape: Shape, number: u32) -> Row {
     let mixed = number.wrapping_mul(2_654_435_761) >> 8;
     let part = f64::from(mixed % 100_000) / 100_000.0;
     let last = number / FLUSH_ROWS == FLUSHES - 1;
