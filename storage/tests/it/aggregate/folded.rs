@@ -87,7 +87,7 @@ impl PassesString for IsLower {
 fn cased(shape: Shape, number: u32) -> Row {
     let mut row = shaped(shape, number);
     if number.is_multiple_of(28) {
-        let capital = |at: usize| number / 28 >> at & 1 == 1;
+        let capital = |at: usize| (number / 28) >> at & 1 == 1;
         let letters = "spread".chars().enumerate();
         let cased = letters.map(|(at, c)| {
             if capital(at) {
