@@ -13,6 +13,7 @@ use storno_sql::{Outcome, Scalar, SessionContext};
 use storno_storage::Store;
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// How an engine is set up. The defaults are those of the program `storno`.
 #[derive(Debug, Clone)]
@@ -76,6 +77,10 @@ impl Engine {
         let mut storage = storno_storage::Options::new(dir);
         storage.memtable_bytes = options.memtable_bytes;
         storage.segment_rows = options.segment_rows;
+        if let Some(all) = options.process_memory_bytes {
+            storage.dictionary_cache_bytes = memory::for_dictionaries(all);
+            storage.folded_cache_bytes = memory::for_dictionaries(all);
+        }
         storage.folds = Some(storno_sql::key_folds());
         let store = Store::open(storage).map_err(|error| Error::opening(dir.into(), error))?;
         let mut sql = storno_sql::EngineOptions {

@@ -31,6 +31,12 @@ pub(crate) fn for_all(available: usize) -> usize {
     available / 4 * 3
 }
 
+/// Bytes for each of the caches of dictionaries, of those above which statements are ended: as they are in the files, and
+/// folded by collations.
+pub(crate) fn for_dictionaries(all: usize) -> usize {
+    (all / 12).clamp(16 << 20, 4 << 30)
+}
+
 /// MemTotal of /proc/meminfo.
 fn total(meminfo: &str) -> Option<usize> {
     let line = meminfo
@@ -78,6 +84,7 @@ mod tests {
     fn a_small_machine_leaves_less_to_queries() {
         assert_eq!(for_queries(1 << 30), 256 << 20);
         assert_eq!(for_queries(64 << 30), (32 << 30) - (256 << 20));
+        assert_eq!(for_dictionaries(for_all(1 << 30)), 64 << 20);
         assert_eq!(for_queries(256 << 20), 64 << 20);
         assert_eq!(for_all(1 << 30), 768 << 20);
     }
