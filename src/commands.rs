@@ -128,6 +128,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         threads: settings.threads,
         memory_bytes: settings.memory_bytes.or(available.map(memory::for_queries)),
         process_memory_bytes: available.map(memory::for_all),
+        dictionary_bytes: available.map(memory::for_all).map(memory::for_dictionaries),
         variables: variables(settings),
         reach: reach(settings),
     }

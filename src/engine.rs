@@ -13,7 +13,6 @@ use storno_sql::{Outcome, Scalar, SessionContext};
 use storno_storage::Store;
 
 use crate::error::{Error, Result};
-use crate::memory;
 
 /// How an engine is set up. The defaults are those of the program `storno`.
 #[derive(Debug, Clone)]
@@ -29,6 +28,9 @@ pub struct EngineOptions {
     /// Bytes that the process may take altogether: statements are ended before it takes more. `None`: nobody
     /// looks, as it should be where the engine is but a part of the program.
     pub process_memory_bytes: Option<usize>,
+    /// Bytes of dictionaries of strings that are kept decoded, and as many of what collations make of them. `None`: the
+    /// default of `storno_storage`.
+    pub dictionary_bytes: Option<usize>,
     /// MySQL system variables that differ from their defaults, by name.
     pub variables: Vec<(String, String)>,
     /// Servers of files that exports and imports may reach.
@@ -44,6 +46,7 @@ impl Default for EngineOptions {
             threads: None,
             memory_bytes: None,
             process_memory_bytes: None,
+            dictionary_bytes: None,
             variables: Vec::new(),
             reach: storno_sql::transfer::Reach::default(),
         }
@@ -77,9 +80,9 @@ impl Engine {
         let mut storage = storno_storage::Options::new(dir);
         storage.memtable_bytes = options.memtable_bytes;
         storage.segment_rows = options.segment_rows;
-        if let Some(all) = options.process_memory_bytes {
-            storage.dictionary_cache_bytes = memory::for_dictionaries(all);
-            storage.folded_cache_bytes = memory::for_dictionaries(all);
+        if let Some(bytes) = options.dictionary_bytes {
+            storage.dictionary_cache_bytes = bytes;
+            storage.folded_cache_bytes = bytes;
         }
         storage.folds = Some(storno_sql::key_folds());
         let store = Store::open(storage).map_err(|error| Error::opening(dir.into(), error))?;
