@@ -25,7 +25,7 @@ NUMBERS = ["pageviews", "visits", "uniques", "bounces", "exits", "duration"]
 DISTINCT = {"hostname": 50, "pathname": 200_000, "referrer_hostname": 3_000, "referrer_pathname": 9_000,
             "referrer_type": 6, "country_code": 180, "region": 900, "city": 12_000, "browser": 25,
             "operating_system": 18, "device_type": 4, "utm_source": 60, "utm_medium": 12, "utm_campaign": 700}
-CHECK = ("SELECT COUNT(*), SUM(id), COUNT(DISTINCT site_id), SUM(amount), MIN(at), MAX(at), "
+CHECK = ("SELECT COUNT(*), SUM(id), COUNT(DISTINCT site_id), SUM(amount), MIN(moment), MAX(moment), "
          + ", ".join(f"COUNT(DISTINCT {c})" for c in ["pathname", "city", "utm_source"])
          + ", COUNT(utm_source), " + ", ".join(f"SUM({c})" for c in NUMBERS) + " FROM {}")
 
@@ -39,7 +39,7 @@ def source(rows):
         return f"CASE WHEN hash(i * {31 + i_of(c)}) % 3 = 0 THEN NULL ELSE {value} END" if c.startswith("utm") else value
     i_of = TEXT.index
     columns = ["i::BIGINT AS id", "(hash(i) % 500)::INTEGER AS site_id",
-               "TIMESTAMP '2024-01-01' + INTERVAL (i * 31536000 // {}) SECOND AS at".format(rows),
+               "TIMESTAMP '2024-01-01' + INTERVAL (i * 31536000 // {}) SECOND AS moment".format(rows),
                "((hash(i * 5) % 100000) / 100)::DECIMAL(12,2) AS amount"]
     columns += [f"{text(None, c)} AS {c}" for c in TEXT]
     columns += [f"(hash(i * {n + 50}) % {2 if n < 5 else 900})::INTEGER AS {c}" for n, c in enumerate(NUMBERS)]
@@ -115,11 +115,11 @@ def run(args, directory):
         duck.execute(f"COPY t TO 's3://{bucket}/source.parquet' (FORMAT parquet, COMPRESSION zstd)")
         text = ", ".join(f"{c} VARCHAR(255)" for c in TEXT)
         numbers = ", ".join(f"{c} INT" for c in NUMBERS)
-        query(f"CREATE TABLE t (id BIGINT, site_id INT, at DATETIME, amount DECIMAL(12,2), {text}, {numbers}, "
-              "SHARD KEY (site_id), SORT KEY (site_id, at))")
+        query(f"CREATE TABLE t (id BIGINT, site_id INT, moment DATETIME, amount DECIMAL(12,2), {text}, {numbers}, "
+              "SHARD KEY (site_id), SORT KEY (site_id, moment))")
         began = time.time()
         query(f"LOAD DATA LINK store FILE '{bucket}/source.parquet' FORMAT PARQUET INTO TABLE t")
-        print(f"{args.rows:,} rows loaded from Parquet in {time.time() - began:.1f} s")
+        print(f"{args.rows:,} rows loaded from Parquet in {time.time() - began:.1f} s", flush=True)
         expected = answer(duck.execute(CHECK.format("t")).fetchone())
         assert answer(query(CHECK.format("t"))[0]) == expected, "the tables differ"
 

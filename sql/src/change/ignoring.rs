@@ -1,5 +1,6 @@
 //! UPDATE IGNORE of a table with unique keys: which of the new rows would repeat a key. As in MySQL the rows are taken
-//! one after the other, each with the keys that those before it have been given, and those behind it still have.
+//! one after the other, each with the keys that those before it have been given, and those behind it still have; but in
+//! the order in which they are stored.
 
 use std::collections::HashMap;
 

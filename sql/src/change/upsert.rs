@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
+use arrow::datatypes::{Field, Float32Type, Float64Type, Schema, SchemaRef, UInt64Type};
 use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{
@@ -217,9 +217,10 @@ impl Keys {
             .iter()
             .map(|c| SortField::new(c.data_type().clone()));
         let converter = RowConverter::new(fields.collect()).map_err(failed)?;
+        let columns: Vec<ArrayRef> = columns.iter().map(without_negative_zero).collect();
         Ok(Self {
-            rows: converter.convert_columns(columns).map_err(failed)?,
-            columns: columns.to_vec(),
+            rows: converter.convert_columns(&columns).map_err(failed)?,
+            columns,
         })
     }
 
@@ -228,6 +229,17 @@ impl Keys {
         let complete = self.columns.iter().all(|c| c.is_valid(row));
         complete.then(|| look(self.rows.row(row).as_ref()))
     }
+}
+
+/// Keys tell -0.0 from 0.0 as little as `=` does.
+fn without_negative_zero(column: &ArrayRef) -> ArrayRef {
+    if let Some(doubles) = column.as_primitive_opt::<Float64Type>() {
+        return Arc::new(doubles.unary::<_, Float64Type>(|value| value + 0.0));
+    }
+    if let Some(floats) = column.as_primitive_opt::<Float32Type>() {
+        return Arc::new(floats.unary::<_, Float32Type>(|value| value + 0.0));
+    }
+    Arc::clone(column)
 }
 
 pub(super) fn key_columns(key: &KeySpec, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {

@@ -230,22 +230,31 @@ impl Session {
             keep_others(&mut positions, &left_out);
             rows = without(&rows, &left_out)?;
         }
-        let count = rows.num_rows() as u64;
-        let mut gone = table.selection();
-        gone.extend(&positions)?;
-        if let Some(transaction) = self.open_transaction() {
-            transaction.replace(table, &gone, Some(&rows))?;
-        } else if count > 0 {
+        loop {
+            let count = rows.num_rows() as u64;
+            let mut gone = table.selection();
+            gone.extend(&positions)?;
+            if let Some(transaction) = self.open_transaction() {
+                transaction.replace(table, &gone, Some(&rows))?;
+                return Ok(count);
+            }
+            if count == 0 {
+                return Ok(0);
+            }
             let mut batch = self.batch(gone);
             batch.inserts.push((table.meta().id, rows.clone()));
-            let committed = self.submit(batch, vec![Arc::clone(table.meta())]).await?;
-            committed.map_err(|error| match error {
-                // Somebody has taken the key since: begin again.
-                Storage::DuplicateKey { table, .. } => Storage::Conflict { table }.into(),
-                error => SqlError::from(error),
-            })?;
+            match self.submit(batch, vec![Arc::clone(table.meta())]).await? {
+                Ok(_) => return Ok(count),
+                // Somebody has taken the key since.
+                Err(error @ Storage::DuplicateKey { row, .. }) if row < positions.len() => {
+                    let error = duplicate_entry(error, &definition, &rows, self.time_zone());
+                    self.warn([error.into()]);
+                    keep_others(&mut positions, &[row]);
+                    rows = without(&rows, &[row])?;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(count)
     }
 
     /// New rows of a table with their generated columns; 3819 when they violate a constraint.

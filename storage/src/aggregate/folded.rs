@@ -210,7 +210,7 @@ pub(super) fn rank_twins(
     for twins in order.chunk_by(|a, b| key(*a) == key(*b)) {
         let places = || twins.iter().filter_map(|&at| places.get(at).copied());
         // Of a group alone it is what it is.
-        let sum: i128 = places().map(&rank).sum();
+        let sum = places().map(&rank).fold(0, i128::saturating_add);
         let sum = sum.clamp((i64::MIN + 1).into(), i64::MAX.into()) as i64;
         for (number, place) in places().enumerate() {
             if let Some(slot) = ranks.get_mut(place) {

@@ -13,6 +13,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::buckets::Buckets;
 use super::dictionary::ChunkCache;
 use super::layout::{CHUNK_ENTRIES, Encoding};
 use super::reader::SegmentReader;
@@ -25,23 +26,20 @@ const MET_SHARE: u64 = 2;
 /// Dictionaries of which it is remembered how many entries have been met.
 const MET_ITEMS: usize = 1 << 14;
 
-/// Hashes that are compared at a time.
-const AT_ONCE: usize = 16;
-
-/// Up to so many hashes are looked for one after the other, which takes entries several at a time.
-const ONE_BY_ONE_MAX: usize = 8;
-
 /// What a fold makes of the entries of a dictionary. Immutable.
 #[derive(Debug)]
 pub(crate) struct FoldedDictionary {
     hashes: Vec<u64>,
+    buckets: Buckets,
     shared: Shared,
 }
 
 impl FoldedDictionary {
     fn new(hashes: Vec<u64>) -> Self {
+        let buckets = Buckets::of(&hashes);
         Self {
-            shared: Shared::of(&hashes),
+            shared: Shared::in_buckets(&hashes, &buckets),
+            buckets,
             hashes,
         }
     }
@@ -60,34 +58,17 @@ impl FoldedDictionary {
     pub(crate) fn positions(&self, mut sought: Vec<u64>) -> Vec<u32> {
         sought.sort_unstable();
         sought.dedup();
-        if sought.len() > ONE_BY_ONE_MAX {
-            let all = (0..).zip(&self.hashes);
-            let is_sought = |hash: &u64| sought.binary_search(hash).is_ok();
-            return all
-                .filter(|(_, h)| is_sought(h))
-                .map(|(at, _)| at)
-                .collect();
-        }
-        let mut found = Vec::new();
-        for wanted in sought {
-            let groups = self.hashes.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE));
-            for (group, first) in groups {
-                // Without an early end, so that it is done in wide registers.
-                if group
-                    .iter()
-                    .fold(false, |any, hash| any | (*hash == wanted))
-                {
-                    let here = (first..).zip(group);
-                    found.extend(here.filter(|(_, h)| **h == wanted).map(|(at, _)| at));
-                }
-            }
-        }
+        let with = |hash: u64| {
+            let near = self.buckets.near(hash).iter().copied();
+            near.filter(move |&at| self.hashes.get(at as usize) == Some(&hash))
+        };
+        let mut found: Vec<u32> = sought.into_iter().flat_map(with).collect();
         found.sort_unstable();
         found
     }
 
     fn memory_bytes(&self) -> usize {
-        8 * self.hashes.len() + self.shared.memory()
+        8 * self.hashes.len() + self.shared.memory() + self.buckets.memory()
     }
 }
 
@@ -97,17 +78,23 @@ pub(crate) struct Shared(Vec<u64>);
 
 impl Shared {
     pub(crate) fn of(hashes: &[u64]) -> Self {
-        let mut sorted = hashes.to_vec();
-        sorted.sort_unstable();
-        let runs = sorted.chunk_by(|a, b| a == b).filter(|run| run.len() > 1);
-        let several: Vec<u64> = runs.filter_map(|run| run.first().copied()).collect();
-        if several.is_empty() {
-            return Self::default();
-        }
-        let mut bits = vec![0u64; hashes.len().div_ceil(64)];
-        for (word, hashes) in bits.iter_mut().zip(hashes.chunks(64)) {
-            for (bit, hash) in hashes.iter().enumerate() {
-                *word |= u64::from(several.binary_search(hash).is_ok()) << bit;
+        Self::in_buckets(hashes, &Buckets::of(hashes))
+    }
+
+    fn in_buckets(hashes: &[u64], buckets: &Buckets) -> Self {
+        let hash = |at: &u32| hashes.get(*at as usize);
+        let mut bits = Vec::new();
+        for bucket in buckets.all() {
+            for several in bucket.chunk_by(|a, b| hash(a) == hash(b)) {
+                if several.len() == 1 {
+                    continue;
+                }
+                bits.resize(hashes.len().div_ceil(64), 0u64);
+                for &at in several {
+                    if let Some(word) = bits.get_mut(at as usize / 64) {
+                        *word |= 1 << (at % 64);
+                    }
+                }
             }
         }
         Self(bits)

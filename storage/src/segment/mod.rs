@@ -8,6 +8,7 @@
 //! tests here.
 
 mod arrays;
+mod buckets;
 mod coded;
 mod codes;
 mod dictionary;
