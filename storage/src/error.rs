@@ -79,6 +79,9 @@ pub enum Error {
     Invalid(String),
 }
 
+/// The kind of errors for want of memory, and of those for want of what the system has so many of.
+const OUT_OF_HANDLES: std::io::ErrorKind = std::io::ErrorKind::OutOfMemory;
+
 /// `schema.table` as data, so that the layer above can word its own message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableName {
@@ -89,10 +92,15 @@ pub struct TableName {
 impl Error {
     pub(crate) fn io(operation: &'static str, path: &Path, error: &std::io::Error) -> Self {
         let path = path.to_path_buf();
+        let kind = match error.raw_os_error() {
+            // Too many open files, of the process or of the system: the library has no kind for it.
+            Some(libc::EMFILE | libc::ENFILE) => OUT_OF_HANDLES,
+            _ => error.kind(),
+        };
         Self::Io {
             operation,
             path,
-            kind: error.kind(),
+            kind,
             message: error.to_string(),
         }
     }
@@ -105,7 +113,29 @@ impl Error {
         }
     }
 
-    /// Whether the disk is full: the one failure that passes by itself.
+    /// Whether it may pass by itself and has left nothing behind: a full disk, or no room in memory or in the table of
+    /// open files for one more.
+    pub(crate) fn may_pass(&self) -> bool {
+        let for_want = |error: &Self| match error {
+            Self::Io {
+                operation, kind, ..
+            } => *kind == OUT_OF_HANDLES && matches!(*operation, "create" | "open" | "map"),
+            _ => false,
+        };
+        self.is_no_space() || for_want(self)
+    }
+
+    /// The file it is about.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::Corruption { path, .. }
+            | Self::UnsupportedVersion { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whether the disk is full.
     pub(crate) fn is_no_space(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(

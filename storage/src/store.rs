@@ -147,9 +147,9 @@ impl Store {
             .take(count)
     }
 
-    /// Queues a commit; `done` is called once from the WAL thread when it is durable and visible, or has
-    /// failed. Checking and encoding happen here, so a batch that does not fit its table fails at once,
-    /// on the calling thread. Under memory pressure `done` is called later; `submit` does not block.
+    /// Queues a commit; `done` is called once when it is durable and visible, or has failed: from the writer's thread, or
+    /// from this one if the commit is small, nobody else commits, and syncs take less than a millisecond. Checking and encoding happen here, so a batch that does not fit its table fails at once,
+    /// on the calling thread. Under memory pressure `done` is called later; `submit` does not wait for that.
     ///
     /// A commit of `Options::bulk_bytes` or more is written into segments here, which takes as long as
     /// that takes; if it deletes rows that are still in memory, everything is flushed first.

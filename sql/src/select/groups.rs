@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
-    OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, TableFactor, VisitMut, VisitorMut,
+    OrderByExpr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor, VisitMut,
+    VisitorMut,
 };
 
 use super::expr::{binary, call, number};
@@ -234,31 +234,6 @@ pub(super) fn without_empty_totals(select: &mut Select) {
         Some(having) => binary(Expr::Nested(Box::new(having)), BinaryOperator::And, some),
         None => some,
     });
-}
-
-/// What puts totals behind the rows they are of, as MySQL does unasked. `None`: there are none, or rows that are alike
-/// become one, which have no order but by what they show.
-pub(super) fn order_of_totals(select: &Select) -> Option<OrderBy> {
-    let GroupByExpr::Expressions(items, _) = &select.group_by else {
-        return None;
-    };
-    let ([Expr::Rollup(sets)], None) = (items.as_slice(), &select.distinct) else {
-        return None;
-    };
-    let keys = sets.iter().flatten();
-    let by = keys.flat_map(|key| [call("grouping", vec![key.clone()]), key.clone()]);
-    let ascending = |expr| OrderByExpr {
-        expr,
-        options: OrderByOptions {
-            asc: Some(true),
-            nulls_first: None,
-        },
-        with_fill: None,
-    };
-    Some(OrderBy {
-        kind: OrderByKind::Expressions(by.map(ascending).collect()),
-        interpolate: None,
-    })
 }
 
 /// Whether two expressions are the same, or may be names of one column.

@@ -33,6 +33,7 @@ mod scan;
 pub mod sort_keys;
 mod stoppable;
 pub(crate) mod table;
+mod totals;
 mod views;
 
 use std::sync::Arc;
@@ -206,7 +207,8 @@ fn plan_with(
         planner = planner.with_rows(name, rows).map_err(client_error)?;
     }
     rewrite::rewrite_query(&mut query, scope)?;
-    let logical = planner.plan(query).map_err(client_error)?;
+    let logical = planner.plan(query).and_then(totals::behind_their_rows);
+    let logical = logical.map_err(client_error)?;
     let connection = scope.view.collation_connection();
     let logical = collate::collated(logical, &connection).map_err(client_error)?;
     let reusable = !computed && reuse::is_reusable(&logical).map_err(client_error)?;

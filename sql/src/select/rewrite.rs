@@ -96,9 +96,7 @@ impl Rewriter<'_> {
         let aliases = match query.body.as_mut() {
             SetExpr::Select(select) => {
                 let (names, groups) = self.select(select)?;
-                let totals = groups::order_of_totals(select).filter(|_| query.order_by.is_none());
                 self.order_by(query, &names)?;
-                query.order_by = query.order_by.take().or(totals);
                 if let (Some(groups), Some(order_by)) = (groups, &mut query.order_by)
                     && let OrderByKind::Expressions(items) = &mut order_by.kind
                 {

@@ -111,7 +111,11 @@ impl Threads {
 fn run_writer(engine: &Engine) {
     loop {
         let clock = &engine.shared.environment.clock;
-        let deadline = engine.writer.lock().deadline();
+        let deadline = {
+            let mut writer = engine.writer.lock();
+            writer.wakes_at = writer.deadline();
+            writer.wakes_at
+        };
         let timeout = deadline.map(|due| due.saturating_sub(clock.now()));
         let (messages, closed) = engine.shared.queue.wait(timeout);
         let last = closed && messages.is_empty();

@@ -197,7 +197,7 @@ impl Engine {
                 Ok(())
             }
             Err(error) => {
-                if matches!(error, Error::Io { .. }) && !error.is_no_space() {
+                if matches!(error, Error::Io { .. }) && !error.may_pass() {
                     let reason = error.to_string();
                     self.request(Box::new(move |writer| writer.stop(&reason)));
                 }
@@ -255,18 +255,23 @@ impl Writer {
             repeated,
         };
         if done.rows_inserted + done.rows_deleted > 0 {
+            self.pass_largest(commit);
             self.name((&tables, &skipped), changes, (unnamed, events))?;
             done.sequence = self.version.sequence;
-            for insert in &commit.inserts {
-                // Also of rows that were skipped: no harm in passing them.
-                if let Some(largest) = insert.largest
-                    && let Ok(table) = self.version.table(insert.meta.id)
-                {
-                    table.counter.pass(largest);
-                }
-            }
         }
         Ok(done)
+    }
+
+    /// Has the counters pass what is inserted: before the record that notes them. Also of rows that are skipped, which
+    /// does no harm.
+    fn pass_largest(&self, commit: &PreparedCommit) {
+        for insert in &commit.inserts {
+            if let Some(largest) = insert.largest
+                && let Ok(table) = self.version.table(insert.meta.id)
+            {
+                table.counter.pass(largest);
+            }
+        }
     }
 
     fn skipped(

@@ -41,7 +41,7 @@ pub(crate) struct Care {
     /// When the next round begins.
     due: Duration,
     busy: bool,
-    /// A job found the disk full: nothing more is tried in this round.
+    /// A job found the disk full: event keys are not merged in this round.
     pub(super) full: bool,
     /// Runs of event keys that could not be read for a merge.
     pub(super) unreadable_runs: HashSet<FileId>,
@@ -104,13 +104,18 @@ impl Writer {
 
     /// Starts the next job if one is due and none is under way.
     pub(super) fn queue_care(&mut self) {
-        if self.care.busy || self.care.full || self.stopped.is_some() {
+        if self.care.busy || self.stopped.is_some() {
             return;
         }
-        let runs = self.choose_runs().map(CareJob::MergeRuns);
-        let expire = runs.or_else(|| self.choose_expire().map(CareJob::Expire));
+        // What gives space back comes first.
+        let expire = self.choose_expire().map(CareJob::Expire);
+        let runs = |writer: &mut Self| match writer.care.full {
+            true => None,
+            false => writer.choose_runs().map(CareJob::MergeRuns),
+        };
         let scrub = |writer: &mut Self| writer.choose_scrub().map(|job| CareJob::Scrub(job.into()));
-        if let Some(job) = expire.or_else(|| scrub(self)) {
+        let job = expire.or_else(|| runs(self)).or_else(|| scrub(self));
+        if let Some(job) = job {
             self.care.busy = true;
             self.shared.cares.push(job);
         }

@@ -107,6 +107,7 @@ impl Writer {
             }
         }
         self.note_unsynced();
+        self.group_size = answers.len();
         answers
             .into_iter()
             .for_each(|(done, result)| done.call(result));
@@ -312,7 +313,7 @@ impl Writer {
                 .append(first, stage.commits, self.manifest.edit(), &stage.payload);
         }
         let logged = match stage.sync {
-            Some(SyncMode::Durable) => self.wal.sync(),
+            Some(SyncMode::Durable) => self.sync_timed(),
             Some(SyncMode::Written) => self.wal.write(),
             Some(SyncMode::Buffered) if self.wal.pending_bytes() > BUFFER_BYTES_MAX => {
                 self.wal.write()
@@ -325,6 +326,13 @@ impl Writer {
             self.wal.withdraw(mark);
         }
         logged
+    }
+
+    fn sync_timed(&mut self) -> Result<()> {
+        let begun = self.now();
+        let synced = self.wal.sync();
+        self.sync_time = self.now().saturating_sub(begun);
+        synced
     }
 
     /// Moves the rows into the memtables and publishes the result.

@@ -75,11 +75,11 @@ impl Writer {
 
     /// A full disk is waited out; anything else leaves rows that will never be flushed.
     fn flush_failed(&mut self, error: Error) {
-        if !error.is_no_space() {
+        if !error.may_pass() {
             self.stop(&format!("a flush failed: {error}"));
             return;
         }
-        tracing::warn!(%error, "a flush found the disk full and will be tried again");
+        tracing::warn!(%error, "a flush will be tried again");
         for waiter in self.flush_waiters.drain(..) {
             let _ = waiter.reply.send(Err(error.clone()));
         }
@@ -161,11 +161,16 @@ impl Writer {
         });
         match installed {
             Ok(_) => {}
-            Err(error) if error.is_no_space() => self.merge_retry = Some(self.retry_at()),
+            Err(error) if error.may_pass() => self.merge_retry = Some(self.retry_at()),
             Err(error @ (Error::Corruption { .. } | Error::UnsupportedVersion { .. })) => {
                 tracing::error!(%error, "a segment cannot be merged");
-                self.unmergeable
-                    .extend(job.inputs.iter().map(|s| s.record.file));
+                let inputs = job.inputs.iter();
+                let bad = inputs.clone().find(|s| error.path() == Some(s.path()));
+                let file = |s: &LiveSegment| s.record.file;
+                match bad {
+                    Some(bad) => self.unmergeable.extend([file(bad)]),
+                    None => self.unmergeable.extend(inputs.map(file)),
+                }
             }
             Err(error) => self.stop(&format!("a merge failed: {error}")),
         }
@@ -208,6 +213,9 @@ impl Writer {
             added: written.segments.iter().map(|s| s.record).collect(),
         }];
         edits.extend(deleted_edits(next.table(id)?, written));
+        // What was deleted for good may have had the largest values.
+        let counter = next.table(id)?.counter.next();
+        edits.push(Edit::Counter { id, next: counter });
         self.log_edits(&edits)?;
         let mut first = 0;
         for input in &job.inputs {

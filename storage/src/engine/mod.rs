@@ -2,7 +2,7 @@
 //! and results of background jobs, and publishes versions. Jobs (flush, merge) only create new files.
 //!
 //! Way of a commit: `Store::submit` prepares it, `queue` holds it, `group` stages, logs, syncs, applies
-//! and acknowledges it together with its neighbours. `rotation` seals memtables and starts WAL files,
+//! and acknowledges it together with its neighbours; one without neighbours skips the queue: `alone`. `rotation` seals memtables and starts WAL files,
 //! `install` takes over what jobs wrote, `catalog` does DDL, `recovery` builds all of it at open. A large
 //! commit becomes segments before it is queued: `bulk`.
 //!
@@ -10,6 +10,7 @@
 
 mod activity;
 mod add_key;
+mod alone;
 mod alter;
 mod background;
 mod bulk;
@@ -160,10 +161,12 @@ impl Drop for Done {
 }
 
 impl Engine {
-    /// Queues a commit.
+    /// Queues a commit, or makes it at once.
     pub(crate) fn submit(&self, commit: PreparedCommit, done: Done) {
-        // A commit refused by a closed queue answers when it is dropped.
-        self.shared.queue.push(Message::Commit(commit, done));
+        if let Some(message) = self.commit_alone(Message::Commit(commit, done)) {
+            // A commit refused by a closed queue answers when it is dropped.
+            self.shared.queue.push(message);
+        }
     }
 
     /// Queues a request for the writer.

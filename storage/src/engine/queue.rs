@@ -14,6 +14,8 @@ pub(crate) struct Queue<T> {
 struct State<T> {
     items: Vec<T>,
     closed: bool,
+    /// Whether the consumer is to look at once.
+    nudged: bool,
 }
 
 impl<T> Default for Queue<T> {
@@ -21,6 +23,7 @@ impl<T> Default for Queue<T> {
         let state = State {
             items: Vec::new(),
             closed: false,
+            nudged: false,
         };
         Self {
             state: Mutex::new(state),
@@ -39,6 +42,18 @@ impl<T> Queue<T> {
         state.items.push(item);
         self.changed.notify_one();
         None
+    }
+
+    /// Whether it is open and empty.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.items.is_empty() && !state.closed
+    }
+
+    /// Ends the consumer's `wait`, or the next one, although nothing is queued.
+    pub(crate) fn nudge(&self) {
+        self.state.lock().nudged = true;
+        self.changed.notify_one();
     }
 
     /// Everything queued so far, without waiting.
@@ -60,7 +75,7 @@ impl<T> Queue<T> {
     /// the queue is closed, so that nothing will follow.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> (Vec<T>, bool) {
         let mut state = self.state.lock();
-        if state.items.is_empty() && !state.closed {
+        if state.items.is_empty() && !state.closed && !state.nudged {
             match timeout {
                 Some(timeout) => {
                     self.changed.wait_for(&mut state, timeout);
@@ -68,6 +83,7 @@ impl<T> Queue<T> {
                 None => self.changed.wait(&mut state),
             }
         }
+        state.nudged = false;
         (std::mem::take(&mut state.items), state.closed)
     }
 

@@ -347,7 +347,11 @@ impl Recovery {
             ManifestLog::create(&shared.fs, &shared.dir, recovered, &shared.file_ids)?;
             self.recovered.edit = 1;
         }
-        let wal = WalLog::create(&shared.fs, &shared.dir, seal)?;
+        let wal = WalLog::create(
+            (&shared.fs, &shared.dir),
+            seal,
+            shared.options.wal_ahead_bytes,
+        )?;
         self.recovered.state.wal.push(WalRecord {
             file: seal.file,
             first_sequence: self.recovered.sequence + 1,

@@ -58,25 +58,23 @@ impl Writer {
     /// The next table in which rows may be too old.
     pub(super) fn choose_expire(&mut self) -> Option<Expire> {
         let now = self.wall();
-        for (&id, table) in &self.version.tables {
-            let Some(keep) = table.meta.spec.retention.keep else {
-                continue;
-            };
-            let every = LOOK_SECONDS.min(keep.seconds / 32);
-            let looked = self.care.looked.get(&id).copied();
+        let looked = |id| self.care.looked.get(id).copied();
+        let kept = self.version.tables.iter();
+        let kept = kept.filter_map(|(id, t)| Some((id, t, t.meta.spec.retention.keep?)));
+        let due = kept.filter(|(id, _, keep)| {
+            let every = (keep.seconds / 32).clamp(1, LOOK_SECONDS);
             // A clock that was set back is no reason to wait.
-            if looked.is_some_and(|at| (at..at.saturating_add(every)).contains(&now)) {
-                continue;
-            }
-            let snapshot = self.table_snapshot(table);
-            self.care.looked.insert(id, now);
-            return Some(Expire {
-                snapshot,
-                keep,
-                now,
-            });
-        }
-        None
+            !looked(id).is_some_and(|at| (at..at.saturating_add(every)).contains(&now))
+        });
+        // The one that has waited longest: tables that are looked at often leave the others their turns.
+        let (&id, table, keep) = due.min_by_key(|(id, ..)| looked(id))?;
+        let snapshot = self.table_snapshot(table);
+        self.care.looked.insert(id, now);
+        Some(Expire {
+            snapshot,
+            keep,
+            now,
+        })
     }
 
     /// Deletes what has been found to be too old.

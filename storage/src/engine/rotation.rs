@@ -98,7 +98,11 @@ impl Writer {
             database: shared.database,
             file: shared.file_ids.take(),
         };
-        let wal = WalLog::create(&shared.fs, &shared.dir, seal);
+        let wal = WalLog::create(
+            (&shared.fs, &shared.dir),
+            seal,
+            shared.options.wal_ahead_bytes,
+        );
         let wal = match wal {
             // Nobody refers to the file yet: without space for it the old one goes on.
             Err(error) => return Err(self.give_up_file(seal.file, error)),
@@ -117,7 +121,7 @@ impl Writer {
     }
 
     fn give_up_file(&mut self, file: FileId, error: crate::Error) -> crate::Error {
-        if error.is_no_space() {
+        if error.may_pass() {
             // If it stays, the next open removes it.
             let _ = self.shared.fs.remove(&wal_path(&self.shared.dir, file));
         } else {
@@ -182,10 +186,8 @@ impl Writer {
         let tables = &self.version.tables;
         let left = |waiter: &FlushWaiter| {
             let sealed = || tables.values().flat_map(|t| &t.sealed);
-            waiter
-                .memtables
-                .iter()
-                .any(|m| sealed().any(|s| Arc::ptr_eq(m, s)))
+            // A delete in one, or a change of its table, makes another value of it.
+            waiter.memtables.iter().any(|m| sealed().any(|s| m.is(s)))
         };
         self.flush_waiters.retain(|waiter| {
             let left = left(waiter);

@@ -165,7 +165,11 @@ impl Writer {
             stats.bytes_scrubbed += scrubbed.bytes;
             stats.key_files_remade += remade;
         });
-        if let (Some(keys), Target::Segment(segment)) = (scrubbed.keys, &job.target) {
+        let table = self.version.table(job.table.meta.id);
+        let same_keys = table.is_ok_and(|t| Arc::ptr_eq(&t.meta, &job.table.meta));
+        if let (Some(keys), Target::Segment(segment), true) =
+            (scrubbed.keys, &job.target, same_keys)
+        {
             tracing::warn!(path = %segment.path().display(), "damaged keys were made again");
             segment.set_keys(keys);
         }

@@ -40,6 +40,12 @@ pub(crate) struct Writer {
     pub(crate) version: Version,
     /// Commits that have to wait for memory or for their turn.
     pub(crate) waiting: VecDeque<Waiting>,
+    /// Commits of the last group.
+    pub(crate) group_size: usize,
+    /// How long the last sync of a group took.
+    pub(crate) sync_time: Duration,
+    /// Until when the writer's thread waits for something to do.
+    pub(crate) wakes_at: Option<Duration>,
     /// Sealed memtables whose flush is queued or under way.
     pub(crate) flushing: Vec<Arc<Memtable>>,
     pub(crate) flush_waiters: Vec<FlushWaiter>,
@@ -93,6 +99,9 @@ impl Writer {
             wal,
             version,
             waiting: VecDeque::new(),
+            group_size: 0,
+            sync_time: Duration::ZERO,
+            wakes_at: None,
             flushing: Vec::new(),
             flush_waiters: Vec::new(),
             sync_due: None,
@@ -138,6 +147,8 @@ impl Writer {
         });
         if std::panic::catch_unwind(work).is_err() {
             self.stop("a panic in the writer");
+            // Nobody else answers them.
+            self.run_commits();
         }
     }
 

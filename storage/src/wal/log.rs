@@ -17,13 +17,23 @@ pub(crate) fn wal_path(dir: &Path, file: FileId) -> PathBuf {
     dir.join(WAL_DIR).join(format!("{:016x}.wal", file.0))
 }
 
-/// The newest WAL file. INVARIANT: after an error of `write` or `sync` that is not "disk full", what the
-/// file holds beyond `synced` is unknown and the store must stop writing.
+/// Frames of more bytes than this are not written ahead of: their own length costs more than the file's.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// The newest WAL file. Behind the last frame may be zeros: a sync of bytes the file already had takes about
+/// two thirds of the time of one that has to make its new length durable, too.
+///
+/// INVARIANT: after an error of `write` or `sync` that is not "disk full", what the file holds beyond `synced` is
+/// unknown and the store must stop writing.
 #[derive(Debug)]
 pub(crate) struct WalLog {
     file: Box<dyn File>,
     path: PathBuf,
     seal: Seal,
+    /// Zeros written behind a small frame that reaches beyond the end of the file.
+    ahead_bytes: usize,
+    /// Length of the file, with the zeros.
+    reserved: u64,
     /// Bytes handed to the file.
     written: u64,
     /// Bytes known to be on the disk.
@@ -34,7 +44,11 @@ pub(crate) struct WalLog {
 
 impl WalLog {
     /// Creates a file that holds nothing yet and is durable under its name.
-    pub(crate) fn create(fs: &Arc<dyn FileSystem>, dir: &Path, seal: Seal) -> Result<Self> {
+    pub(crate) fn create(
+        (fs, dir): (&Arc<dyn FileSystem>, &Path),
+        seal: Seal,
+        ahead_bytes: usize,
+    ) -> Result<Self> {
         let path = wal_path(dir, seal.file);
         let file = fs
             .create(&path)
@@ -55,6 +69,8 @@ impl WalLog {
             file,
             path,
             seal,
+            ahead_bytes,
+            reserved: length,
             written: length,
             synced: length,
             pending: Vec::new(),
@@ -65,7 +81,7 @@ impl WalLog {
         self.seal.file
     }
 
-    /// Length including frames not yet written.
+    /// Length including frames not yet written, without the zeros.
     pub(crate) fn length(&self) -> u64 {
         self.written + self.pending.len() as u64
     }
@@ -106,16 +122,29 @@ impl WalLog {
     /// Hands all queued frames to the file. When the disk is full the file is cut back to where it was,
     /// the frames stay queued, and the log stays usable.
     pub(crate) fn write(&mut self) -> Result<()> {
+        self.write_with_zeros(0)
+    }
+
+    fn write_with_zeros(&mut self, zeros: usize) -> Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.file.write_at(self.written, &self.pending) {
+        let frames = self.pending.len();
+        self.pending.resize(frames + zeros, 0);
+        let written = self.file.write_at(self.written, &self.pending);
+        self.reserved = self.reserved.max(self.length());
+        self.pending.truncate(frames);
+        if let Err(error) = written {
             let error = Error::io("write", &self.path, &error);
-            return Err(if error.is_no_space() {
-                self.cut_back(error)
-            } else {
-                error
-            });
+            if !error.is_no_space() {
+                return Err(error);
+            }
+            self.cut_back()?;
+            return match std::mem::take(&mut self.ahead_bytes) {
+                // There may be room for the frames alone.
+                1.. if zeros > 0 => self.write_with_zeros(0),
+                _ => Err(error),
+            };
         }
         self.written += self.pending.len() as u64;
         self.pending.clear();
@@ -125,28 +154,24 @@ impl WalLog {
         Ok(())
     }
 
-    fn cut_back(&mut self, error: Error) -> Error {
-        match self
-            .file
-            .set_len(self.written)
-            .and_then(|()| self.file.sync())
-        {
-            Ok(()) => {
-                self.synced = self.written;
-                error
-            }
-            Err(cut) => Error::Io {
-                operation: "cut",
-                path: self.path.clone(),
-                kind: std::io::ErrorKind::Other,
-                message: cut.to_string(),
-            },
-        }
+    /// Makes the file as long as it was before a write that found the disk full.
+    fn cut_back(&mut self) -> Result<()> {
+        let cut = self.file.set_len(self.written);
+        cut.and_then(|()| self.file.sync()).map_err(|e| Error::Io {
+            operation: "cut",
+            path: self.path.clone(),
+            kind: std::io::ErrorKind::Other,
+            message: e.to_string(),
+        })?;
+        self.synced = self.written;
+        self.reserved = self.written;
+        Ok(())
     }
 
     /// Writes what is queued and makes everything durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
-        self.write()?;
+        let grows = self.length() > self.reserved && self.pending.len() <= SMALL_BYTES;
+        self.write_with_zeros(if grows { self.ahead_bytes } else { 0 })?;
         if self.synced < self.written {
             // A full disk discovered by fdatasync is as bad as any other failure of it.
             self.file.sync().map_err(|e| Error::Io {

@@ -304,6 +304,26 @@ fn many_commits_from_many_threads_are_all_there() {
 
 /// More rows than the memory bound: the writer has to wait for flushes and never refuses.
 #[test]
+fn a_small_commit_that_meets_an_idle_writer_is_made_by_its_own_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_with_table(&dir);
+    let own = std::thread::current().id();
+    let by_itself = (0..1000).any(|id| {
+        let (sender, receiver) = channel();
+        let mut batch = insert(&store, "t", &rows(id..id + 1), OnDuplicate::Fail);
+        // Not to depend on how fast the disk is.
+        batch.sync = SyncMode::Buffered;
+        let done = move |result: storno_storage::Result<_>| {
+            result.unwrap();
+            sender.send(std::thread::current().id()).unwrap();
+        };
+        store.submit(batch, Box::new(done));
+        receiver.recv().unwrap() == own
+    });
+    assert!(by_itself);
+}
+
+#[test]
 fn commits_wait_for_memory_instead_of_failing() {
     let dir = tempfile::tempdir().unwrap();
     let store = store_with_table(&dir);

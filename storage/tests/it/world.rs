@@ -71,6 +71,7 @@ pub(crate) fn options() -> Options {
     let mut options = Options::new("/db");
     options.memtable_bytes = 1500;
     options.bulk_bytes = 1200;
+    options.wal_ahead_bytes = 1000;
     options.segment_rows = 40;
     options.dictionary_cache_bytes = 1 << 16;
     options
