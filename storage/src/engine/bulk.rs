@@ -152,10 +152,15 @@ impl Shared {
 }
 
 impl Shared {
-    /// Writes a run of the event keys that a large commit brings, also of rows that turn out to be known.
-    fn write_bulk_events(&self, commit: &PreparedCommit) -> Result<UnnamedEvents> {
+    /// Writes a run of the event keys that a large commit brings, also of rows that turn out to be known. `refused`:
+    /// per insert, rows whose keys do not count.
+    fn write_bulk_events(
+        &self,
+        commit: &PreparedCommit,
+        refused: &[RoaringBitmap],
+    ) -> Result<UnnamedEvents> {
         let mut keys: BTreeMap<TableId, (RunKey, Vec<Prefix>)> = BTreeMap::new();
-        for insert in &commit.inserts {
+        for (index, insert) in commit.inserts.iter().enumerate() {
             let Some(events) = &insert.events else {
                 continue;
             };
@@ -165,7 +170,11 @@ impl Shared {
             let (_, keys) = keys
                 .entry(insert.meta.id)
                 .or_insert_with(|| (key, Vec::new()));
-            keys.extend(events.hashes.iter().flatten().copied().map(prefix_of));
+            let refused = refused.get(index);
+            let counts = |row: u32| refused.is_none_or(|refused| !refused.contains(row));
+            let hashes = (0..).zip(&events.hashes);
+            let hashes = hashes.filter_map(|(row, hash)| hash.filter(|_| counts(row)));
+            keys.extend(hashes.map(prefix_of));
         }
         let mut unnamed = UnnamedEvents::default();
         for (id, (key, keys)) in keys {
@@ -181,7 +190,7 @@ impl Shared {
 impl Engine {
     /// Writes the event keys of a large commit whose rows are all in segments.
     pub(crate) fn write_bulk_events(&self, commit: &mut PreparedCommit) -> Result<()> {
-        let events = self.shared.write_bulk_events(commit)?;
+        let events = self.shared.write_bulk_events(commit, &[])?;
         if let Some(bulk) = &mut commit.bulk {
             bulk.events = events;
         }
@@ -215,6 +224,8 @@ struct Skipped {
     repeated: Vec<Repeated>,
     /// Per insert those whose event is known.
     resent: Vec<Vec<u32>>,
+    /// Per insert those that a unique key keeps out.
+    refused: Vec<RoaringBitmap>,
 }
 
 impl Writer {
@@ -242,6 +253,7 @@ impl Writer {
             rows: skipped,
             repeated,
             mut resent,
+            refused,
         } = self.skipped(&mut stage, commit, &mut changes)?;
         let given: u64 = commit.inserts.iter().map(|i| i.count as u64).sum();
         let rows_skipped = skipped.values().map(RoaringBitmap::len).sum();
@@ -256,6 +268,7 @@ impl Writer {
         };
         if done.rows_inserted + done.rows_deleted > 0 {
             self.pass_largest(commit);
+            let events = self.stored_events(commit, events, &refused)?;
             self.name((&tables, &skipped), changes, (unnamed, events))?;
             done.sequence = self.version.sequence;
         }
@@ -284,12 +297,19 @@ impl Writer {
         let mut firsts: BTreeMap<TableId, u32> = BTreeMap::new();
         let mut skipped: BTreeMap<TableId, RoaringBitmap> = BTreeMap::new();
         let mut repeated = Vec::new();
+        let mut refused = Vec::with_capacity(commit.inserts.len());
         for (index, insert) in commit.inserts.iter().enumerate() {
             let sifted = self.sift(stage, changes, (index, insert), commit.on_duplicate)?;
             let room = REPEATED_MAX.saturating_sub(repeated.len());
             repeated.extend(listed(index, &sifted.repeated).take(room));
             let keep = sifted.keep;
             let first = firsts.entry(insert.meta.id).or_default();
+            let mut out: RoaringBitmap = (0..)
+                .zip(&keep)
+                .filter_map(|(row, keep)| (!keep).then_some(row))
+                .collect();
+            out -= sifted.resent.iter().copied().collect::<RoaringBitmap>();
+            refused.push(out);
             let rows = (*first..).zip(&keep).filter(|(_, keep)| !**keep);
             let rows = rows.map(|(row, _)| row);
             skipped.entry(insert.meta.id).or_default().extend(rows);
@@ -300,7 +320,23 @@ impl Writer {
             rows: skipped,
             repeated,
             resent,
+            refused,
         })
+    }
+
+    /// The event keys of a large commit without those of rows that a unique key keeps out: they are not stored, and
+    /// their events may come again.
+    fn stored_events(
+        &mut self,
+        commit: &PreparedCommit,
+        written: UnnamedEvents,
+        refused: &[RoaringBitmap],
+    ) -> Result<UnnamedEvents> {
+        if written.0.is_empty() || refused.iter().all(RoaringBitmap::is_empty) {
+            return Ok(written);
+        }
+        let anew = self.shared.write_bulk_events(commit, refused);
+        self.check(anew)
     }
 
     /// Has the manifest name the segments, and makes them visible.

@@ -185,3 +185,54 @@ impl WalLog {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fs::{Fault, FaultKind, SimFs};
+
+    fn log(sim: &SimFs) -> WalLog {
+        let (fs, dir): (Arc<dyn FileSystem>, _) = (Arc::new(sim.clone()), Path::new("/db"));
+        for dir in [dir, &dir.join(WAL_DIR)] {
+            fs.create_dir(dir).unwrap();
+        }
+        let seal = Seal {
+            database: 1,
+            file: FileId(1),
+        };
+        WalLog::create((&fs, dir), seal, 4096).unwrap()
+    }
+
+    fn length(sim: &SimFs) -> u64 {
+        let path = wal_path(Path::new("/db"), FileId(1));
+        sim.read(&path).unwrap().len() as u64
+    }
+
+    #[test]
+    fn zeros_follow_a_small_frame_and_the_next_ones_overwrite_them() {
+        let sim = SimFs::new(1);
+        let mut log = log(&sim);
+        log.append(1, 1, 0, b"first");
+        log.sync().unwrap();
+        let reserved = length(&sim);
+        assert_eq!(reserved, log.length() + 4096);
+        log.append(2, 1, 0, b"second");
+        log.sync().unwrap();
+        assert_eq!(length(&sim), reserved);
+        log.append(3, 1, 0, &vec![1; SMALL_BYTES]);
+        log.sync().unwrap();
+        assert_eq!(length(&sim), log.length());
+    }
+
+    #[test]
+    fn a_disk_without_room_for_zeros_takes_the_frame_alone() {
+        let sim = SimFs::new(1);
+        let mut log = log(&sim);
+        log.append(1, 1, 0, b"first");
+        sim.arm(Fault::once(sim.operations(), FaultKind::NoSpace));
+        log.sync().unwrap();
+        assert_eq!(length(&sim), log.length());
+        assert!(log.is_synced());
+    }
+}

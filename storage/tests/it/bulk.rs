@@ -151,6 +151,23 @@ fn rows_that_are_there_are_left_out_of_a_large_commit_and_counted() {
 }
 
 #[test]
+fn ids_of_a_large_commit_never_come_again_though_its_rows_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let many = insert(&store, &[("t", rows(0..20_000))]);
+    store.commit(many).unwrap();
+    assert_eq!(store.expire(SCHEMA, "t", 0, i64::MAX).unwrap(), 20_000);
+    store.erase_deleted(SCHEMA, "t").unwrap();
+    while files(&dir.path().join("data"), ".seg") > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    drop(store);
+    let store = open(&dir);
+    let id = store.snapshot().table(SCHEMA, "t").unwrap().meta().id;
+    assert_eq!(store.reserve_ids(id, 1).unwrap(), 20_000);
+}
+
+#[test]
 fn a_large_update_replaces_rows_in_memory_and_in_segments() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use storno_storage::fs::{Disk, Fault, FaultKind, FileSystem, SimFs};
 use storno_storage::{
-    Clock, Environment, Error, Keep, ManualClock, OnDuplicate, Options, Result, Retention,
-    ScanRequest, Schedule, Store, SyncMode, TableSnapshot, TableSpec, WriteBatch,
+    Clock, Delete, Environment, Error, IfGone, Keep, ManualClock, OnDuplicate, Options, Result,
+    Retention, ScanRequest, Schedule, Store, SyncMode, TableSnapshot, TableSpec, WriteBatch,
 };
 
 use crate::fixture::{Row, SCHEMA, batch, read, row, scan, spec};
@@ -172,6 +172,51 @@ fn rows_that_are_too_old_go_and_others_stay() {
         assert_eq!(care.store().check().unwrap().problems.len(), 0);
         care.open().unwrap();
         assert_eq!(care.table("a").rows(), 0);
+    }
+}
+
+#[test]
+fn a_very_short_life_leaves_other_tables_their_turns() {
+    let (_, care) = Care::sim(1);
+    care.create("a", keep(5)).unwrap();
+    care.create("b", keep(DAY)).unwrap();
+    let old = [Row {
+        at: care.ago(2 * DAY),
+        ..row(1)
+    }];
+    care.insert("b", &old).unwrap();
+    // Ends, for one thing.
+    care.settle();
+    assert_eq!(care.table("b").rows(), 0);
+}
+
+#[test]
+fn a_flush_waits_for_memtables_that_lose_rows_meanwhile() {
+    let (_, care) = Care::sim(1);
+    for name in ["a", "b", "c"] {
+        care.create(name, Retention::default()).unwrap();
+        let rows: Vec<Row> = (0..5).map(row).collect();
+        care.insert(name, &rows).unwrap();
+    }
+    let (store, c) = (care.store().clone(), care.table("c"));
+    let write = |delete: Option<Delete>| WriteBatch {
+        inserts: Vec::new(),
+        arrivals: Vec::new(),
+        deletes: delete.into_iter().collect(),
+        on_duplicate: OnDuplicate::Fail,
+        sync: SyncMode::Durable,
+    };
+    let delete = write(Some(Delete {
+        rows: c.rows_below(0, 2).unwrap(),
+        if_gone: IfGone::Ignore,
+    }));
+    // Behind the request to flush, so that it meets sealed memtables, and before the last of them is flushed.
+    let behind = Box::new(move |_| store.submit(delete, Box::new(|done| drop(done.unwrap()))));
+    care.store().submit(write(None), behind);
+    care.store().flush().unwrap();
+    for (name, rows) in [("a", 5), ("b", 5), ("c", 3)] {
+        let table = care.table(name);
+        assert_eq!((table.segments(), table.rows()), (1, rows), "{name}");
     }
 }
 
@@ -403,6 +448,29 @@ fn a_damaged_segment_is_named_and_fails_only_what_needs_its_damaged_rows() {
         flip(&segment, at);
     }
     assert!(found > 20 && partly > 10, "{found} found, {partly} in part");
+}
+
+#[test]
+fn a_damaged_segment_keeps_no_other_from_being_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options();
+    options.dir = dir.path().to_path_buf();
+    options.scrub_bytes_per_second = 0;
+    let care = Care::new(Arc::new(Disk), options);
+    care.create("a", Retention::default()).unwrap();
+    for first in [0, 100, 200] {
+        let rows: Vec<Row> = (first..first + 10).map(row).collect();
+        care.insert("a", &rows).unwrap();
+        care.store().flush().unwrap();
+    }
+    let segments = care.files("seg");
+    let [_, bad, _] = segments.as_slice() else {
+        panic!("{segments:?}");
+    };
+    (64..128).for_each(|at| flip(bad, at));
+    care.pass(10);
+    let left = care.files("seg");
+    assert!(left.len() == 2 && left.contains(bad), "{left:?}");
 }
 
 #[test]

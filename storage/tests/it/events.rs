@@ -198,6 +198,32 @@ fn an_event_comes_before_unique_keys_and_nulls_are_no_events() {
 }
 
 #[test]
+fn a_row_that_a_unique_key_keeps_out_of_a_large_load_has_not_arrived() {
+    let mut world = EventWorld::new(1);
+    world.open().unwrap();
+    let store = world.store();
+    let mut spec = spec();
+    spec.unique_keys = vec![KeySpec {
+        name: "serial".into(),
+        columns: vec![0],
+    }];
+    store.create_schema(SCHEMA, "").unwrap();
+    store.create_table(SCHEMA, spec).unwrap();
+    let table = table(store);
+    let mut load = store.load(table.meta().id, OnDuplicate::Skip).unwrap();
+    let many: Vec<Row> = (0..300).map(|n| (Some(n), n % 200)).collect();
+    for part in many.chunks(50) {
+        load.push(batch(&table, part)).unwrap();
+    }
+    let done = load.commit().unwrap();
+    assert_eq!((done.rows_inserted, done.rows_skipped), (200, 100));
+    assert!(store.activity().bulk.runs > 0);
+    let again: Vec<Row> = (0..300).map(|n| (Some(n), 1000 + n)).collect();
+    let done = store.commit(arrivals(&table, &again, SyncMode::Durable));
+    assert_eq!(done.unwrap().rows_inserted, 100);
+}
+
+#[test]
 fn of_many_writers_sending_the_same_events_each_event_is_taken_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path());

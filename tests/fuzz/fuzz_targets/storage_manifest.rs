@@ -1,0 +1,5 @@
+//! A manifest, its checksums taken for right.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|file: &[u8]| storno_storage::fuzzing::manifest(file));
