@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use crate::commit::{Commit, OnDuplicate, PreparedCommit, WriteBatch};
+use crate::commit::{Commit, Delete, IfGone, OnDuplicate, PreparedCommit, WriteBatch};
 use crate::engine::Bulk;
 use crate::rows::batch_bytes;
-use crate::{Error, Result, Snapshot, Store, SyncMode, TableId, TableMeta};
+use crate::{Error, Result, RowSelection, Snapshot, Store, SyncMode, TableId, TableMeta};
 
 /// Bytes of rows at which they are written, however few they are.
 const CHUNK_BYTES_MAX: u64 = 512 << 20;
@@ -21,8 +21,9 @@ pub struct Load {
     table: TableId,
     /// Definitions that the rows are made for, as far as that was said.
     made_for: Vec<Arc<TableMeta>>,
-    /// Rows whose event is known are left out.
     has_events: bool,
+    /// They take the place of other rows: those whose event is known are not left out.
+    replaces: bool,
     /// The table as it was at the beginning: if it is altered meanwhile the commit fails.
     snapshot: Snapshot,
     on_duplicate: OnDuplicate,
@@ -55,6 +56,7 @@ impl Load {
             table,
             made_for,
             has_events,
+            replaces: false,
             snapshot,
             on_duplicate,
             waiting: Vec::new(),
@@ -63,6 +65,13 @@ impl Load {
             total: 0,
             written: None,
         })
+    }
+
+    pub(crate) fn replacing(self) -> Self {
+        Self {
+            replaces: true,
+            ..self
+        }
     }
 
     /// Adds rows, which must have exactly the table's arrow schema. From time to time this writes segments.
@@ -83,7 +92,7 @@ impl Load {
         (self.rows, self.bytes) = (0, 0);
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         let rows = waiting.map(|rows| (self.table, rows)).collect();
-        let (inserts, arrivals) = match self.has_events {
+        let (inserts, arrivals) = match self.has_events && !self.replaces {
             true => (Vec::new(), rows),
             false => (rows, Vec::new()),
         };
@@ -117,6 +126,32 @@ impl Load {
         let bulk = written.bulk.get_or_insert_with(Bulk::default);
         bulk.append(commit.bulk.take().unwrap_or_default());
         Ok(())
+    }
+
+    /// Makes the rows durable and visible in the place of those of `gone`, or does nothing: `Error::Conflict` when
+    /// one of these has been deleted since.
+    pub fn commit_replacing(mut self, gone: RowSelection) -> Result<Commit> {
+        if !self.waiting.is_empty() {
+            self.write()?;
+        }
+        // A large commit deletes rows of segments only.
+        if gone.is_in_memory() {
+            self.store.flush()?;
+        }
+        let delete = Delete {
+            rows: gone,
+            if_gone: IfGone::Conflict,
+        };
+        let Some(mut written) = self.written.take() else {
+            let mut batch = self.batch();
+            batch.deletes.push(delete);
+            return self.store.commit_made_for(batch, self.made_for);
+        };
+        written.deletes.push(delete);
+        if self.has_events {
+            self.store.write_bulk_events(&mut written)?;
+        }
+        self.store.commit_prepared(written)
     }
 
     /// Makes all rows durable and visible, or none.

@@ -79,6 +79,12 @@ impl RowSelection {
         Ok(())
     }
 
+    /// Whether the row at a position is among them.
+    pub fn contains(&self, position: u64) -> bool {
+        let rows = self.rows.get((position >> ROW_BITS) as usize);
+        rows.is_some_and(|rows| rows.contains(position as u32))
+    }
+
     /// Adds the rows of another selection of the same snapshot.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if !Arc::ptr_eq(&self.snapshot.table, &other.snapshot.table) {

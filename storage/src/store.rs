@@ -225,6 +225,13 @@ impl Store {
         Load::new(self.clone(), table.id, made_for, on_duplicate)
     }
 
+    /// Begins to write rows, made for a definition, that take the place of others, for `Load::commit_replacing`. In a
+    /// table with an event key they stay whether or not their events are known.
+    pub fn load_replacing(&self, table: &Arc<TableMeta>) -> Result<Load> {
+        let load = self.load_made_for(table, [], OnDuplicate::Fail)?;
+        Ok(load.replacing())
+    }
+
     /// Rows of a full segment of a table.
     pub(crate) fn segment_rows_of(&self, spec: &TableSpec) -> u64 {
         self.engine().shared.options.segment_rows_of(spec)

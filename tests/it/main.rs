@@ -25,6 +25,7 @@ mod harness;
 mod hostile;
 mod kept;
 mod kill;
+mod large_updates;
 mod load;
 mod metadata;
 mod prepared;
@@ -66,6 +67,7 @@ fn main() {
         doors::trials(),
         kept::trials(),
         kill::trials(),
+        large_updates::trials(),
         load::trials(),
         demo::trials(),
     ];

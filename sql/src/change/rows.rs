@@ -38,7 +38,7 @@ pub struct Updater {
 #[derive(Debug)]
 pub struct Updated {
     /// Rows that the condition found.
-    pub matched: u64,
+    pub found: RowSelection,
     /// Those of them that change.
     pub gone: RowSelection,
     /// Their positions.
@@ -127,9 +127,17 @@ impl Updater {
         Ok(())
     }
 
-    /// Reads the old rows and puts the new values into them.
-    pub fn finish(self, table: &TableSnapshot) -> Result<Updated> {
-        let (order, positions) = self.order();
+    /// Rows so far.
+    pub fn rows(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Reads the old rows and puts the new values into them. Those of `before` have theirs.
+    pub fn finish(mut self, table: &TableSnapshot, before: &RowSelection) -> Result<Updated> {
+        let (order, positions) = self.order(|at| !before.contains(at));
+        self.positions = Vec::new();
+        let mut found = table.selection();
+        found.extend(&positions)?;
         let (old, held) = read(table, &positions)?;
         let (rows, changed, warnings) = self.replace(&old, &order)?;
         let positions: ArrayRef = Arc::new(UInt64Array::from(positions));
@@ -138,7 +146,7 @@ impl Updater {
         let positions = positions.as_primitive::<UInt64Type>().values().to_vec();
         gone.extend(&positions)?;
         Ok(Updated {
-            matched: old.num_rows() as u64,
+            found,
             gone,
             positions,
             rows,
@@ -150,15 +158,16 @@ impl Updater {
     /// The same for rows at hand, whose positions are their numbers in `old`: the new rows of those that
     /// change, and which these are.
     pub fn finish_with(self, old: &RecordBatch) -> Result<(RecordBatch, BooleanArray, Warnings)> {
-        let (order, _) = self.order();
+        let (order, _) = self.order(|_| true);
         self.replace(old, &order)
     }
 
     /// The store reads rows in the order of their positions. A join may have found one twice: then the
     /// first values count.
-    fn order(&self) -> (UInt32Array, Vec<u64>) {
+    fn order(&self, wanted: impl Fn(u64) -> bool) -> (UInt32Array, Vec<u64>) {
         let mut order: Vec<u32> = (0..self.positions.len() as u32).collect();
         let at = |i: &u32| self.positions.get(*i as usize).copied().unwrap_or(u64::MAX);
+        order.retain(|i| wanted(at(i)));
         order.sort_by_key(at);
         order.dedup_by_key(|i| at(i));
         let positions = order.iter().map(at).collect();

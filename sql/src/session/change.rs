@@ -17,6 +17,7 @@ use storno_storage::{
 
 use super::Session;
 use super::patience::Patience;
+use super::replacing::{PART_ROWS, Replaced, Replacing};
 use crate::change::{Assigned, Change, Updated, Updater, Warnings, repeating};
 use crate::check::without;
 use crate::dialect::{Lexed, parse_statement};
@@ -136,8 +137,16 @@ impl Session {
             mode: settings.mode.with_ignore(ignore),
             ..settings
         };
-        let veil = Veil::new(&definition, self.engine.pseudonym_keys(), settings.now_utc)?;
-        let mut updater = Updater::new(&definition, assignments, settings)?.veiled(veil);
+        let engine = self.engine.clone();
+        let begin = || {
+            let veil = Veil::new(&definition, engine.pseudonym_keys(), settings.now_utc)?;
+            let updater = Updater::new(&definition, assignments.clone(), settings)?;
+            Ok::<_, SqlError>(updater.veiled(veil))
+        };
+        let mut updater = begin()?;
+        // What a transaction changes, and what IGNORE looks through, is in memory as a whole.
+        let by_parts = !ignore && self.open_transaction().is_none();
+        let mut replacing = None;
         let mut batches = self.found(plan)?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
@@ -145,19 +154,34 @@ impl Session {
                 self.check_division()?;
             }
             updater.push(&batch)?;
+            if by_parts && updater.rows() >= PART_ROWS {
+                let part = std::mem::replace(&mut updater, begin()?);
+                let written = match replacing.take() {
+                    Some(written) => written,
+                    None => Replacing::begin(self, &table)?,
+                };
+                replacing = Some(self.replace_part(written, part).await?);
+            }
+        }
+        if let Some(written) = replacing {
+            let written = self.replace_part(written, updater).await?;
+            let Replaced {
+                matched,
+                changed,
+                warnings,
+            } = self.replace_written(written).await?;
+            return Ok(self.updated(matched, changed, warnings));
         }
         let snapshot = table.clone();
-        let work = move || updater.finish(&snapshot);
-        let updated = self.engine.pool()?.spawn_blocking(work).await;
-        let updated = updated.map_err(|e| SqlError::internal(e.to_string()))??;
+        let work = move || updater.finish(&snapshot, &snapshot.selection());
         let Updated {
-            matched,
+            found,
             gone,
             positions,
             rows,
             held: _held,
             warnings,
-        } = updated;
+        } = self.blocking(work).await?;
         let unkept = warnings.count.saturating_sub(warnings.list.len() as u64);
         self.warn(warnings.list);
         self.sink.count_more(unkept);
@@ -170,13 +194,16 @@ impl Session {
         } else {
             self.replace_rows(&table, gone, rows).await?
         };
-        let info =
-            format!("Rows matched: {matched}  Changed: {changed}  Warnings: {warning_count}");
+        Ok(self.updated(found.len(), changed, warning_count))
+    }
+
+    fn updated(&mut self, matched: u64, changed: u64, warnings: u64) -> Outcome {
+        let info = format!("Rows matched: {matched}  Changed: {changed}  Warnings: {warnings}");
         let count = match self.context.found_rows {
             true => matched,
             false => changed,
         };
-        Ok(self.changed(count, info))
+        self.changed(count, info)
     }
 
     /// Puts rows in the place of others; how many.

@@ -29,6 +29,7 @@ mod patience;
 mod prepared;
 pub mod process;
 mod query;
+mod replacing;
 mod schema;
 mod secrets;
 mod set;
