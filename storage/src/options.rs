@@ -49,6 +49,8 @@ pub struct Options {
     /// Bytes of folded dictionaries kept for later queries: 8 for each entry and fold. Without them strings under
     /// a fold are folded whenever a query meets them.
     pub folded_cache_bytes: usize,
+    /// Bytes set aside for when the disk is full; 0: none.
+    pub reserve_bytes: usize,
     /// How fast files are read in the background to compare them with their checksums; 0: not at all.
     pub scrub_bytes_per_second: u64,
     /// From the beginning of one pass through all files to that of the next, if it is over by then.
@@ -71,6 +73,7 @@ impl Options {
             shards: 8,
             dictionary_cache_bytes: 256 << 20,
             folded_cache_bytes: 256 << 20,
+            reserve_bytes: 4 << 20,
             scrub_bytes_per_second: 8 << 20,
             scrub_interval: Duration::from_secs(7 * 86_400),
             folds: None,

@@ -94,6 +94,7 @@ impl Writer {
         if self.care.due <= now {
             self.care.due = now + ROUND;
             self.care.full = false;
+            self.keep_reserve();
             if let Err(error) = self.forget_events() {
                 tracing::warn!(%error, "event keys that are out of their window stay");
             }

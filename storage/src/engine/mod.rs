@@ -32,6 +32,7 @@ mod policy;
 mod proof;
 mod queue;
 mod recovery;
+mod reserve;
 mod retention;
 mod rotation;
 mod scrub;

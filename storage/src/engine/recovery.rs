@@ -13,6 +13,7 @@ use roaring::RoaringBitmap;
 use super::activity::Counters;
 use super::directory::{self, Present, io};
 use super::queue::Queue;
+use super::reserve;
 use super::writer::Writer;
 use super::{Engine, Shared};
 use crate::commit::largest_counted;
@@ -42,6 +43,18 @@ const RANDOM_HASH_SECOND: u64 = 3;
 impl Engine {
     /// Locks the directory, recovers what is in it, and starts a new WAL file. Starts no threads.
     pub(crate) fn open(options: Options, environment: Environment) -> Result<Self> {
+        let opened = Self::open_once(options.clone(), environment.clone());
+        match opened {
+            Err(error)
+                if error.is_no_space() && reserve::give_up(&*environment.fs, &options.dir) =>
+            {
+                Self::open_once(options, environment)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_once(options: Options, environment: Environment) -> Result<Self> {
         options.check()?;
         let fs = Arc::clone(&environment.fs);
         let dir = options.dir.clone();

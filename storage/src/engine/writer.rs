@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::care::Care;
-use super::{Done, Message, Shared};
+use super::{Done, Message, Shared, reserve};
 use crate::commit::PreparedCommit;
 use crate::format::FileId;
 use crate::manifest::{Edit, ManifestLog};
@@ -258,7 +258,12 @@ impl Writer {
             let rewritten = self.manifest.rewrite(sequence);
             self.check(rewritten)?;
         }
-        let appended = self.manifest.append(edits, sequence);
+        let mut appended = self.manifest.append(edits, sequence);
+        if appended.as_ref().is_err_and(Error::is_no_space)
+            && reserve::give_up(&*self.shared.fs, &self.shared.dir)
+        {
+            appended = self.manifest.append(edits, sequence);
+        }
         self.check(appended)
     }
 

@@ -148,6 +148,47 @@ fn writing_goes_on_once_a_full_disk_has_space_again() {
 }
 
 #[test]
+fn a_full_disk_has_room_for_an_open_and_a_drop() {
+    let mut world = World::new(1);
+    world.open().unwrap();
+    for step in [
+        Step::CreateSchema,
+        Step::CreateTable("a"),
+        Step::CreateTable("b"),
+        // The minute after which space is set aside.
+        Step::Rest(61),
+    ] {
+        world.step(&step).unwrap();
+    }
+    let set_aside = |world: &World| world.fs.files().iter().any(|f| f.ends_with("RESERVE"));
+    assert!(set_aside(&world));
+    let full = |world: &World, after| {
+        let fault = Fault::once(world.fs.operations() + after, FaultKind::NoSpace);
+        world.fs.arm(fault);
+    };
+    full(&world, 0);
+    world.step(&Step::DropTable("a")).unwrap();
+    assert!(!set_aside(&world));
+    let mut given = 0;
+    for after in 0..60 {
+        world.step(&Step::Rest(61)).unwrap();
+        assert!(set_aside(&world));
+        full(&world, after);
+        match world.step(&Step::Reopen) {
+            Ok(()) => given += u32::from(!set_aside(&world)),
+            // Of a sync, after which nothing is certain.
+            Err(Error::Io { kind, .. }) if kind != std::io::ErrorKind::StorageFull => {
+                world.fs.disarm();
+                world.step(&Step::Reopen).unwrap();
+            }
+            Err(other) => panic!("{other}"),
+        }
+        assert_eq!(&world.observe().unwrap(), world.current());
+    }
+    assert!(given > 3, "{given}");
+}
+
+#[test]
 fn a_flush_that_is_asked_for_does_not_wait_for_the_next_try_after_a_full_disk() {
     let mut world = World::new(1);
     world.open().unwrap();

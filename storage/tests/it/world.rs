@@ -72,6 +72,7 @@ pub(crate) fn options() -> Options {
     options.memtable_bytes = 1500;
     options.bulk_bytes = 1200;
     options.wal_ahead_bytes = 1000;
+    options.reserve_bytes = 700;
     options.segment_rows = 40;
     options.dictionary_cache_bytes = 1 << 16;
     options
