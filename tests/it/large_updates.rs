@@ -68,7 +68,7 @@ async fn every_row_changes_once_and_stays_so_after_a_restart(server: &mut Server
     let none = session.run("UPDATE t SET v = 2 + id % 2").await?;
     same("changed again", &0, &none.affected_rows)?;
     drop(session);
-    server.restart().await?;
+    server.restart()?;
     let mut session = server.connect_to("large").await?;
     let found = session.lines(SUMS).await?;
     same("after a restart", &sums(75_000, ROWS * 5 / 2, 2), &found)
