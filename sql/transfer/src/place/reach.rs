@@ -5,7 +5,7 @@
 //! permits; a redirect is never followed.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,8 +26,23 @@ const PROVIDERS: [&str; 4] = [
     "https://*.core.windows.net",
 ];
 
-/// Where instances of a cloud ask for their credentials.
-const INSTANCE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+/// Where what the server lends comes from, and how its paths begin: instances of AWS, Google and Azure,
+/// containers of ECS and pods of EKS, and Azure's tokens.
+const LENDERS: [(&str, &str); 7] = [
+    ("http://169.254.169.254", "/latest/api/token"),
+    (
+        "http://169.254.169.254",
+        "/latest/meta-data/iam/security-credentials",
+    ),
+    (
+        "http://169.254.169.254",
+        "/computeMetadata/v1/instance/service-accounts/",
+    ),
+    ("http://169.254.169.254", "/metadata/identity/oauth2/token"),
+    ("http://169.254.170.2", "/v"),
+    ("http://169.254.170.23", "/v1/credentials"),
+    ("https://login.microsoftonline.com", "/"),
+];
 
 /// What the configuration permits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,8 +166,8 @@ impl Reach {
         }
     }
 
-    /// The client for all requests of one place.
-    pub(super) fn connector(&self, patience: Patience) -> Result<Guard> {
+    /// The client for all requests of one place. `lent`: it uses credentials of the server.
+    pub(super) fn connector(&self, patience: Patience, lent: bool) -> Result<Guard> {
         let reach = Arc::new(self.clone());
         let resolver = Arc::new(Resolver(Arc::clone(&reach)));
         let client = reqwest::Client::builder()
@@ -166,7 +181,11 @@ impl Reach {
             .pool_max_idle_per_host(32)
             .build();
         let client = client.map_err(|e| TransferError::Refused(e.to_string()))?;
-        Ok(Guard { reach, client })
+        Ok(Guard {
+            reach,
+            lent,
+            client,
+        })
     }
 }
 
@@ -249,6 +268,7 @@ impl Resolve for Resolver {
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
     reach: Arc<Reach>,
+    lent: bool,
     client: reqwest::Client,
 }
 
@@ -263,17 +283,14 @@ impl Guard {
         if self.reach.check_endpoint(uri).is_ok() {
             return true;
         }
-        // Credentials that the configuration lends come from here; no statement chooses this path.
+        // Only where the server chooses all of the URL: credentials of a statement may have an address in them.
         let Ok(url) = uri.parse::<reqwest::Url>() else {
             return false;
         };
-        let instance = url.host_str().and_then(|host| host.parse().ok()) == Some(INSTANCE);
-        let path = url.path();
-        self.reach.ambient
-            && instance
-            && url.port_or_known_default() == Some(80)
-            && (path == "/latest/api/token"
-                || path.starts_with("/latest/meta-data/iam/security-credentials"))
+        let lends = |(origin, path): &(&str, &str)| {
+            url.origin().ascii_serialization() == *origin && url.path().starts_with(path)
+        };
+        self.lent && LENDERS.iter().any(lends)
     }
 }
 
@@ -387,6 +404,38 @@ mod tests {
             );
         }
         assert!(may_connect("52.95.1.1".parse().expect("address"), false));
+    }
+
+    #[test]
+    fn credentials_are_fetched_where_the_server_lends_its_own() {
+        let guard = |lent| {
+            let guard = reach(&[]).connector(Patience::default(), lent);
+            guard.expect("a client")
+        };
+        let (own, lent) = (guard(false), guard(true));
+        for uri in [
+            "http://169.254.169.254/latest/api/token",
+            "http://169.254.169.254/latest/meta-data/iam/security-credentials/role",
+            "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token",
+            "http://169.254.169.254/metadata/identity/oauth2/token?resource=x",
+            "http://169.254.170.2/v2/credentials/abc",
+            "http://169.254.170.23/v1/credentials",
+            "https://login.microsoftonline.com/tenant/oauth2/v2.0/token",
+        ] {
+            assert!(lent.may_call(uri), "{uri}");
+            // A service account of a statement names the server that is asked for files.
+            assert!(!own.may_call(uri), "{uri}");
+        }
+        for uri in [
+            "http://169.254.169.254/latest/user-data",
+            "http://169.254.169.254/computeMetadata/v1/instance/attributes/x",
+            "http://169.254.169.254:8080/latest/api/token",
+            "http://169.254.170.2:81/v2/credentials/abc",
+            "http://169.254.170.3/v2/credentials/abc",
+            "http://login.microsoftonline.com/tenant",
+        ] {
+            assert!(!lent.may_call(uri), "{uri}");
+        }
     }
 
     #[tokio::test]
