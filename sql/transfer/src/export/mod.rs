@@ -15,6 +15,7 @@ mod parquet;
 mod part;
 mod partition;
 mod parts;
+mod pieces;
 mod progress;
 mod schema;
 mod spec;

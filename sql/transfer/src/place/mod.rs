@@ -6,6 +6,7 @@
 mod credentials;
 #[cfg(test)]
 pub(crate) mod fake;
+mod lenders;
 mod list;
 mod local;
 mod open;

@@ -16,6 +16,7 @@ use object_store::client::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::Patience;
+use super::lenders::is_lender;
 use crate::error::{BoxError, Result, TransferError};
 
 /// The providers' own endpoints, which need no entry.
@@ -24,24 +25,6 @@ const PROVIDERS: [&str; 4] = [
     "https://*.amazonaws.com.cn",
     "https://*.googleapis.com",
     "https://*.core.windows.net",
-];
-
-/// Where what the server lends comes from, and how its paths begin: instances of AWS, Google and Azure,
-/// containers of ECS and pods of EKS, and Azure's tokens.
-const LENDERS: [(&str, &str); 7] = [
-    ("http://169.254.169.254", "/latest/api/token"),
-    (
-        "http://169.254.169.254",
-        "/latest/meta-data/iam/security-credentials",
-    ),
-    (
-        "http://169.254.169.254",
-        "/computeMetadata/v1/instance/service-accounts/",
-    ),
-    ("http://169.254.169.254", "/metadata/identity/oauth2/token"),
-    ("http://169.254.170.2", "/v"),
-    ("http://169.254.170.23", "/v1/credentials"),
-    ("https://login.microsoftonline.com", "/"),
 ];
 
 /// What the configuration permits.
@@ -279,18 +262,12 @@ impl HttpConnector for Guard {
 }
 
 impl Guard {
-    fn may_call(&self, uri: &str) -> bool {
+    pub(super) fn may_call(&self, uri: &str) -> bool {
         if self.reach.check_endpoint(uri).is_ok() {
             return true;
         }
         // Only where the server chooses all of the URL: credentials of a statement may have an address in them.
-        let Ok(url) = uri.parse::<reqwest::Url>() else {
-            return false;
-        };
-        let lends = |(origin, path): &(&str, &str)| {
-            url.origin().ascii_serialization() == *origin && url.path().starts_with(path)
-        };
-        self.lent && LENDERS.iter().any(lends)
+        self.lent && is_lender(uri)
     }
 }
 
@@ -404,38 +381,6 @@ mod tests {
             );
         }
         assert!(may_connect("52.95.1.1".parse().expect("address"), false));
-    }
-
-    #[test]
-    fn credentials_are_fetched_where_the_server_lends_its_own() {
-        let guard = |lent| {
-            let guard = reach(&[]).connector(Patience::default(), lent);
-            guard.expect("a client")
-        };
-        let (own, lent) = (guard(false), guard(true));
-        for uri in [
-            "http://169.254.169.254/latest/api/token",
-            "http://169.254.169.254/latest/meta-data/iam/security-credentials/role",
-            "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token",
-            "http://169.254.169.254/metadata/identity/oauth2/token?resource=x",
-            "http://169.254.170.2/v2/credentials/abc",
-            "http://169.254.170.23/v1/credentials",
-            "https://login.microsoftonline.com/tenant/oauth2/v2.0/token",
-        ] {
-            assert!(lent.may_call(uri), "{uri}");
-            // A service account of a statement names the server that is asked for files.
-            assert!(!own.may_call(uri), "{uri}");
-        }
-        for uri in [
-            "http://169.254.169.254/latest/user-data",
-            "http://169.254.169.254/computeMetadata/v1/instance/attributes/x",
-            "http://169.254.169.254:8080/latest/api/token",
-            "http://169.254.170.2:81/v2/credentials/abc",
-            "http://169.254.170.3/v2/credentials/abc",
-            "http://login.microsoftonline.com/tenant",
-        ] {
-            assert!(!lent.may_call(uri), "{uri}");
-        }
     }
 
     #[tokio::test]
