@@ -88,8 +88,24 @@ fn linked_url(scheme: Scheme, path: &str) -> Result<String> {
 }
 
 fn local(name: &str, secure_file_priv: &str) -> Result<Place> {
-    let (directory, file) = local_target(name, secure_file_priv)?;
-    Ok(Place::local(&directory, &file)?)
+    let (directory, mut file) = local_target(name, secure_file_priv)?;
+    if name.ends_with('/') {
+        file.push('/');
+    }
+    let place = Place::local(&directory, &file)?;
+    Ok(match permitted(secure_file_priv)? {
+        Some(directory) => place.confined_to(&directory),
+        None => place,
+    })
+}
+
+/// The directory out of which no name may lead; `None`: there is none.
+fn permitted(secure_file_priv: &str) -> Result<Option<PathBuf>> {
+    let resolved = match secure_file_priv {
+        "" => return Ok(None),
+        directory => Path::new(directory).canonicalize(),
+    };
+    resolved.map(Some).map_err(|_| SqlError::secure_file_priv())
 }
 
 /// The directory, which is there, and the name in it of a file that may be written; 1290, 29.
@@ -101,10 +117,7 @@ pub(crate) fn local_target(name: &str, secure_file_priv: &str) -> Result<(PathBu
         return Err(refused());
     }
     let path = Path::new(name);
-    let permitted = match secure_file_priv {
-        "" => None,
-        directory => Some(Path::new(directory).canonicalize().map_err(|_| refused())?),
-    };
+    let permitted = permitted(secure_file_priv)?;
     let path = match &permitted {
         Some(directory) => directory.join(path),
         None => path.to_path_buf(),

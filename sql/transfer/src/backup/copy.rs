@@ -30,11 +30,13 @@ pub async fn backup(spec: BackupSpec, progress: Arc<Progress>, cancel: Cancel) -
     let random = random.get(..8).unwrap_or_default();
     let id = format!("{}-{random}", spec.moment.format("%Y%m%dT%H%M%S%.3fZ"));
     let mark = backups.running_path(&id);
-    cancel.or(backups.mark(&mark)).await??;
+    // What is sent is waited for: a mark or a list that comes after it was removed would stay.
+    cancel.check()?;
+    backups.mark(&mark).await?;
     let done = run(&backups, &id, spec, progress, &cancel).await;
     if done.is_err() {
         let own = backups.path(&format!("backups/{id}"));
-        if let Ok(left) = backups.place.files(&own, true).await {
+        if let Ok(left) = backups.place.files(own.as_ref()).await {
             let manifest = backups.manifest_path(&id);
             // The manifest goes first, should its answer alone have been lost.
             backups.unmark(&manifest).await;
@@ -95,7 +97,8 @@ pub(super) async fn publish(
     let id = &manifest.header.id;
     let path = backups.manifest_path(id);
     let text = PutPayload::from(manifest.encode()?);
-    cancel.or(backups.place.put(&path, text)).await??;
+    cancel.check()?;
+    backups.place.put(&path, text).await?;
     backups.place.make_durable(std::slice::from_ref(&path))?;
     Ok(BackedUp {
         id: id.clone(),
@@ -138,7 +141,7 @@ impl There {
     }
 
     pub(super) async fn find(backups: &Backups) -> Result<Self> {
-        let files = backups.place.files(&backups.path("files"), true).await?;
+        let files = backups.below("files").await?;
         let sizes = files.into_iter().map(|found| (found.path, found.bytes));
         let mut known = HashMap::new();
         let (ids, _) = backups.ids().await?;

@@ -10,14 +10,14 @@ use serde_json::json;
 
 use super::manifest::{BackupHeader, Manifest};
 use crate::error::{Result, TransferError};
-use crate::place::Place;
+use crate::place::{Found, Place};
 
 /// What the id of a backup begins with that is renewed all the time. Behind all dates.
 pub(super) const CONTINUOUS: &str = "continuous-";
 /// The title of what is of everything.
 const ALL: &str = "ALL";
 const MANIFEST: &str = ".manifest";
-const RUNNING: &str = ".running";
+pub(super) const RUNNING: &str = ".running";
 /// Manifests read at once.
 const AT_ONCE: usize = 8;
 
@@ -45,6 +45,19 @@ impl Backups {
     pub(super) fn path(&self, below: &str) -> Path {
         let parts = below.split('/');
         parts.fold(self.place.path().clone(), |path, part| path.join(part))
+    }
+
+    /// The files below a directory in it.
+    pub(super) async fn below(&self, directory: &str) -> Result<Vec<Found>> {
+        self.place
+            .files(&format!("{}/", self.path(directory)))
+            .await
+    }
+
+    /// What writing below a directory has left that was killed.
+    pub(super) async fn unfinished(&self, directory: &str) -> Result<Vec<Path>> {
+        let directory = format!("{}/", self.path(directory));
+        self.place.unfinished(&directory).await
     }
 
     pub(super) fn manifest_path(&self, id: &str) -> Path {

@@ -10,9 +10,9 @@ use object_store::path::Path;
 
 use super::Backups;
 use super::copy::{is_fresh, named};
-use super::places::CONTINUOUS;
+use super::places::{CONTINUOUS, RUNNING};
 use crate::error::{Result, TransferError};
-use crate::place::Place;
+use crate::place::{Found, Place};
 
 /// Longest time for removing files. What is left goes next time.
 const PRUNE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -54,15 +54,20 @@ pub async fn prune(place: Place, keep: usize, force: bool) -> Result<Pruned> {
 async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
     let began = Instant::now();
     let place = &backups.place;
-    let (ids, running) = backups.ids().await?;
-    for id in running.iter().filter(|_| !force) {
-        let began = backups.marked(&backups.running_path(id)).await?;
-        if began.is_some_and(|began| is_fresh(began, BACKUP_MAX)) {
+    let (_, running) = backups.ids().await?;
+    let mut stale = Vec::new();
+    for id in running {
+        let mark = backups.running_path(&id);
+        let began = backups.marked(&mark).await?;
+        if !force && began.is_some_and(|began| is_fresh(began, BACKUP_MAX)) {
             let why = format!("backup {id} is under way there, or was killed: if so, use --force");
             let place = place.url();
             return Err(TransferError::Place { place, why });
         }
+        stale.extend(began.map(|_| mark));
     }
+    // One of those may have ended meanwhile; what begins from now on sees the mark of this.
+    let (ids, _) = backups.ids().await?;
     // Those that are renewed are always wanted, and clean up behind themselves.
     let (renewed, ids): (Vec<_>, Vec<_>) =
         ids.into_iter().partition(|id| id.starts_with(CONTINUOUS));
@@ -78,8 +83,8 @@ async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
         place.remove(&backups.manifest_path(id)).await?;
         pruned.backups.push(id.clone());
     }
-    for id in &running {
-        backups.unmark(&backups.running_path(id)).await;
+    for mark in &stale {
+        backups.unmark(mark).await;
     }
     let named: std::collections::HashSet<Path> =
         named(&kept).iter().map(|path| backups.path(path)).collect();
@@ -88,9 +93,16 @@ async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
         .map(|manifest| backups.manifest_path(&manifest.header.id))
         .collect();
     for directory in ["files", "backups"] {
-        for found in place.files(&backups.path(directory), true).await? {
-            let below = found.path.prefix_matches(&backups.path(directory));
-            if !below
+        let unfinished = backups.unfinished(directory).await?.into_iter();
+        let unfinished = unfinished.map(|path| Found { path, bytes: 0 });
+        for found in backups
+            .below(directory)
+            .await?
+            .into_iter()
+            .chain(unfinished)
+        {
+            // A mark that has come since says that a backup has begun, which will look for this one's.
+            if found.path.as_ref().ends_with(RUNNING)
                 || is_of_renewed(&found.path, backups)
                 || named.contains(&found.path)
                 || manifests.contains(&found.path)
@@ -113,4 +125,86 @@ fn is_of_renewed(path: &Path, backups: &Backups) -> bool {
     let below = path.prefix_match(&backups.path("backups"));
     let own = below.and_then(|mut parts| parts.next());
     own.is_some_and(|part| part.as_ref().starts_with(CONTINUOUS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::BackupHeader;
+    use crate::backup::manifest::{FORMAT, FileEntry, Manifest, Piece};
+    use crate::place::fake::{Fake, Fate};
+
+    /// A backup of one file of its own.
+    fn manifest(id: &str) -> Vec<u8> {
+        let header = BackupHeader {
+            format: FORMAT,
+            id: id.into(),
+            title: "ALL".into(),
+            database: "0".into(),
+            sequence: 1,
+            moment: chrono::DateTime::UNIX_EPOCH,
+            version: "test".into(),
+        };
+        let file = FileEntry {
+            name: "MANIFEST".into(),
+            bytes: 1,
+            sha256: String::new(),
+            objects: vec![Piece {
+                path: format!("backups/{id}/MANIFEST"),
+                bytes: 1,
+            }],
+        };
+        let files = vec![file];
+        Manifest { header, files }.encode().expect("writes")
+    }
+
+    fn add(fake: &Fake, id: &str) {
+        fake.insert(&format!("backups/{id}/MANIFEST"), "1");
+        let text = manifest(id);
+        let text = String::from_utf8(text).expect("text");
+        fake.insert(&format!("backups/{id}.manifest"), &text);
+    }
+
+    fn mark() -> String {
+        format!("{{\"began\": \"{}\"}}", chrono::Utc::now().to_rfc3339())
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_ends_while_it_is_looked_at_is_whole() {
+        let fake = Fake::default();
+        add(&fake, "1");
+        fake.insert("backups/2.running", &mark());
+        fake.insert("backups/2/MANIFEST", "1");
+        let own = fake.clone();
+        fake.rule(move |request| {
+            if request == "get backups/2.running" {
+                add(&own, "2");
+                own.take_away("backups/2.running");
+            }
+            Fate::Done
+        });
+        let pruned = prune(fake.place(""), 1, false).await.expect("pruned");
+        assert_eq!(pruned.backups, ["1"]);
+        assert_eq!(
+            fake.keys().await,
+            ["backups/2.manifest", "backups/2/MANIFEST"]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_mark_of_a_backup_that_begins_meanwhile_stays() {
+        let fake = Fake::default();
+        add(&fake, "1");
+        add(&fake, "2");
+        let own = fake.clone();
+        fake.rule(move |request| {
+            if request == "delete backups/1.manifest" {
+                own.insert("backups/3.running", &mark());
+            }
+            Fate::Done
+        });
+        let pruned = prune(fake.place(""), 1, false).await.expect("pruned");
+        assert_eq!(pruned.backups, ["1"]);
+        assert!(fake.keys().await.contains(&"backups/3.running".into()));
+    }
 }

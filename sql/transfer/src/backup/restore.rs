@@ -18,6 +18,8 @@ use crate::place::{Found, Place};
 /// Files on their way at once.
 const AT_ONCE: usize = 4;
 const PIECE_BYTES: usize = 1 << 20;
+/// The directory of objects that all backups share.
+const SHARED: &str = "files/";
 
 /// A file being written.
 pub trait SinkFile: Send {
@@ -54,7 +56,10 @@ pub async fn restore(
     cancel: Cancel,
 ) -> Result<Restored> {
     let backups = Backups::new(place);
-    let manifest = cancel.or(backups.manifest(id)).await??;
+    let mut manifest = cancel.or(backups.manifest(id)).await??;
+    // A backup that is renewed meanwhile keeps its own objects for some time only, others for good.
+    let is_shared = |file: &FileEntry| file.objects.iter().all(|o| o.path.starts_with(SHARED));
+    manifest.files.sort_by_key(is_shared);
     let (files, bytes) = (manifest.files.len() as u64, manifest.bytes());
     let work = Arc::new(Work {
         backups,

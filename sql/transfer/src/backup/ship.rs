@@ -1,10 +1,12 @@
 //! A backup that is renewed all the time: files that never change are sent once, files that grow in pieces, and
 //! the list of files, which is the backup, takes the place of the one before.
 //!
-//! Objects that the last two lists do not name are removed: who has just read one of them finds its files.
+//! Objects that the list does not name any more stay for an hour: who reads one finds its files, for so long as it
+//! takes to fetch them, if they are fetched first.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
@@ -17,8 +19,8 @@ use crate::error::{Result, TransferError};
 use crate::export::Progress;
 use crate::place::Place;
 
-/// Lists whose files stay.
-const LISTS: usize = 2;
+/// How long objects stay that lists do not name any more.
+const KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// Renews one backup.
 pub struct Shipper {
@@ -30,8 +32,13 @@ pub struct Shipper {
     /// Files of the last list; `None` before the first.
     there: Option<Arc<There>>,
     growing: HashMap<String, Grown>,
-    /// Objects of its own that the last lists name.
-    lists: VecDeque<HashSet<String>>,
+    /// Objects of its own that the last list names.
+    named: HashSet<String>,
+    /// Those that it does not name any more, and since when.
+    old: VecDeque<(Instant, String)>,
+    kept: Duration,
+    /// Whether it knows what earlier processes have left.
+    has_looked: bool,
 }
 
 /// A growing file as far as it has been sent.
@@ -59,8 +66,17 @@ impl Shipper {
             round: 0,
             there: None,
             growing: HashMap::new(),
-            lists: VecDeque::new(),
+            named: HashSet::new(),
+            old: VecDeque::new(),
+            kept: KEPT,
+            has_looked: false,
         }
+    }
+
+    /// With another time than an hour for objects that no list names any more.
+    #[must_use]
+    pub fn keeping(self, kept: Duration) -> Self {
+        Self { kept, ..self }
     }
 
     /// Brings a newer state there. After an error the backup is the one before, and the next call goes on.
@@ -81,7 +97,8 @@ impl Shipper {
             return self.renew(spec, there, progress, cancel).await;
         }
         let mark = self.backups.running_path(&self.id);
-        cancel.or(self.backups.mark(&mark)).await??;
+        cancel.check()?;
+        self.backups.mark(&mark).await?;
         let done = self.with_mark(spec, progress, cancel).await;
         self.backups.unmark(&mark).await;
         done
@@ -150,35 +167,43 @@ impl Shipper {
         Ok(done)
     }
 
-    /// Removes what the last lists do not name any more. What stays is of an earlier process for the next.
+    /// Removes what lists have not named for a while. An earlier process may have left objects, too.
     async fn clean_up(&mut self, manifest: &Manifest) {
-        let own = format!("backups/{}/", self.id);
+        let own = format!("backups/{}", self.id);
         let objects = manifest.files.iter().flat_map(|file| &file.objects);
         let objects = objects.map(|object| object.path.clone());
-        self.lists
-            .push_back(objects.filter(|path| path.starts_with(&own)).collect());
+        let named = objects.filter(|path| path.starts_with(&format!("{own}/")));
+        let before = std::mem::replace(&mut self.named, named.collect());
         let names: HashSet<String> = manifest.files.iter().map(|f| f.name.clone()).collect();
         self.growing.retain(|name, _| names.contains(name));
-        let gone: Vec<String> = if self.round == 1 || self.lists.len() == 1 {
-            let directory = self.backups.path(own.trim_end_matches('/'));
-            let Ok(found) = self.backups.place.files(&directory, true).await else {
-                return;
-            };
-            let below = found.iter().filter_map(|found| {
-                let name = found.path.as_ref().split_once(own.as_str())?.1;
-                Some(format!("{own}{name}"))
-            });
-            below.collect()
-        } else if self.lists.len() > LISTS {
-            self.lists.pop_front().into_iter().flatten().collect()
-        } else {
-            return;
-        };
-        for path in gone {
-            if !self.lists.iter().any(|list| list.contains(&path)) {
-                self.backups.unmark(&self.backups.path(&path)).await;
-            }
+        let mut gone: Vec<String> = before.into_iter().collect();
+        if !std::mem::replace(&mut self.has_looked, true) {
+            gone.extend(self.left_behind(&own).await);
         }
+        let now = Instant::now();
+        gone.retain(|path| !self.named.contains(path));
+        self.old.extend(gone.into_iter().map(|path| (now, path)));
+        while let Some((since, path)) = self.old.front() {
+            if now - *since < self.kept {
+                break;
+            }
+            self.backups.unmark(&self.backups.path(path)).await;
+            self.old.pop_front();
+        }
+    }
+
+    /// Objects of earlier processes. What they were killed in the middle of is of no use at once.
+    async fn left_behind(&self, own: &str) -> Vec<String> {
+        for path in self.backups.unfinished(own).await.unwrap_or_default() {
+            self.backups.unmark(&path).await;
+        }
+        let directory = format!("{}/", self.backups.path(own));
+        let found = self.backups.below(own).await.unwrap_or_default();
+        let below = found.iter().filter_map(|found| {
+            let name = found.path.as_ref().strip_prefix(&directory)?;
+            Some(format!("{own}/{name}"))
+        });
+        below.collect()
     }
 }
 

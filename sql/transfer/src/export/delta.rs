@@ -1,19 +1,21 @@
-//! The log of a Delta table: one version, which adds all files.
+//! A version of the log of a Delta table, which adds all files and removes those that were there.
 //!
-//! After the Delta transaction log protocol: `protocol`, `metaData` and one `add` per file, a JSON object
-//! a line.
+//! After the Delta transaction log protocol: `protocol`, `metaData`, and one `remove` or `add` per file, a JSON
+//! object a line.
 
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
 
-use super::layout::encoded;
+use super::layout::{encoded, inner};
 use super::schema::FileSchema;
 use super::spec::{ExportSpec, PartFile};
+use super::table::Table;
 use crate::error::{Result, TransferError};
 
-pub(super) fn log(spec: &ExportSpec, files: &[PartFile]) -> Result<String> {
+/// `table`: what it takes the place of.
+pub(super) fn log(spec: &ExportSpec, files: &[PartFile], table: &Table) -> Result<String> {
     let places = (0..spec.schema.fields().len()).collect();
     let schema = FileSchema::new(&spec.schema, places, true).schema;
     let partition: Vec<&str> = spec
@@ -22,15 +24,18 @@ pub(super) fn log(spec: &ExportSpec, files: &[PartFile]) -> Result<String> {
         .map(|at| schema.field(*at).name().as_str())
         .collect();
     let now = chrono::Utc::now().timestamp_millis();
+    let id = table.id().map(str::to_owned);
     let metadata = json!({"metaData": {
-        "id": uuid::Uuid::new_v4().to_string(),
+        "id": id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
         "format": {"provider": "parquet", "options": {}},
         "schemaString": schema_string(&schema)?,
         "partitionColumns": partition,
         "configuration": {},
         "createdTime": now,
     }});
-    let mut lines = vec![protocol(&schema).to_string(), metadata.to_string()];
+    let protocol = json!({ "protocol": table.protocol(protocol(&schema)) });
+    let mut lines = vec![protocol.to_string(), metadata.to_string()];
+    lines.extend(table.removals(now).map(|remove| remove.to_string()));
     for file in files {
         lines.push(add(spec, file, now)?.to_string());
     }
@@ -41,13 +46,13 @@ pub(super) fn log(spec: &ExportSpec, files: &[PartFile]) -> Result<String> {
 fn protocol(schema: &Schema) -> Value {
     let mut types = schema.fields().iter().map(|field| field.data_type());
     match types.any(|t| matches!(t, DataType::Timestamp(..))) {
-        false => json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}),
-        true => json!({"protocol": {
+        false => json!({"minReaderVersion": 1, "minWriterVersion": 2}),
+        true => json!({
             "minReaderVersion": 3,
             "minWriterVersion": 7,
             "readerFeatures": ["timestampNtz"],
             "writerFeatures": ["timestampNtz"],
-        }}),
+        }),
     }
 }
 
@@ -87,8 +92,8 @@ fn type_name(field: &Field) -> Result<String> {
 }
 
 fn add(spec: &ExportSpec, file: &PartFile, now: i64) -> Result<Value> {
-    let prefix = format!("{}/", spec.place.path());
-    let relative = file.path.as_ref().strip_prefix(&prefix);
+    let relative = file.path.as_ref();
+    let relative = relative.strip_prefix(&inner(spec.place.prefix()));
     let relative = relative.ok_or_else(|| TransferError::Internal("a file elsewhere".into()))?;
     let mut values = Map::new();
     for (name, value) in &file.partition {

@@ -8,7 +8,8 @@ use futures::stream::BoxStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::finish::{Before, Begun, clean_up, publish};
+use super::before::Before;
+use super::finish::{Begun, clean_up, publish, remove_old};
 use super::gather::Load;
 use super::parts::{Parts, Shared};
 use super::progress::Progress;
@@ -56,7 +57,7 @@ pub async fn export(
     } = &shared;
     match run(&shared, batches, (progress, cancel)).await {
         Ok(exported) => {
-            let left = before.remove(spec, &exported.files).await;
+            let left = remove_old(spec, before, &exported.files).await;
             let result = match left.first() {
                 // Without a manifest nothing tells the old from the new.
                 Some(first) if exported.manifest.is_none() => {

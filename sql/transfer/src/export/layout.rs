@@ -5,7 +5,8 @@ use object_store::path::Path;
 /// Which files there are beside each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
-    /// `prefix.part_00000` and so on; with a manifest `prefix.manifest`, written last.
+    /// `prefix.part_00000` and so on; with a manifest `prefix.manifest`, written last. Behind a prefix that ends
+    /// with a slash, `prefix/part_00000` and `prefix/.manifest`.
     Parts { manifest: bool, extension: String },
     /// One file of the name given, of any size.
     Single,
@@ -15,66 +16,128 @@ pub enum Layout {
 
 /// Hive's name of the directory of NULL.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+/// The directory of a Delta table's log.
+pub(super) const DELTA_LOG: &str = "_delta_log";
 
 impl Layout {
     pub(super) fn part(
         &self,
-        prefix: &Path,
+        prefix: &str,
         number: usize,
         partition: &[(String, Option<String>)],
     ) -> Path {
         let (extension, inside) = match self {
-            Self::Single => return prefix.clone(),
+            Self::Single => return verbatim(prefix.to_owned()),
             Self::Delta => (".parquet", true),
             Self::Parts { extension, .. } => (extension.as_str(), !partition.is_empty()),
         };
         if !inside {
-            return verbatim(format!("{prefix}.part_{number:05}{extension}"));
+            return verbatim(format!("{}part_{number:05}{extension}", stem(prefix)));
         }
-        let mut path = prefix.to_string();
+        let mut path = inner(prefix);
         for (name, value) in partition {
-            path.push('/');
             path.push_str(&directory(name, value.as_deref()));
+            path.push('/');
         }
-        verbatim(format!("{path}/part_{number:05}{extension}"))
+        verbatim(format!("{path}part_{number:05}{extension}"))
     }
 
-    pub(super) fn manifest(&self, prefix: &Path) -> Option<Path> {
+    /// Not of tables: their log has a file for every version.
+    pub(super) fn manifest(&self, prefix: &str) -> Option<Path> {
         match self {
-            Self::Parts { manifest: true, .. } => Some(verbatim(format!("{prefix}.manifest"))),
-            Self::Parts { .. } | Self::Single => None,
-            Self::Delta => Some(verbatim(format!("{prefix}/_delta_log/{:020}.json", 0))),
+            Self::Parts { manifest: true, .. } => Some(manifest_beside(prefix)),
+            _ => None,
         }
     }
 
     /// Whether a file that is there belongs to an export of this prefix.
-    pub(super) fn owns(&self, prefix: &Path, path: &Path) -> bool {
-        self.owns_name(prefix.as_ref(), path.as_ref())
+    pub(super) fn owns(&self, prefix: &str, path: &Path) -> bool {
+        self.owns_name(prefix, path.as_ref())
     }
 
-    /// The same of the texts of paths or URLs.
+    /// The same of the texts of paths or URLs. Other exports may be below the same directory.
     pub(super) fn owns_name(&self, prefix: &str, name: &str) -> bool {
-        let Some(rest) = name.strip_prefix(prefix) else {
-            return false;
-        };
+        let below = |directory: String| name.strip_prefix(&directory);
         match self {
-            Self::Single => rest.is_empty(),
-            Self::Delta => rest.starts_with('/'),
+            Self::Single => name == prefix,
+            Self::Delta => below(inner(prefix)).is_some_and(|rest| {
+                let log = rest.strip_prefix(DELTA_LOG);
+                log.is_some_and(|log| log.starts_with('/'))
+                    || is_data(rest, 0) && rest.ends_with(".parquet")
+            }),
             Self::Parts { .. } => {
-                rest == ".manifest" || is_part(rest, ".part_") || {
-                    let name = rest.rsplit('/').next().unwrap_or_default();
-                    rest.starts_with('/') && is_part(name, "part_")
-                }
+                name == format!("{prefix}.manifest")
+                    || below(stem(prefix)).is_some_and(is_part)
+                    || below(inner(prefix)).is_some_and(|rest| is_data(rest, 1))
             }
+        }
+    }
+
+    /// What names begin with that may be those of an export of this prefix, but for the manifest and for files
+    /// in directories of partitions.
+    pub(super) fn beginnings(&self, prefix: &str) -> Vec<String> {
+        match self {
+            Self::Single => Vec::new(),
+            Self::Delta => {
+                let directory = inner(prefix);
+                vec![
+                    format!("{directory}{DELTA_LOG}/"),
+                    format!("{directory}part_"),
+                ]
+            }
+            Self::Parts { .. } => vec![format!("{}part_", stem(prefix))],
         }
     }
 }
 
+pub(super) fn manifest_beside(prefix: &str) -> Path {
+    verbatim(format!("{prefix}.manifest"))
+}
+
+/// What stands before `part_00000`.
+fn stem(prefix: &str) -> String {
+    match prefix.is_empty() || prefix.ends_with('/') {
+        true => prefix.to_owned(),
+        false => format!("{prefix}."),
+    }
+}
+
+/// The directory of partitions, and of a table.
+pub(super) fn inner(prefix: &str) -> String {
+    match prefix.trim_end_matches('/') {
+        "" => String::new(),
+        whole => format!("{whole}/"),
+    }
+}
+
+/// Whether all between a prefix and what is below it could be directories of its partitions.
+pub(super) fn is_partition_of(prefix: &str, name: &str) -> bool {
+    let rest = name.strip_prefix(&inner(prefix));
+    let rest = rest.map(|rest| rest.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.split('/').all(is_directory))
+}
+
+/// `column=value/part_00000`, of at least so many columns.
+fn is_data(rest: &str, columns: usize) -> bool {
+    let mut names: Vec<&str> = rest.split('/').collect();
+    let file = names.pop().unwrap_or_default();
+    is_part(file) && names.len() >= columns && names.into_iter().all(is_directory)
+}
+
+fn is_directory(name: &str) -> bool {
+    name.split_once('=')
+        .is_some_and(|(column, _)| !column.is_empty())
+}
+
 /// `part_` and digits, whatever the extension.
-fn is_part(name: &str, begin: &str) -> bool {
-    name.strip_prefix(begin)
-        .and_then(|rest| rest.get(..5))
-        .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+fn is_part(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("part_") else {
+        return false;
+    };
+    let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.len() - behind.len() >= 5
+        && (behind.is_empty() || behind.starts_with('.'))
+        && !behind.contains('/')
 }
 
 /// A path as it is written: `Path::from` would encode its percent signs.
@@ -117,12 +180,14 @@ mod tests {
 
     #[test]
     fn parts_and_manifest_are_named_as_aurora_names_them() {
-        let prefix = Path::from("a/p");
-        let path = parts().part(&prefix, 7, &[]);
+        let path = parts().part("a/p", 7, &[]);
         assert_eq!(path.as_ref(), "a/p.part_00007.gz");
-        let manifest = parts().manifest(&prefix).expect("there is one");
+        let manifest = parts().manifest("a/p").expect("there is one");
         assert_eq!(manifest.as_ref(), "a/p.manifest");
-        assert_eq!(Layout::Single.part(&prefix, 0, &[]).as_ref(), "a/p");
+        assert_eq!(Layout::Single.part("a/p", 0, &[]).as_ref(), "a/p");
+        assert_eq!(parts().part("a/", 7, &[]).as_ref(), "a/part_00007.gz");
+        let manifest = parts().manifest("a/").expect("there is one");
+        assert_eq!(manifest.as_ref(), "a/.manifest");
     }
 
     #[test]
@@ -131,20 +196,32 @@ mod tests {
             ("site".to_owned(), Some("a/b=ü".to_owned())),
             ("d".to_owned(), None),
         ];
-        let path = parts().part(&Path::from("p"), 0, &partition);
-        let expected = "p/site=a%2Fb%3D%C3%BC/d=__HIVE_DEFAULT_PARTITION__/part_00000.gz";
-        assert_eq!(path.as_ref(), expected);
-        let up = parts().part(&Path::from("p"), 0, &[("x".into(), Some("..".into()))]);
+        for prefix in ["p", "p/"] {
+            let path = parts().part(prefix, 0, &partition);
+            let expected = "p/site=a%2Fb%3D%C3%BC/d=__HIVE_DEFAULT_PARTITION__/part_00000.gz";
+            assert_eq!(path.as_ref(), expected);
+        }
+        let up = parts().part("p", 0, &[("x".into(), Some("..".into()))]);
         assert_eq!(up.as_ref(), "p/x=../part_00000.gz");
     }
 
     #[test]
     fn only_what_an_export_wrote_is_its_own() {
-        let prefix = Path::from("a/p");
-        let owns = |name: &str| parts().owns(&prefix, &Path::from(name));
-        assert!(owns("a/p.part_00000") && owns("a/p.manifest"));
-        assert!(owns("a/p/x=1/part_00000.parquet"));
+        let owns = |name: &str| parts().owns("a/p", &Path::from(name));
+        assert!(owns("a/p.part_00000") && owns("a/p.manifest") && owns("a/p.part_123456.gz"));
+        assert!(owns("a/p/x=1/part_00000.parquet") && owns("a/p/x=1/y=/part_00000"));
         assert!(!owns("a/p.part_0x") && !owns("a/p.csv") && !owns("a/p") && !owns("a/q"));
+        assert!(!owns("a/p.part_00000-old") && !owns("a/p.part_00000.d/x"));
         assert!(!owns("a/p/notes.txt"));
+        // Another export, and a table, below the same directory.
+        assert!(!owns("a/p/site1/d=1/part_00000") && !owns("a/p/part_00000.parquet"));
+        let owns = |name: &str| parts().owns("a/p/", &Path::from(name));
+        assert!(owns("a/p/part_00000") && owns("a/p/.manifest") && owns("a/p/x=1/part_00000"));
+        assert!(!owns("a/p/b.part_00000") && !owns("a/p/q/part_00000"));
+        let owns = |name: &str| Layout::Delta.owns("a/p", &Path::from(name));
+        assert!(owns("a/p/_delta_log/00000000000000000000.json"));
+        assert!(owns("a/p/part_00000.parquet") && owns("a/p/x=1/part_00000.parquet"));
+        assert!(!owns("a/p/logs/2026.csv") && !owns("a/p/site1/d=1/part_00000"));
+        assert!(!owns("a/p.part_00000"));
     }
 }

@@ -4,6 +4,7 @@
 //! 8 MiB -> uploaded while the next load is encoded. What waits anywhere is bounded, so that an export
 //! takes the same memory whatever its size.
 
+mod before;
 mod delta;
 mod encoder;
 mod finish;
@@ -14,9 +15,13 @@ mod parquet;
 mod part;
 mod partition;
 mod parts;
+mod pieces;
 mod progress;
 mod schema;
 mod spec;
+mod table;
+#[cfg(test)]
+mod testing;
 pub(crate) mod upload;
 
 pub use job::export;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use object_store::path::Path;
 
-use super::delta;
 use super::encoder::{Encoder, dumped};
 use super::parquet::ParquetEncoder;
 use super::spec::{ExportSpec, PartFile};
 use super::upload::Upload;
+use super::{Layout, delta};
 use crate::error::{Result, TransferError};
 
 /// A file being written.
 pub(super) struct Part {
-    pub(super) path: Path,
-    pub(super) partition: Vec<(String, Option<String>)>,
+    path: Path,
+    partition: Vec<(String, Option<String>)>,
     pub(super) upload: Upload,
     parquet: Option<ParquetEncoder>,
     pub(super) rows: u64,
@@ -108,7 +108,11 @@ impl Part {
         let mut stats = None;
         if let Some(parquet) = parquet {
             match parquet.finish(spec.threads, &mut |bytes| upload.write(bytes)) {
-                Ok(metadata) => stats = Some(delta::stats(&metadata, rows)),
+                // Kept until all files are there, for the log of a table alone.
+                Ok(metadata) => {
+                    let wanted = matches!(spec.layout, Layout::Delta);
+                    stats = wanted.then(|| delta::stats(&metadata, rows));
+                }
                 Err(error) => return Err(Box::new((upload, error))),
             }
         }
@@ -141,4 +145,27 @@ pub(super) fn typed(
     super::gather::parallel(spec.threads, batches, |batch| {
         file.apply(&batch, cells.as_ref())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cancel::Cancel;
+    use crate::export::testing::{rows, run, spec};
+    use crate::export::{Encoding, ExportSpec, Layout};
+    use crate::place::fake::Fake;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_tables_have_statistics_kept_for_them() {
+        let fake = Fake::default();
+        for (layout, expected) in [(spec(fake.place("p")).layout, false), (Layout::Delta, true)] {
+            let spec = ExportSpec {
+                layout,
+                encoding: Encoding::Parquet,
+                ..spec(fake.place("p"))
+            };
+            let delivery = run(spec, vec![rows(&[b"a"])], Cancel::default()).await;
+            let exported = delivery.result.expect("exported");
+            assert_eq!(exported.files[0].stats.is_some(), expected);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The files of an export that are open, and those on their last way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -8,8 +8,9 @@ use object_store::path::Path;
 use tokio::task::JoinSet;
 
 use super::Layout;
+use super::before::Before;
 use super::encoder::Encoder;
-use super::finish::{Before, Begun};
+use super::finish::Begun;
 use super::part::{Ended, Part, rows_of, typed};
 use super::partition::{Key, split};
 use super::spec::{Encoding, ExportSpec, PartFile};
@@ -20,8 +21,12 @@ use crate::error::{Result, TransferError};
 const OPEN_MAX: usize = 16;
 /// Files open at once hold as many bytes together; an average of one piece each.
 const OPEN_BYTES: u64 = 160 << 20;
-/// Files on their last way at once.
+/// Files on their last way at once, and the bytes that they hold together, if it is more than one.
 const ENDING_MAX: usize = 8;
+const ENDING_BYTES: u64 = 80 << 20;
+/// Directories and files of one export: all are remembered until it ends.
+const PARTITIONS_MAX: usize = 10_000;
+const FILES_MAX: usize = 100_000;
 
 /// What the thread that writes and the one that waits for it know of an export.
 #[derive(Debug, Clone)]
@@ -32,6 +37,9 @@ pub(super) struct Shared {
     pub(super) begun: Arc<Mutex<Begun>>,
 }
 
+/// How a file came to its end, and the bytes that it held on its last way.
+type Arrival = (Upload, Result<PartFile>, u64);
+
 /// Writes loads into files. Blocking.
 pub(super) struct Parts {
     spec: Arc<ExportSpec>,
@@ -39,7 +47,9 @@ pub(super) struct Parts {
     encoder: Encoder,
     sender: Sender,
     open: HashMap<Key, Part>,
-    ending: JoinSet<(Upload, Result<PartFile>)>,
+    ending: JoinSet<Arrival>,
+    ending_bytes: u64,
+    partitions: HashSet<Key>,
     files: Vec<PartFile>,
     number: usize,
     turn: u64,
@@ -55,6 +65,8 @@ impl Parts {
             sender,
             open: HashMap::new(),
             ending: JoinSet::new(),
+            ending_bytes: 0,
+            partitions: HashSet::new(),
             files: Vec::new(),
             number: 0,
             turn: 0,
@@ -67,13 +79,29 @@ impl Parts {
             self.write_to(Key::new(), load)?;
         } else {
             let spec = Arc::clone(&self.spec);
-            for (key, batches) in split(&load, &spec.partition_by, spec.cells.as_ref())? {
+            let split = split(&load, &spec)?;
+            self.count_partitions(split.iter().map(|(key, _)| key))?;
+            for (key, batches) in split {
                 self.sender.cancel.check()?;
                 self.write_to(key, batches)?;
                 self.close_idle()?;
             }
         }
         self.sender.progress.add_rows(rows);
+        Ok(())
+    }
+
+    fn count_partitions<'a>(&mut self, keys: impl Iterator<Item = &'a Key>) -> Result<()> {
+        for key in keys {
+            if self.partitions.contains(key) {
+                continue;
+            }
+            if self.partitions.len() >= PARTITIONS_MAX {
+                let text = format!("PARTITION BY makes more than {PARTITIONS_MAX} directories");
+                return Err(TransferError::Encode(text));
+            }
+            self.partitions.insert(key.clone());
+        }
         Ok(())
     }
 
@@ -117,8 +145,8 @@ impl Parts {
     /// new one is whole.
     fn next_path(&mut self, partition: &[(String, Option<String>)]) -> Path {
         loop {
-            let place = self.spec.place.path();
-            let path = self.spec.layout.part(place, self.number, partition);
+            let prefix = self.spec.place.prefix();
+            let path = self.spec.layout.part(prefix, self.number, partition);
             self.number += 1;
             if !self.shared.before.has(&path) || matches!(self.spec.layout, Layout::Single) {
                 return path;
@@ -129,6 +157,13 @@ impl Parts {
     /// The open file of these values.
     fn part(&mut self, key: &Key) -> Result<&mut Part> {
         if !self.open.contains_key(key) {
+            if self.files.len() + self.ending.len() + self.open.len() >= FILES_MAX {
+                let text = format!(
+                    "the export makes more than {FILES_MAX} files: sort its rows by the columns of \
+                     PARTITION BY, or make MAXFILESIZE larger"
+                );
+                return Err(TransferError::Encode(text));
+            }
             let names = self.spec.partition_by.iter();
             let names = names.map(|at| self.spec.schema.field(*at).name().clone());
             let partition: Vec<_> = names.zip(key.iter().cloned()).collect();
@@ -172,12 +207,14 @@ impl Parts {
             Err(failed) => {
                 let (upload, error) = *failed;
                 self.ending.spawn_on(
-                    async move { (upload, Err(TransferError::Cancelled)) },
+                    async move { (upload, Err(TransferError::Cancelled), 0) },
                     &handle,
                 );
                 return Err(error);
             }
             Ok(Ended { mut upload, file }) => {
+                let held = upload.held();
+                self.ending_bytes += held;
                 let work = async move {
                     let arrived = upload.finish().await;
                     let file = arrived.map(|arrived| PartFile {
@@ -185,12 +222,14 @@ impl Parts {
                         sha256: arrived.sha256,
                         ..file
                     });
-                    (upload, file)
+                    (upload, file, held)
                 };
                 self.ending.spawn_on(work, &handle);
             }
         }
-        while self.ending.len() >= ENDING_MAX {
+        while self.ending.len() >= ENDING_MAX
+            || (self.ending.len() > 1 && self.ending_bytes > ENDING_BYTES)
+        {
             handle.block_on(self.arrived())?;
         }
         Ok(())
@@ -198,17 +237,18 @@ impl Parts {
 
     /// Waits for one file.
     async fn arrived(&mut self) -> Result<()> {
-        match self.ending.join_next().await {
-            None => Ok(()),
-            Some(Err(e)) => Err(TransferError::Internal(e.to_string())),
-            Some(Ok((_, Ok(file)))) => {
+        let (upload, arrived, held) = match self.ending.join_next().await {
+            None => return Ok(()),
+            Some(joined) => joined.map_err(|e| TransferError::Internal(e.to_string()))?,
+        };
+        self.ending_bytes = self.ending_bytes.saturating_sub(held);
+        match arrived {
+            Ok(file) => {
                 self.files.push(file);
                 Ok(())
             }
-            Some(Ok((upload, Err(error)))) => {
-                if let Err(e) = upload.abort().await {
-                    tracing::warn!(error = %e, "an upload could not be given up");
-                }
+            Err(error) => {
+                give_up(upload, &self.shared.begun).await;
                 Err(error)
             }
         }
@@ -241,22 +281,27 @@ impl Parts {
         // What waits for retries stops.
         self.sender.cancel.cancel();
         let handle = self.sender.handle.clone();
+        let begun = &self.shared.begun;
         handle.block_on(async {
             while let Some(joined) = self.ending.join_next().await {
-                if let Ok((upload, _)) = joined {
-                    give_up(upload).await;
+                if let Ok((upload, ..)) = joined {
+                    give_up(upload, begun).await;
                 }
             }
             for (_, part) in self.open.drain() {
-                give_up(part.upload).await;
+                give_up(part.upload, begun).await;
             }
         });
     }
 }
 
-async fn give_up(upload: Upload) {
+/// Gives an upload up, and remembers when that is not sure to have been done.
+async fn give_up(upload: Upload, begun: &Mutex<Begun>) {
+    let path = upload.path().clone();
     if let Err(error) = upload.abort().await {
         tracing::warn!(%error, "an upload could not be given up");
+        let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.hanging.push(path);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::Layout;
+use super::layout::is_partition_of;
 use crate::error::{Result, TransferError};
 use crate::place::Place;
 use crate::text::{CellText, TextRules};
@@ -60,8 +61,11 @@ pub struct Names {
 impl Names {
     /// Whether files of the two could have one name.
     pub fn meet(&self, other: &Self) -> bool {
-        let owns = |a: &Self, b: &Self| a.layout.owns_name(&a.url, &b.url);
-        self.url == other.url || owns(self, other) || owns(other, self)
+        let owns = |a: &Self, b: &Self| {
+            a.layout.owns_name(&a.url, &b.url) || is_partition_of(&a.url, &b.url)
+        };
+        let same = self.url.trim_end_matches('/') == other.url.trim_end_matches('/');
+        same || owns(self, other) || owns(other, self)
     }
 }
 
@@ -125,4 +129,34 @@ pub struct Delivery {
     pub result: Result<Exported>,
     /// Files of the failed export that may still be there.
     pub left: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exports_below_each_other_meet_only_in_partitions() {
+        let parts = |url: &str| Names {
+            url: url.into(),
+            layout: Layout::Parts {
+                manifest: true,
+                extension: String::new(),
+            },
+        };
+        let all = parts("s3://b/exports");
+        for (url, meets) in [
+            ("s3://b/exports", true),
+            ("s3://b/exports/", true),
+            ("s3://b/exports/d=1", true),
+            ("s3://b/exports/d=1/e=2/", true),
+            ("s3://b/exports.part_00000", true),
+            ("s3://b/exports/site1", false),
+            ("s3://b/exports/site1/d=1", false),
+            ("s3://b/exports2", false),
+        ] {
+            assert_eq!(all.meet(&parts(url)), meets, "{url}");
+            assert_eq!(parts(url).meet(&all), meets, "{url}");
+        }
+    }
 }

@@ -12,8 +12,8 @@ const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 pub enum Which {
     /// The path is a file.
     File,
-    /// All files whose names begin so, and those in the directory of that name, but for manifests and
-    /// what begins with a dot or an underscore.
+    /// All files whose paths begin so, also below directories whose names do, but for manifests and what
+    /// begins with a dot or an underscore.
     Prefix,
     /// The path is a file that names files.
     Manifest,
@@ -51,8 +51,8 @@ pub async fn files_of(place: &Place, which: Which) -> Result<Vec<Found>> {
             Ok(vec![Found { path, bytes }])
         }
         Which::Prefix => {
-            let mut found = place.files(place.path(), true).await?;
-            found.retain(|file| is_data(place.path().as_ref(), file.path.as_ref()));
+            let mut found = place.files(place.prefix()).await?;
+            found.retain(|file| is_data(place.prefix(), file.path.as_ref()));
             match found.is_empty() {
                 true => Err(TransferError::Missing(place.url())),
                 false => Ok(found),
@@ -65,9 +65,11 @@ pub async fn files_of(place: &Place, which: Which) -> Result<Vec<Found>> {
 /// Spark, Hive and Delta hide their own files so.
 fn is_data(prefix: &str, path: &str) -> bool {
     let rest = path.strip_prefix(prefix).unwrap_or(path);
+    // The rest of a name of which a part was given is as it was asked for.
+    let begun = usize::from(!prefix.is_empty() && !prefix.ends_with('/'));
     let hidden = rest
         .split('/')
-        .skip(1)
+        .skip(begun)
         .any(|part| part.starts_with(['_', '.']));
     !hidden && !path.ends_with(".manifest")
 }
@@ -122,5 +124,7 @@ mod tests {
         ] {
             assert_eq!(is_data("t", path), expected, "{path}");
         }
+        assert!(!is_data("t/", "t/_SUCCESS") && !is_data("", ".crc"));
+        assert!(is_data("t/_", "t/_SUCCESS"));
     }
 }

@@ -4,6 +4,11 @@
 //! go through one guarded client.
 
 mod credentials;
+#[cfg(test)]
+pub(crate) mod fake;
+mod lenders;
+mod list;
+mod local;
 mod open;
 mod reach;
 mod store;
@@ -14,12 +19,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use object_store::list::PaginatedListStore;
 use object_store::path::Path;
+
+use local::Root;
 
 pub use credentials::Credentials;
 pub use reach::{Endpoint, Reach};
 pub use store::Found;
 pub use url::{Location, Scheme};
+
+pub(crate) use local::target_of;
 
 /// How often, and how long, a request is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +63,19 @@ pub struct Place {
     base: String,
     /// The path that was given: a file, or the beginning of the names of several.
     path: Path,
+    /// The same as it was given: a slash at its end is kept.
+    prefix: Arc<str>,
     /// Blotted out of everything that is told.
     secrets: Arc<[String]>,
-    /// Of this machine: where it is.
-    local: Option<Arc<std::path::Path>>,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    /// The same store; it lists what begins with any letters, not with whole names of directories alone.
+    Store(Arc<dyn PaginatedListStore>),
+    /// Files of this machine.
+    Local(Root),
 }
 
 impl fmt::Debug for Place {
@@ -88,13 +107,29 @@ impl Place {
         open::local(directory, path)
     }
 
+    /// A place of this machine out of whose directory no link leads: `permitted` is above the place's own.
+    /// What a link does lead out of it is `Refused`.
+    #[must_use]
+    pub fn confined_to(mut self, permitted: &std::path::Path) -> Self {
+        if let Kind::Local(root) = self.kind {
+            self.kind = Kind::Local(root.confined_to(permitted));
+        }
+        self
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What names begin with, of which there are several: the path, and a slash if one was given behind it.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The same store, another path.
     pub fn at(&self, path: Path) -> Self {
         Self {
+            prefix: path.as_ref().into(),
             path,
             ..self.clone()
         }
@@ -106,7 +141,7 @@ impl Place {
     }
 
     pub fn url(&self) -> String {
-        self.url_of(&self.path)
+        format!("{}{}", self.base, self.prefix)
     }
 
     /// The path that a URL of this same store means; `None` for another store's.

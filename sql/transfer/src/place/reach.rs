@@ -5,7 +5,7 @@
 //! permits; a redirect is never followed.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use object_store::client::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::Patience;
+use super::lenders::is_lender;
 use crate::error::{BoxError, Result, TransferError};
 
 /// The providers' own endpoints, which need no entry.
@@ -25,9 +26,6 @@ const PROVIDERS: [&str; 4] = [
     "https://*.googleapis.com",
     "https://*.core.windows.net",
 ];
-
-/// Where instances of a cloud ask for their credentials.
-const INSTANCE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
 /// What the configuration permits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,8 +149,8 @@ impl Reach {
         }
     }
 
-    /// The client for all requests of one place.
-    pub(super) fn connector(&self, patience: Patience) -> Result<Guard> {
+    /// The client for all requests of one place. `lent`: it uses credentials of the server.
+    pub(super) fn connector(&self, patience: Patience, lent: bool) -> Result<Guard> {
         let reach = Arc::new(self.clone());
         let resolver = Arc::new(Resolver(Arc::clone(&reach)));
         let client = reqwest::Client::builder()
@@ -166,7 +164,11 @@ impl Reach {
             .pool_max_idle_per_host(32)
             .build();
         let client = client.map_err(|e| TransferError::Refused(e.to_string()))?;
-        Ok(Guard { reach, client })
+        Ok(Guard {
+            reach,
+            lent,
+            client,
+        })
     }
 }
 
@@ -249,6 +251,7 @@ impl Resolve for Resolver {
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
     reach: Arc<Reach>,
+    lent: bool,
     client: reqwest::Client,
 }
 
@@ -259,21 +262,12 @@ impl HttpConnector for Guard {
 }
 
 impl Guard {
-    fn may_call(&self, uri: &str) -> bool {
+    pub(super) fn may_call(&self, uri: &str) -> bool {
         if self.reach.check_endpoint(uri).is_ok() {
             return true;
         }
-        // Credentials that the configuration lends come from here; no statement chooses this path.
-        let Ok(url) = uri.parse::<reqwest::Url>() else {
-            return false;
-        };
-        let instance = url.host_str().and_then(|host| host.parse().ok()) == Some(INSTANCE);
-        let path = url.path();
-        self.reach.ambient
-            && instance
-            && url.port_or_known_default() == Some(80)
-            && (path == "/latest/api/token"
-                || path.starts_with("/latest/meta-data/iam/security-credentials"))
+        // Only where the server chooses all of the URL: credentials of a statement may have an address in them.
+        self.lent && is_lender(uri)
     }
 }
 

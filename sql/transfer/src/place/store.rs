@@ -1,11 +1,12 @@
 //! What is asked of a place, with errors in words that may be shown.
 
 use bytes::Bytes;
-use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, MultipartUpload, ObjectStoreExt, PutPayload};
 
-use super::Place;
+use super::list::blocking;
+use super::local::is_staged;
+use super::{Kind, Place};
 use crate::error::{Result, TransferError};
 
 /// Longest answer of a server that is passed on.
@@ -20,11 +21,13 @@ pub struct Found {
 
 impl Place {
     pub(crate) async fn put(&self, path: &Path, content: PutPayload) -> Result<()> {
+        self.check(path).await?;
         let put = self.store.put(path, content).await;
         put.map(|_| ()).map_err(|e| self.error("writing", path, &e))
     }
 
     pub(crate) async fn put_multipart(&self, path: &Path) -> Result<Box<dyn MultipartUpload>> {
+        self.check(path).await?;
         let begun = self.store.put_multipart(path).await;
         begun.map_err(|e| self.error("writing", path, &e))
     }
@@ -32,6 +35,7 @@ impl Place {
     /// # Errors
     /// `Missing`, `Store`
     pub async fn size(&self, path: &Path) -> Result<u64> {
+        self.check(path).await?;
         let meta = self.store.head(path).await;
         meta.map(|meta| meta.size)
             .map_err(|e| self.error("reading", path, &e))
@@ -42,6 +46,14 @@ impl Place {
     /// # Errors
     /// `Store`
     pub async fn remove(&self, path: &Path) -> Result<()> {
+        self.check(path).await?;
+        if let Kind::Local(root) = &self.kind
+            && is_staged(path)
+        {
+            // The store hides such files, and does not touch them.
+            let (root, path) = (root.clone(), path.clone());
+            return blocking(move || root.remove(&path)).await;
+        }
         match self.store.delete(path).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(self.error("removing", path, &e)),
@@ -53,6 +65,7 @@ impl Place {
     /// # Errors
     /// `Missing`, `Store`
     pub async fn read(&self, path: &Path) -> Result<Bytes> {
+        self.check(path).await?;
         let failed = |e: Error| self.error("reading", path, &e);
         let got = self.store.get(path).await.map_err(failed)?;
         got.bytes().await.map_err(failed)
@@ -63,52 +76,9 @@ impl Place {
         path: &Path,
         range: std::ops::Range<u64>,
     ) -> Result<Bytes> {
+        self.check(path).await?;
         let got = self.store.get_range(path, range).await;
         got.map_err(|e| self.error("reading", path, &e))
-    }
-
-    /// The files in the directory of `path` whose names begin as `path` ends, and, with `below`, those in
-    /// the directory `path`. By name.
-    ///
-    /// # Errors
-    /// `Store`
-    pub async fn files(&self, path: &Path, below: bool) -> Result<Vec<Found>> {
-        let failed = |e: Error| self.error("listing", path, &e);
-        let text = path.as_ref();
-        let (parent, name) = text.rsplit_once('/').unwrap_or(("", text));
-        let parent = Path::parse(parent).ok().filter(|_| !parent.is_empty());
-        let beside = self.store.list_with_delimiter(parent.as_ref()).await;
-        let beside = match beside {
-            Ok(found) => found.objects,
-            Err(Error::NotFound { .. }) => Vec::new(),
-            Err(e) => return Err(failed(e)),
-        };
-        let mut files: Vec<Found> = beside
-            .into_iter()
-            .filter(|meta| {
-                meta.location
-                    .filename()
-                    .is_some_and(|f| f.starts_with(name))
-            })
-            .map(|meta| Found {
-                path: meta.location,
-                bytes: meta.size,
-            })
-            .collect();
-        if below {
-            let inside: Vec<_> = match self.store.list(Some(path)).try_collect().await {
-                Ok(inside) => inside,
-                Err(Error::NotFound { .. }) => Vec::new(),
-                Err(e) => return Err(failed(e)),
-            };
-            files.extend(inside.into_iter().map(|meta| Found {
-                path: meta.location,
-                bytes: meta.size,
-            }));
-        }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        files.dedup();
-        Ok(files)
     }
 
     /// The files directly in a directory, by name.
@@ -136,7 +106,18 @@ impl Place {
     /// Whether a file that was not finished leaves nothing, also after a power cut: in stores, but not in a
     /// directory of this machine.
     pub(crate) fn is_atomic(&self) -> bool {
-        self.local.is_none()
+        matches!(self.kind, Kind::Store(_))
+    }
+
+    /// That no link leads elsewhere than it may.
+    async fn check(&self, path: &Path) -> Result<()> {
+        match &self.kind {
+            Kind::Local(root) if root.is_confined() => {
+                let (root, file) = (root.clone(), root.file(path.as_ref()));
+                blocking(move || root.check(&file)).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes files of this machine durable, and their names; a store has done so when it answered. Blocking.
@@ -144,9 +125,10 @@ impl Place {
     /// # Errors
     /// `Io`
     pub(crate) fn make_durable(&self, paths: &[Path]) -> Result<()> {
-        let Some(root) = &self.local else {
+        let Kind::Local(root) = &self.kind else {
             return Ok(());
         };
+        let root = root.directory();
         let mut directories = std::collections::BTreeSet::new();
         for path in paths {
             let file = root.join(path.as_ref());
@@ -160,8 +142,13 @@ impl Place {
         Ok(())
     }
 
-    pub(crate) fn error(&self, what: &'static str, path: &Path, error: &Error) -> TransferError {
-        let name = self.url_of(path);
+    pub(crate) fn error(
+        &self,
+        what: &'static str,
+        path: impl AsRef<str>,
+        error: &Error,
+    ) -> TransferError {
+        let name = format!("{}{}", self.base, path.as_ref());
         match error {
             Error::NotFound { .. } => TransferError::Missing(name),
             Error::AlreadyExists { .. } => TransferError::Exists(name),
@@ -220,28 +207,7 @@ mod tests {
             store: "S3",
             source: source.into(),
         };
-        let shown = place.error("writing", &Path::from("a"), &error).to_string();
+        let shown = place.error("writing", "a", &error).to_string();
         assert!(shown.ends_with("Nope bad key ***"), "{shown}");
-    }
-
-    #[tokio::test]
-    async fn files_beside_and_below_are_told_apart() {
-        let dir = tempfile::tempdir().expect("directory");
-        let place = Place::local(dir.path(), "a/p").expect("opens");
-        for name in ["a/p.part_0", "a/p.manifest", "a/q", "a/p/x=1/f", "a/pq/f"] {
-            let path = Path::from(name);
-            place
-                .put(&path, PutPayload::from_static(b"1"))
-                .await
-                .expect("written");
-        }
-        let names = async |below| {
-            let files = place.files(place.path(), below).await.expect("lists");
-            let names = files.iter().map(|f| f.path.to_string());
-            names.collect::<Vec<_>>()
-        };
-        assert_eq!(names(false).await, ["a/p.manifest", "a/p.part_0"]);
-        let all = ["a/p.manifest", "a/p.part_0", "a/p/x=1/f"];
-        assert_eq!(names(true).await, all);
     }
 }

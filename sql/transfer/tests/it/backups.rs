@@ -320,11 +320,12 @@ fn growing(n: u64) -> Files {
 async fn a_renewed_backup_is_always_the_last_state_that_was_shipped() {
     let server = S3Server::start();
     let place = place(&server, "b");
-    let (mut shipper, mut last, mut failed) = (Shipper::new(place.clone(), 9), None, 0);
+    let new = || Shipper::new(place.clone(), 9).keeping(Duration::ZERO);
+    let (mut shipper, mut last, mut failed) = (new(), None, 0);
     for n in 0..40 {
         if n % 25 == 24 {
             // Another process.
-            shipper = Shipper::new(place.clone(), 9);
+            shipper = new();
         }
         server.faults.seed(n + 1);
         let per_mille = [0, 100, 300, 50][n as usize % 4];
@@ -379,4 +380,88 @@ async fn a_renewed_backup_is_always_the_last_state_that_was_shipped() {
         .filter(|key| key.contains("/continuous-"));
     let own: Vec<String> = own.collect();
     assert!(own.len() < 40, "{own:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_restores_slowly_finds_what_has_been_superseded() {
+    let server = S3Server::start();
+    let place = place(&server, "b");
+    let ship = async |shipper: &mut Shipper, n| {
+        let shipped = shipper
+            .ship(spec(&place, n), Arc::default(), &Cancel::default())
+            .await;
+        shipped.expect("shipped").id
+    };
+    let own = || -> Vec<String> {
+        let keys = server.keys().into_iter();
+        keys.filter(|key| key.contains("/continuous-") && !key.ends_with(".manifest"))
+            .collect()
+    };
+    let mut shipper = Shipper::new(place.clone(), 9);
+    ship(&mut shipper, 1).await;
+    let first = own();
+    assert_eq!(first.len(), 2, "{first:?}");
+    for n in 2..8 {
+        ship(&mut shipper, n).await;
+    }
+    // So do those that come after a restart of the server.
+    let mut shipper = Shipper::new(place.clone(), 9);
+    for n in 8..11 {
+        ship(&mut shipper, n).await;
+    }
+    assert!(
+        first.iter().all(|key| server.file(key).exists()),
+        "{:?}",
+        own()
+    );
+    let mut shipper = Shipper::new(place.clone(), 9).keeping(Duration::ZERO);
+    ship(&mut shipper, 11).await;
+    ship(&mut shipper, 12).await;
+    assert_eq!(own().len(), 2, "{:?}", own());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_go_soon_is_restored_first() {
+    let server = S3Server::start();
+    let place = place(&server, "b");
+    let id = back_up(&place, 1).await.expect("done").id;
+    let names: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (begun, files) = (Arc::clone(&names), Arc::default());
+    let create = move |name: &str| -> Result<Box<dyn SinkFile>, BoxError> {
+        begun.lock().unwrap().push(name.into());
+        Ok(Box::new(Kept(name.into(), Vec::new(), Arc::clone(&files))))
+    };
+    let restored = restore(
+        place,
+        &id,
+        Box::new(create),
+        Arc::default(),
+        Cancel::default(),
+    )
+    .await;
+    assert_eq!(restored.expect("restored").files, 14);
+    // Four at once.
+    let names = names.lock().unwrap();
+    let own = names.iter().take(4).filter(|name| !name.ends_with(".seg"));
+    assert_eq!(own.count(), 2, "{names:?}");
+}
+
+#[tokio::test]
+async fn files_of_a_killed_backup_that_are_there_by_half_are_pruned() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = Place::local(dir.path(), "").expect("opens");
+    back_up(&place, 1).await.expect("done");
+    let own = dir.path().join("backups/continuous-0a");
+    std::fs::create_dir_all(&own).expect("made");
+    let half = [
+        dir.path().join("files/x.seg#1"),
+        dir.path().join("backups/y.manifest#1"),
+    ];
+    for file in half.iter().chain([&own.join("wal#1")]) {
+        std::fs::write(file, "half").expect("written");
+    }
+    prune(place.clone(), 1, false).await.expect("pruned");
+    assert!(!half.iter().any(|file| file.exists()));
+    assert!(own.join("wal#1").exists(), "it may be under way");
+    assert_eq!(all_are_whole(&place).await, 1);
 }

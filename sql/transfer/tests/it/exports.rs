@@ -330,3 +330,216 @@ async fn one_file_of_this_machine_is_written_once() {
     let error = run(spec(), 2).await.result.expect_err("there is one");
     assert!(matches!(error, TransferError::Exists(_)));
 }
+
+/// Keys and contents of all that is there.
+fn contents(server: &S3Server) -> Vec<(String, Vec<u8>)> {
+    let keys = server.keys().into_iter();
+    keys.map(|key| {
+        (
+            key.clone(),
+            std::fs::read(server.file(&key)).expect("reads"),
+        )
+    })
+    .collect()
+}
+
+fn write(server: &S3Server, key: &str, text: &str) {
+    let file = server.file(key);
+    std::fs::create_dir_all(file.parent().expect("a directory")).expect("made");
+    std::fs::write(file, text).expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_below_the_same_directory_are_left_alone() {
+    let server = S3Server::start();
+    let partitioned = |path| ExportSpec {
+        partition_by: vec![1],
+        ..csv(place(&server, path), Compression::None)
+    };
+    run(partitioned("exports/site1"), 30)
+        .await
+        .result
+        .expect("exported");
+    write(&server, "exports/notes.txt", "n");
+    write(&server, "exports/part_00000.parquet", "of a table");
+    let before = contents(&server);
+    let whole = || csv(place(&server, "exports"), Compression::None);
+    run(whole(), 10)
+        .await
+        .result
+        .expect("nothing is in its way");
+    for spec in [whole(), partitioned("exports")] {
+        let again = ExportSpec {
+            overwrite: true,
+            ..spec
+        };
+        run(again, 10).await.result.expect("exported");
+    }
+    // Its own directories go, too.
+    assert!(
+        server.keys().contains(&"exports/site=1/part_00001".into()),
+        "{:?}",
+        server.keys()
+    );
+    let again = ExportSpec {
+        overwrite: true,
+        ..whole()
+    };
+    run(again, 10).await.result.expect("exported");
+    let after = contents(&server);
+    assert_eq!(after.len(), before.len() + 2, "{:?}", server.keys());
+    assert!(
+        before.iter().all(|one| after.contains(one)),
+        "{:?}",
+        server.keys()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_overwritten_takes_nothing_else_with_it() {
+    let server = S3Server::start();
+    let delta = || ExportSpec {
+        layout: Layout::Delta,
+        partition_by: vec![1],
+        overwrite: true,
+        ..parquet(place(&server, "data"))
+    };
+    let others = [
+        "data/logs/a.csv",
+        "data/x=1/raw.csv",
+        "data/site1/d=1/part_00000.parquet",
+    ];
+    for key in others {
+        write(&server, key, key);
+    }
+    run(delta(), 30).await.result.expect("exported");
+    // Another engine goes on with it.
+    let log = |version| format!("data/_delta_log/{version:020}.json");
+    let add = |path: &str| format!("{{\"add\":{{\"path\":\"{path}\",\"size\":1}}}}\n");
+    write(&server, &log(1), &add("site=1/theirs.parquet"));
+    write(&server, "data/site=1/theirs.parquet", "rows");
+    write(&server, "data/site=1/unknown.parquet", "rows");
+    let exported = run(delta(), 30).await.result.expect("exported");
+    let manifest = exported.manifest.expect("a log");
+    assert!(manifest.ends_with(&log(2)), "{manifest}");
+    let text = std::fs::read_to_string(server.file(&log(2))).expect("there");
+    assert_eq!(text.matches("{\"remove\":").count(), 4, "{text}");
+    let keys = server.keys();
+    for key in others
+        .iter()
+        .copied()
+        .chain(["data/site=1/unknown.parquet"])
+    {
+        assert!(keys.contains(&key.to_owned()), "{key}: {keys:?}");
+    }
+    assert!(
+        !keys.contains(&"data/site=1/theirs.parquet".into()),
+        "{keys:?}"
+    );
+    let parts = keys.iter().filter(|key| key.starts_with("data/site="));
+    assert_eq!(parts.count(), 3 + 1, "{keys:?}");
+    // Other layouts do not mix with its directories.
+    let mixed = ExportSpec {
+        partition_by: vec![1],
+        overwrite: true,
+        ..parquet(place(&server, "data"))
+    };
+    let error = run(mixed, 10).await.result.expect_err("a table is there");
+    assert!(matches!(error, TransferError::Exists(_)), "{error}");
+    assert_eq!(server.keys(), keys);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slash_at_the_end_means_a_directory() {
+    let server = S3Server::start();
+    let spec = || csv(place(&server, "dir/"), Compression::None);
+    let exported = run(spec(), 10).await.result.expect("exported");
+    assert_eq!(server.keys(), ["dir/.manifest", "dir/part_00000"]);
+    assert_eq!(
+        exported.manifest.as_deref(),
+        Some("s3://bucket/dir/.manifest")
+    );
+    let error = run(spec(), 10).await.result.expect_err("there is one");
+    assert!(matches!(error, TransferError::Exists(_)), "{error}");
+    for prefix in ["dir/", "dir"] {
+        let files = files_of(&place(&server, prefix), Which::Prefix).await;
+        assert_eq!(files.expect("files").len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directories_of_others_are_not_listed() {
+    let server = S3Server::start();
+    let asked = async |path: &str, overwrite| {
+        let before = server
+            .faults
+            .requests
+            .load(std::sync::atomic::Ordering::Relaxed);
+        let spec = ExportSpec {
+            overwrite,
+            ..csv(place(&server, path), Compression::None)
+        };
+        let result = run(spec, 10).await.result;
+        let after = server
+            .faults
+            .requests
+            .load(std::sync::atomic::Ordering::Relaxed);
+        (after - before, result)
+    };
+    let (few, result) = asked("empty", false).await;
+    result.expect("exported");
+    // Pages are of a thousand.
+    for n in 0..3_500 {
+        write(&server, &format!("full/deep/{n}"), "x");
+        write(&server, &format!("full-{n}"), "x");
+        write(&server, &format!("old.part_{n:05}"), "x");
+    }
+    let (many, result) = asked("full", false).await;
+    result.expect("exported");
+    assert_eq!(many, few);
+    let (first, result) = asked("old", false).await;
+    result.expect_err("there is one");
+    assert!(first <= few, "{first}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directories_are_limited_in_number() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let spec = ExportSpec {
+        partition_by: vec![0],
+        ..csv(
+            Place::local(dir.path(), "p").expect("opens"),
+            Compression::None,
+        )
+    };
+    let delivery = run(spec, 10_001).await;
+    let error = delivery.result.expect_err("too many");
+    assert!(error.to_string().contains("10000"), "{error}");
+    assert_eq!(delivery.left, Vec::<String>::new());
+    assert!(!dir.path().join("p.manifest").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_server_has_left_in_a_directory_goes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let left = ["p.part_00000#1", "p.manifest#2", "p/x=1/part_00007#1"];
+    std::fs::create_dir_all(dir.path().join("p/x=1")).expect("made");
+    for name in left.iter().chain(&["p.other#1", "p.part_00000#"]) {
+        std::fs::write(dir.path().join(name), "half").expect("written");
+    }
+    let spec = |overwrite| ExportSpec {
+        overwrite,
+        ..csv(
+            Place::local(dir.path(), "p").expect("opens"),
+            Compression::None,
+        )
+    };
+    run(spec(false), 10)
+        .await
+        .result
+        .expect("such are no files");
+    assert!(left.iter().all(|name| dir.path().join(name).exists()));
+    run(spec(true), 10).await.result.expect("exported");
+    assert!(!left.iter().any(|name| dir.path().join(name).exists()));
+    assert!(dir.path().join("p.other#1").exists() && dir.path().join("p.part_00000#").exists());
+}

@@ -93,3 +93,33 @@ async fn what_is_no_parquet_file_is_an_error() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_takes_every_key_that_begins_so() {
+    let server = S3Server::start();
+    for key in [
+        "day=2026-01-01/a.csv",
+        "day=2026-01-02/b/c.csv",
+        "day=2026-01-02/_SUCCESS",
+        "logs/a.csv",
+        "logs/_temporary/x.csv",
+        "logs-old.csv",
+    ] {
+        let file = server.file(key);
+        std::fs::create_dir_all(file.parent().expect("a directory")).expect("made");
+        std::fs::write(file, "1").expect("written");
+    }
+    let found = async |path: &str| {
+        let files = files_of(&place(&server, path), Which::Prefix).await;
+        let files = files.expect("found").into_iter();
+        files.map(|file| file.path.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found("day=").await,
+        ["day=2026-01-01/a.csv", "day=2026-01-02/b/c.csv"]
+    );
+    assert_eq!(found("logs/").await, ["logs/a.csv"]);
+    assert_eq!(found("logs").await, ["logs-old.csv", "logs/a.csv"]);
+    let none = files_of(&place(&server, "nothing/"), Which::Prefix).await;
+    assert!(matches!(none, Err(TransferError::Missing(_))), "{none:?}");
+}
