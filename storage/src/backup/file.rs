@@ -46,7 +46,8 @@ pub struct BackupBytes<'a> {
 #[derive(Debug)]
 enum Source<'a> {
     Bytes(&'a [u8]),
-    Borrowed(&'a Mapping),
+    /// The beginning of a file, so many bytes.
+    Borrowed(&'a Mapping, u64),
     Mapped(Mapping),
 }
 
@@ -107,7 +108,7 @@ impl BackupFile {
                 if (map.len() as u64) < *length {
                     return Err(Error::corruption(path, *length, "the file is too short"));
                 }
-                (path.clone(), Source::Borrowed(map))
+                (path.clone(), Source::Borrowed(map, *length))
             }
             Content::Segment {
                 fs,
@@ -139,7 +140,10 @@ impl BackupBytes<'_> {
     pub fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
         let (all, map) = match &self.source {
             Source::Bytes(bytes) => (*bytes, None),
-            Source::Borrowed(map) => (&***map, Some(*map)),
+            Source::Borrowed(map, length) => {
+                let begin = usize::try_from(*length).ok().and_then(|end| map.get(..end));
+                (begin.unwrap_or_default(), Some(*map))
+            }
             Source::Mapped(map) => (&**map, Some(map)),
         };
         let start = usize::try_from(offset).ok();

@@ -41,6 +41,8 @@ pub(crate) struct Care {
     /// When the next round begins.
     due: Duration,
     busy: bool,
+    /// Whether a round has been begun.
+    has_begun: bool,
     /// A job found the disk full: event keys are not merged in this round.
     pub(super) full: bool,
     /// Runs of event keys that could not be read for a merge.
@@ -94,7 +96,10 @@ impl Writer {
         if self.care.due <= now {
             self.care.due = now + ROUND;
             self.care.full = false;
-            self.keep_reserve();
+            // Not at once: many a store is open for a moment only.
+            if std::mem::replace(&mut self.care.has_begun, true) {
+                self.keep_reserve();
+            }
             if let Err(error) = self.forget_events() {
                 tracing::warn!(%error, "event keys that are out of their window stay");
             }

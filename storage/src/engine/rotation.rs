@@ -116,7 +116,7 @@ impl Writer {
         if let Err(error) = self.log_edits(&[added]) {
             return Err(self.give_up_file(seal.file, error));
         }
-        self.wal = wal;
+        std::mem::replace(&mut self.wal, wal).trim();
         Ok(())
     }
 

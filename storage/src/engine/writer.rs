@@ -343,7 +343,9 @@ impl Writer {
         let closed = self.log_edits(&[]).and_then(|()| {
             self.wal
                 .append(self.version.sequence + 1, 0, self.manifest.edit(), &[]);
-            self.wal.sync()
+            self.wal.sync()?;
+            self.wal.trim();
+            Ok(())
         });
         if let Err(error) = closed {
             tracing::warn!(%error, "the store was not closed cleanly");

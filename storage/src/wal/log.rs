@@ -168,6 +168,13 @@ impl WalLog {
         Ok(())
     }
 
+    /// Cuts off the zeros behind the last frame, for whoever wants the space; nothing depends on it.
+    pub(crate) fn trim(&mut self) {
+        if self.reserved > self.written && self.file.set_len(self.written).is_ok() {
+            self.reserved = self.written;
+        }
+    }
+
     /// Writes what is queued and makes everything durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
         let grows = self.length() > self.reserved && self.pending.len() <= SMALL_BYTES;

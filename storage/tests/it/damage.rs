@@ -78,7 +78,7 @@ fn damage(fs: &SimFs, path: &Path, content: Vec<u8>) -> SimFs {
 fn data_files(fs: &SimFs) -> Vec<PathBuf> {
     fs.files()
         .into_iter()
-        .filter(|path| !path.ends_with("LOCK"))
+        .filter(|path| !path.ends_with("LOCK") && !path.ends_with("RESERVE"))
         .collect()
 }
 
