@@ -168,6 +168,7 @@ async fn round_trip() -> Outcome {
             "IGNORE 1 LINES",
         ),
         ("FORMAT PARQUET PARTITION BY (y)", ""),
+        ("FORMAT PARQUET PARTITION BY (s, y)", "FORMAT PARQUET"),
     ] {
         number += 1;
         let path = format!("{BUCKET}/x{number}");
@@ -181,7 +182,7 @@ async fn round_trip() -> Outcome {
             "" if number == 5 => {
                 let insert = format!(
                     "INSERT INTO t5 (id, s, d, f, b, at, day, took, n, y) SELECT id, s, d, f, b, at, day, \
-                     took, n, 1970 + id % 100 FROM FILES('{path}/', files => PREFIX, format => parquet, \
+                     took, n, y FROM FILES('{path}/', files => PREFIX, format => parquet, \
                      link => store)"
                 );
                 session.run(insert).await?;
