@@ -168,6 +168,7 @@ async fn round_trip() -> Outcome {
             "IGNORE 1 LINES",
         ),
         ("FORMAT PARQUET PARTITION BY (y)", ""),
+        ("FORMAT PARQUET PARTITION BY (s, y)", "FORMAT PARQUET"),
     ] {
         number += 1;
         let path = format!("{BUCKET}/x{number}");
@@ -181,7 +182,7 @@ async fn round_trip() -> Outcome {
             "" if number == 5 => {
                 let insert = format!(
                     "INSERT INTO t5 (id, s, d, f, b, at, day, took, n, y) SELECT id, s, d, f, b, at, day, \
-                     took, n, 1970 + id % 100 FROM FILES('{path}/', files => PREFIX, format => parquet, \
+                     took, n, y FROM FILES('{path}/', files => PREFIX, format => parquet, \
                      link => store)"
                 );
                 session.run(insert).await?;
@@ -422,6 +423,7 @@ async fn secrets() -> Outcome {
     fill(&mut session, 400).await?;
     link(&s3, &mut session).await?;
     let access = access(&s3);
+    let misspelt = access.replace("CREDENTIALS", "CREDENTIAL");
     let mut shown = Vec::new();
     for statement in [
         format!("SELECT * FROM t INTO S3 '{BUCKET}/a' {access} NONSENSE"),
@@ -434,6 +436,19 @@ async fn secrets() -> Outcome {
             "SELECT * FROM FILES('s3://{BUCKET}/none', credentials => '{{\"aws_access_key_id\": \"x\", \"aws_secret_access_key\": \"{SECRET_KEY}\"}}')"
         ),
         format!("LOAD DATA FROM S3 's3://{BUCKET}/none' {access} INTO TABLE t"),
+        format!("LOAD DATA FROM S3 's3://{BUCKET}/a' {misspelt} INTO TABLE t"),
+        format!("SELECT * FROM t INTO S3 '{BUCKET}/a' {misspelt}"),
+        format!(
+            "CREATE LINK x AS S3 CREDENTIALS = = '{{\"aws_secret_access_key\": \"{SECRET_KEY}\"}}'"
+        ),
+        format!(
+            "CREATE LINK x AS S3 CREDENTIALS '{{\"aws_secret_access_key\": ' '\"{SECRET_KEY}\"}}'"
+        ),
+        format!("CREATE LINK x AS S3 CREDENTIALS {{\"aws_secret_access_key\": \"{SECRET_KEY}\"}}"),
+        format!(
+            "SELECT * FROM FILES('x', credentials => '{{\"aws_secret_access_key\": ' '\"{SECRET_KEY}\"}}')"
+        ),
+        format!("SELECT SLEEP(1) FROM nowhere KEYS '{{\"secret_key\": \"{SECRET_KEY}\"}}'"),
     ] {
         shown.push(session.refused(statement).await?.to_string());
         shown.extend(session.lines("SHOW WARNINGS").await?);
@@ -444,8 +459,8 @@ async fn secrets() -> Outcome {
     shown.extend(other.lines("SHOW EXPORTS").await?);
     shown.extend(other.lines("SHOW LINKS").await?);
     let sleeping = format!(
-        "SELECT COUNT(*) FROM t a JOIN t b JOIN t c WHERE a.id + b.id > c.id \
-         INTO S3 '{BUCKET}/slow' {access}"
+        "SELECT COUNT(*), '{{\"secret_key\": \"{SECRET_KEY}\"}}' FROM t a JOIN t b JOIN t c \
+         WHERE a.id + b.id > c.id INTO S3 '{BUCKET}/slow' {access}"
     );
     let running = tokio::spawn(async move { session.run(sleeping).await.is_ok() });
     for _ in 0..20 {

@@ -130,6 +130,8 @@ fn target(reader: &mut ClauseReader<'_>) -> Result<(Target, Spelling)> {
 struct Clauses {
     format: Option<String>,
     header: bool,
+    /// Where FIELDS and LINES stand: what they change is known when FORMAT is.
+    marks: Vec<usize>,
     lines: Option<Format>,
     compression: Option<Compression>,
     manifest: Option<bool>,
@@ -148,7 +150,21 @@ impl Clauses {
             ..Self::default()
         };
         while clauses.one(reader)? {}
+        clauses.read_marks(reader.lexed)?;
         Ok(clauses)
+    }
+
+    /// FIELDS and LINES over the marks of the format, wherever that is said.
+    fn read_marks(&mut self, lexed: &Lexed) -> Result<()> {
+        let base = match self.format.as_deref() {
+            Some("CSV") => Format::csv(),
+            _ => Format::default(),
+        };
+        let over = |base, at: &usize| ClauseReader { lexed, at: *at }.format(base);
+        if !self.marks.is_empty() {
+            self.lines = Some(self.marks.iter().try_fold(base, over)?);
+        }
+        Ok(())
     }
 
     /// Takes one clause; false: there is none.
@@ -181,14 +197,8 @@ impl Clauses {
             .iter()
             .any(|w| reader.lexed.is(reader.at, w))
         {
-            let csv = self.format.as_deref() == Some("CSV");
-            let base = if csv {
-                Format::csv()
-            } else {
-                Format::default()
-            };
-            let base = self.lines.take().unwrap_or(base);
-            self.lines = Some(reader.format(base)?);
+            self.marks.push(reader.at);
+            reader.format(Format::default())?;
         } else {
             return Ok(false);
         }
@@ -470,6 +480,31 @@ mod tests {
         assert_eq!(export.partition_by, ["a", "b c"]);
         assert_eq!(export.part_bytes, 256 << 20);
         assert!(export.detached && !export.manifest);
+    }
+
+    #[test]
+    fn fields_change_the_format_that_is_said_behind_them() {
+        let before = text("SELECT 1 INTO OUTFILE URL 'x' FIELDS TERMINATED BY ';' FORMAT CSV").0;
+        let behind = text("SELECT 1 INTO OUTFILE URL 'x' FORMAT CSV FIELDS TERMINATED BY ';'").0;
+        assert_eq!(before, behind);
+        assert_eq!(
+            (before.field_end.as_slice(), before.enclosed, before.escape),
+            (&b";"[..], Some(b'"'), None)
+        );
+        let apart = "SELECT 1 INTO OUTFILE URL 'x' LINES TERMINATED BY '\\r\\n' FORMAT CSV HEADER \
+                     COLUMNS TERMINATED BY ';'";
+        let expected = TextRules {
+            line_end: b"\r\n".to_vec(),
+            ..before
+        };
+        assert_eq!(text(apart).0, expected);
+        assert_eq!(
+            text("SELECT 1 INTO OUTFILE URL 'x' FIELDS ESCAPED BY '' FORMAT TEXT").0,
+            TextRules {
+                escape: None,
+                ..TextRules::tabs()
+            }
+        );
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! FILES('url', format => ..): files as a table in FROM.
 //!
 //! `call` reads the call from the statement's tokens, `table` is what DataFusion scans, `read` reads files
-//! on threads of their own. The session opens files before the statement is planned: planning waits for
+//! on threads of their own, `part` says what of a file is wanted, `fit` which types its values have. The session opens files before the statement is planned: planning waits for
 //! nothing.
 
 mod call;
+mod fit;
+mod part;
 mod read;
 mod table;
 

@@ -4,17 +4,20 @@ use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewBuilder};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use storno_transfer::{Cancel, FileReader, Found, ParquetFile, Place, files_of};
 use tokio::runtime::Handle;
 
 use super::call::FilesCall;
+use super::fit::{fitted, plain_type};
+use super::part::Part;
 use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::load::{
-    FileFormat, Format, JsonRows, TextRows, TypedRows, decoded, json_names, places_of, unreadable,
+    Described, FileFormat, Format, JsonRows, Matching, Origin, TextRows, TypedRows, decoded,
+    json_names, unreadable, values_in,
 };
+use crate::types::same_name;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -22,7 +25,9 @@ const BATCH_ROWS: usize = 8_192;
 /// Files whose columns are known.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
+    /// The columns of the files, then those that directories have values for.
     pub(super) schema: SchemaRef,
+    own: usize,
     pub(super) files: Vec<Found>,
     place: Place,
     call: Arc<FilesCall>,
@@ -34,14 +39,21 @@ pub(crate) async fn open(place: Place, call: FilesCall, handle: Handle) -> Resul
     let files = files_of(&place, call.which).await?;
     let opened = Opened {
         schema: Arc::new(Schema::empty()),
+        own: 0,
         files,
         place,
         call: Arc::new(call),
         handle: handle.clone(),
     };
     let look = move || -> Result<Opened> {
-        let schema = opened.look()?;
-        Ok(Opened { schema, ..opened })
+        let mut fields = opened.look()?;
+        let own = fields.len();
+        opened.add_directories(&mut fields);
+        Ok(Opened {
+            schema: Arc::new(Schema::new(fields)),
+            own,
+            ..opened
+        })
     };
     let looked = handle.spawn_blocking(look).await;
     looked.map_err(|e| SqlError::internal(e.to_string()))?
@@ -87,7 +99,7 @@ impl Opened {
     }
 
     /// Names and types of the first file.
-    fn look(&self) -> Result<SchemaRef> {
+    fn look(&self) -> Result<Vec<Field>> {
         let cancel = Cancel::default();
         let Some(first) = self.files.first() else {
             return Err(SqlError::wrong_value("FILES", "no files"));
@@ -108,8 +120,8 @@ impl Opened {
                 let mut rows = TextRows::new(reader, self.format(), None);
                 let mut row = Vec::new();
                 rows.next(&mut row)?;
-                let name = |(at, value): (usize, Scalar)| match value {
-                    Scalar::Text(name) if self.call.header => name,
+                let name = |(at, value): (usize, Option<Scalar>)| match value {
+                    Some(Scalar::Text(name)) if self.call.header => name,
                     _ => format!("c{}", at + 1),
                 };
                 texts(row.into_iter().enumerate().map(name).collect())
@@ -118,7 +130,19 @@ impl Opened {
         if fields.is_empty() {
             return Err(SqlError::wrong_value("FILES", "a file without columns"));
         }
-        Ok(Arc::new(Schema::new(fields)))
+        Ok(fields)
+    }
+
+    /// Names that directories have values for and files do not.
+    fn add_directories(&self, fields: &mut Vec<Field>) {
+        for file in &self.files {
+            let values = values_in(&self.place.url_of(&file.path));
+            for (name, _) in values {
+                if !fields.iter().any(|field| same_name(field.name(), &name)) {
+                    fields.extend(texts(vec![name]));
+                }
+            }
+        }
     }
 
     /// The rows of a file, of these columns alone. Blocking; `take` says whether to go on, and so does the result.
@@ -129,24 +153,29 @@ impl Opened {
         cancel: &Cancel,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<bool> {
-        let schema = self.schema.project(columns);
-        let schema = Arc::new(schema.map_err(|e| SqlError::internal(e.to_string()))?);
-        let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+        let part = Part::of(
+            &self.schema,
+            (self.own, columns),
+            &self.place.url_of(&file.path),
+        )?;
         let mut rows: Box<dyn TypedRows> = match self.call.layout {
-            FileFormat::Parquet => return self.read_parquet(file, &schema, cancel, take),
-            FileFormat::Ndjson => Box::new(JsonRows::new(self.reader(file, cancel)?, names)),
+            FileFormat::Parquet => return self.read_parquet(file, &part, cancel, take),
+            FileFormat::Ndjson => {
+                let reader = self.reader(file, cancel)?;
+                Box::new(JsonRows::new(reader, part.names()))
+            }
             FileFormat::Lines | FileFormat::Csv => {
                 let reader = self.reader(file, cancel)?;
-                let mut rows = TextRows::new(reader, self.format(), Some(columns.to_vec()));
+                let mut rows = TextRows::new(reader, self.format(), Some(part.places().to_vec()));
                 if self.call.header {
                     rows.next(&mut Vec::new())?;
                 }
                 Box::new(rows)
             }
         };
-        while let Some(batch) = text_batch(rows.as_mut(), &schema)? {
+        while let Some((arrays, count)) = some_texts(rows.as_mut(), part.places().len())? {
             cancel.check()?;
-            if !take(batch) {
+            if !take(part.batch(arrays, count)?) {
                 return Ok(false);
             }
         }
@@ -156,30 +185,38 @@ impl Opened {
     fn read_parquet(
         &self,
         file: &Found,
-        schema: &SchemaRef,
+        part: &Part,
         cancel: &Cancel,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<bool> {
         let opened = self.parquet(file, cancel)?;
-        let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-        let places = places_of(opened.schema(), &names)?;
+        let url = self.place.url_of(&file.path);
+        let described = Described {
+            url: &url,
+            schema: opened.schema(),
+            given: &[],
+        };
+        let origins = described.origins(&part.names(), Matching::Listed)?;
+        let place = |origin: &Origin| match origin {
+            Origin::Column(place) => Some(*place),
+            Origin::Directory(_) => None,
+        };
+        let places: Vec<usize> = origins.iter().filter_map(place).collect();
         let mut columns = places.clone();
         columns.sort_unstable();
         for batch in opened.read(&columns)? {
             let batch = batch?;
-            let arrays = places.iter().zip(schema.fields()).map(|(place, field)| {
-                let at = columns.binary_search(place).unwrap_or(0);
-                let array = batch
-                    .columns()
-                    .get(at)
-                    .map(|array| cast(array, field.data_type()));
-                let missing = || SqlError::internal("a column is missing");
-                array
-                    .ok_or_else(missing)?
-                    .map_err(|e| SqlError::internal(e.to_string()))
-            });
+            let arrays = places
+                .iter()
+                .zip(part.own().fields())
+                .map(|(place, field)| {
+                    let at = columns.binary_search(place).unwrap_or(0);
+                    let array = batch.columns().get(at);
+                    let array = array.ok_or_else(|| SqlError::internal("a column is missing"))?;
+                    fitted(array, field, &url)
+                });
             let arrays: Vec<ArrayRef> = arrays.collect::<Result<_>>()?;
-            if !take(batch_of(schema, arrays, batch.num_rows())?) {
+            if !take(part.batch(arrays, batch.num_rows())?) {
                 return Ok(false);
             }
         }
@@ -194,59 +231,26 @@ fn texts(names: Vec<String>) -> Vec<Field> {
         .collect()
 }
 
-/// The type that values of a file have in expressions.
-fn plain_type(data_type: &DataType) -> Result<DataType> {
-    use DataType::*;
-    Ok(match data_type {
-        Utf8 | LargeUtf8 | Utf8View | Null => Utf8View,
-        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => BinaryView,
-        Float16 => Float32,
-        Date64 => Date32,
-        Decimal32(p, s) | Decimal64(p, s) => Decimal128(*p, *s),
-        Time32(_) | Time64(_) => Duration(TimeUnit::Microsecond),
-        Timestamp(..) => Timestamp(TimeUnit::Microsecond, None),
-        Dictionary(_, values) => plain_type(values)?,
-        other if other.is_nested() => {
-            return Err(SqlError::not_supported(&format!(
-                "FILES with a column of {other}"
-            )));
-        }
-        other => other.clone(),
-    })
-}
-
-/// The next rows as texts; `None` at the end.
-fn text_batch(rows: &mut dyn TypedRows, schema: &SchemaRef) -> Result<Option<RecordBatch>> {
-    let mut columns: Vec<StringViewBuilder> = schema
-        .fields()
-        .iter()
-        .map(|_| StringViewBuilder::new())
-        .collect();
+/// The next rows as texts, so many columns of them, and how many they are; `None` at the end.
+fn some_texts(rows: &mut dyn TypedRows, width: usize) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+    let mut columns: Vec<StringViewBuilder> = Vec::new();
+    columns.resize_with(width, StringViewBuilder::new);
     let (mut row, mut count) = (Vec::new(), 0);
     while count < BATCH_ROWS && rows.next(&mut row)? {
         for (column, value) in columns.iter_mut().zip(&row) {
             match value {
-                Scalar::Null => column.append_null(),
-                Scalar::Text(text) | Scalar::Decimal(text) => column.append_value(text),
-                Scalar::Int(value) => column.append_value(value.to_string()),
-                Scalar::Double(value) => column.append_value(crate::types::double_text(*value)),
+                Some(Scalar::Text(text) | Scalar::Decimal(text)) => column.append_value(text),
+                Some(Scalar::Int(value)) => column.append_value(value.to_string()),
+                Some(Scalar::Double(value)) => {
+                    column.append_value(crate::types::double_text(*value));
+                }
                 _ => column.append_null(),
             }
         }
         count += 1;
     }
-    if count == 0 {
-        return Ok(None);
-    }
     let arrays = columns
         .iter_mut()
         .map(|column| Arc::new(column.finish()) as ArrayRef);
-    batch_of(schema, arrays.collect(), count).map(Some)
-}
-
-/// Of no columns, too: COUNT(*) asks for none.
-fn batch_of(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
-    let batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options);
-    batch.map_err(|e| SqlError::internal(e.to_string()))
+    Ok((count > 0).then(|| (arrays.collect(), count)))
 }

@@ -6,17 +6,18 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::error::{DataFusionError, Result as DfResult};
+use datafusion::error::Result as DfResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use futures::stream;
+use futures::{Stream, stream};
 use storno_transfer::{Cancel, Found};
 use tokio::sync::mpsc;
 
 use super::read::Opened;
+use crate::error::{Result, SqlError};
 use crate::functions::failure::raise;
 
 /// Batches between the thread that reads and the query.
@@ -80,7 +81,7 @@ impl TableProvider for FilesTable {
 }
 
 /// Some of the files, one after the other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct FilePart {
     opened: Opened,
     files: Vec<Found>,
@@ -88,15 +89,15 @@ struct FilePart {
     schema: SchemaRef,
 }
 
-/// What the query holds of the thread that reads: dropped, it ends the reading.
-struct Reading {
-    batches: mpsc::Receiver<DfResult<RecordBatch>>,
-    cancel: Cancel,
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        self.cancel.cancel();
+impl FilePart {
+    /// Reads the files, until `take` wants no more.
+    fn read(&self, cancel: &Cancel, take: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
+        for file in &self.files {
+            if !self.opened.read(file, &self.columns, cancel, take)? {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -106,40 +107,120 @@ impl PartitionStream for FilePart {
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (sender, batches) = mpsc::channel(QUEUE);
-        let cancel = Cancel::default();
-        let reading = Reading {
-            batches,
-            cancel: cancel.clone(),
-        };
-        let (opened, files) = (self.opened.clone(), self.files.clone());
-        let (columns, last) = (self.columns.clone(), sender.clone());
-        let read = move || {
-            let mut take = |batch| sender.blocking_send(Ok(batch)).is_ok();
-            for file in &files {
-                match opened.read(file, &columns, &cancel, &mut take) {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(error) => {
-                        // A query that is gone needs no reason.
-                        let _ = sender.blocking_send(Err(raise(error)));
-                        break;
-                    }
-                }
-            }
-        };
-        if let Err(error) = Opened::spawn(read) {
-            // Nothing else is in the queue.
-            let _ = last.try_send(Err(raise(error)));
-        }
-        drop(last);
-        let batches = stream::unfold(reading, |mut reading: Reading| async move {
-            let batch: Result<RecordBatch, DataFusionError> = reading.batches.recv().await?;
-            Some((batch, reading))
-        });
+        let part = self.clone();
+        let batches = streamed(move |cancel, take| part.read(cancel, take));
         Box::pin(RecordBatchStreamAdapter::new(
             Arc::clone(&self.schema),
             batches,
         ))
+    }
+}
+
+/// What a thread that reads says: rows, `None` when all are read, or why it cannot go on. A thread that says nothing
+/// more without having said `None` has panicked: its rows are not all there are.
+type Said = DfResult<Option<RecordBatch>>;
+
+/// What the query holds of the thread that reads: dropped, it ends the reading.
+struct Reading {
+    said: mpsc::Receiver<Said>,
+    cancel: Cancel,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// What `read` gives to its second argument, which says whether it should go on. It runs on a thread of its own.
+fn streamed<R>(read: R) -> impl Stream<Item = DfResult<RecordBatch>> + Send
+where
+    R: FnOnce(&Cancel, &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> + Send + 'static,
+{
+    let (sender, said) = mpsc::channel(QUEUE);
+    let cancel = Cancel::default();
+    let reading = Reading {
+        said,
+        cancel: cancel.clone(),
+    };
+    let failed = sender.clone();
+    let spawned = Opened::spawn(move || {
+        let mut take = |batch| sender.blocking_send(Ok(Some(batch))).is_ok();
+        let end = read(&cancel, &mut take);
+        // A query that is gone needs neither end nor reason.
+        let _ = sender.blocking_send(end.map(|()| None).map_err(raise));
+    });
+    if let Err(error) = spawned {
+        // Nothing else is in the queue.
+        let _ = failed.try_send(Err(raise(error)));
+    }
+    drop(failed);
+    stream::unfold(Some(reading), |reading| async move {
+        let mut reading = reading?;
+        match reading.said.recv().await {
+            Some(Ok(Some(batch))) => Some((Ok(batch), Some(reading))),
+            Some(Ok(None)) => None,
+            Some(Err(error)) => Some((Err(error), None)),
+            None => {
+                let error = SqlError::internal("Internal error while reading files");
+                Some((Err(raise(error)), None))
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Schema;
+    use datafusion::error::DataFusionError;
+    use futures::StreamExt;
+
+    use super::*;
+
+    fn batch() -> RecordBatch {
+        RecordBatch::new_empty(Arc::new(Schema::empty()))
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_is_an_error_and_no_end() {
+        let panics = streamed(|_, take| {
+            take(batch());
+            panic!("in the middle of a file")
+        });
+        let said: Vec<bool> = panics.map(|batch| batch.is_ok()).collect().await;
+        assert_eq!(said, [true, false]);
+    }
+
+    #[tokio::test]
+    async fn a_reader_ends_with_its_files_or_with_an_error() {
+        let ends = streamed(|_, take| {
+            (0..5).for_each(|_| assert!(take(batch())));
+            Ok(())
+        });
+        assert_eq!(
+            ends.filter(|b| std::future::ready(b.is_ok())).count().await,
+            5
+        );
+        let fails = streamed(|_, take| {
+            take(batch());
+            Err(SqlError::interrupted())
+        });
+        let said: Vec<DfResult<RecordBatch>> = fails.collect().await;
+        assert!(
+            matches!(&said[..], [Ok(_), Err(DataFusionError::External(_))]),
+            "{said:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_query_that_is_gone_ends_the_reading() {
+        let (sender, ended) = tokio::sync::oneshot::channel();
+        let endless = streamed(move |_, take| {
+            while take(batch()) {}
+            let _ = sender.send(());
+            Ok(())
+        });
+        assert_eq!(Box::pin(endless).take(3).count().await, 3);
+        assert_eq!(ended.await, Ok(()));
     }
 }

@@ -137,9 +137,15 @@ impl LoadWriter {
         self.to_skip = self.skip_lines;
     }
 
-    /// Takes a row of values for the columns, which are not of a line.
-    pub(crate) fn typed_row(&mut self, row: &[Scalar]) -> Result<Progress> {
-        self.writer.append_row(row)?;
+    /// Takes a row of values for the columns, which are not of a line; a column without a value gets its default.
+    pub(crate) fn typed_row(&mut self, row: &[Option<Scalar>]) -> Result<Progress> {
+        for (position, value) in row.iter().enumerate() {
+            match value {
+                Some(value) => self.writer.append(position, value.datum())?,
+                None => self.writer.append_default(position)?,
+            }
+        }
+        self.writer.finish_row()?;
         self.rows += 1;
         self.records += 1;
         self.bytes += row.iter().map(text_bytes).sum::<usize>();
@@ -297,10 +303,10 @@ pub(super) fn end_line(writer: &mut RowWriter, cut: bool) -> Result<()> {
     writer.finish_row()
 }
 
-fn text_bytes(value: &Scalar) -> usize {
+fn text_bytes(value: &Option<Scalar>) -> usize {
     match value {
-        Scalar::Text(text) | Scalar::Decimal(text) => text.len(),
-        Scalar::Bytes(bytes) => bytes.len(),
+        Some(Scalar::Text(text) | Scalar::Decimal(text)) => text.len(),
+        Some(Scalar::Bytes(bytes)) => bytes.len(),
         _ => 8,
     }
 }

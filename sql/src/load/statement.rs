@@ -128,9 +128,13 @@ impl ClauseReader<'_> {
         Ok(name)
     }
 
-    /// A string.
+    /// A string. Where another one stands beside it, the error is at the first: a key may be in the second, and what
+    /// blots keys out of errors finds them by the name before them.
     pub(crate) fn text(&mut self) -> Result<String> {
-        let text = self.lexed.string(self.at).ok_or_else(|| self.error())?;
+        let text = self.lexed.string(self.at);
+        let beside = self.lexed.tokens.get(self.at + 1);
+        let alone = beside.is_none_or(|token| token.kind != Kind::Text);
+        let text = text.filter(|_| alone).ok_or_else(|| self.error())?;
         self.at += 1;
         Ok(text)
     }
@@ -231,10 +235,7 @@ impl ClauseReader<'_> {
 
     pub(crate) fn word_or_string(&mut self) -> Result<String> {
         match self.lexed.string(self.at) {
-            Some(text) => {
-                self.at += 1;
-                Ok(text)
-            }
+            Some(_) => self.text(),
             None => self.name(),
         }
     }

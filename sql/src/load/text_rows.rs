@@ -51,7 +51,7 @@ impl<R: Read> TextRows<R> {
 }
 
 impl<R: Read + Send> TypedRows for TextRows<R> {
-    fn next(&mut self, row: &mut Vec<Scalar>) -> Result<bool> {
+    fn next(&mut self, row: &mut Vec<Option<Scalar>>) -> Result<bool> {
         let Some(length) = self.line()? else {
             return Ok(false);
         };
@@ -66,12 +66,13 @@ impl<R: Read + Send> TypedRows for TextRows<R> {
             let span = self.spans.get(place.unwrap_or(at)).copied();
             let value = span.map(|span| decode(self.lines.format(), text, span, &mut self.scratch));
             row.push(match value {
-                None | Some(Field::Null) => Scalar::Null,
+                None => None,
+                Some(Field::Null) => Some(Scalar::Null),
                 Some(Field::Text(bytes)) => {
                     let text = std::str::from_utf8(bytes).map_err(|_| {
                         SqlError::new(1300, "HY000", "Invalid utf8mb4 character string in a file")
                     })?;
-                    Scalar::Text(text.to_owned())
+                    Some(Scalar::Text(text.to_owned()))
                 }
             });
         }
@@ -92,10 +93,10 @@ mod tests {
         assert_eq!(rows.next(&mut row), Ok(true));
         assert_eq!(
             row,
-            [Scalar::Text("b \"c\"".into()), Scalar::Text("a".into())]
+            ["b \"c\"", "a"].map(|text| Some(Scalar::Text(text.into())))
         );
         assert_eq!(rows.next(&mut row), Ok(true));
-        assert_eq!(row, [Scalar::Text("x".into()), Scalar::Null]);
+        assert_eq!(row, [Some(Scalar::Text("x".into())), Some(Scalar::Null)]);
         assert_eq!(rows.next(&mut row), Ok(false));
     }
 }

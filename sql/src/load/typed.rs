@@ -1,58 +1,111 @@
-//! Rows of Parquet and NDJSON files as values for columns.
-
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
+//! Rows of files with named values, and how the columns of a Parquet file are found.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use serde_json::error::Category;
 
-use super::window::unreadable;
+use super::directories::{Given, given};
 use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
-use crate::json_object::values_of;
-use crate::types::{folded_name, same_name};
-
-/// Longest line of an NDJSON file.
-const LINE_BYTES_MAX: u64 = 64 << 20;
-/// Lines that are looked at to find a file's columns.
-const LOOK_LINES: usize = 1_000;
+use crate::types::same_name;
 
 /// Rows of files with named values.
 pub(crate) trait TypedRows: Send {
-    /// The next row's values, in the order of the columns asked for; false at the end.
-    fn next(&mut self, row: &mut Vec<Scalar>) -> Result<bool>;
+    /// The next row's values, in the order of the columns asked for; false at the end. `None`: the row says
+    /// nothing of the column.
+    fn next(&mut self, row: &mut Vec<Option<Scalar>>) -> Result<bool>;
+}
+
+/// How a file's values find the columns of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Matching {
+    /// By their names; what has another name is an error, because nobody said that it should be left out.
+    All,
+    /// By their names; others are left out.
+    Listed,
+    /// By their places, whatever they are called.
+    Placed,
+}
+
+/// Where the value of a column is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Origin {
+    /// In a column of the file, or of its batches.
+    Column(usize),
+    /// In the names of the file's directories.
+    Directory(Scalar),
+}
+
+/// What is known of a Parquet file before its rows are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Described<'a> {
+    /// The file's name in errors.
+    pub(crate) url: &'a str,
+    pub(crate) schema: &'a Schema,
+    /// What its directories say.
+    pub(crate) given: &'a [Given],
+}
+
+impl Described<'_> {
+    /// Where the values of columns of these names are; 1054 for one that is not there, and with `Matching::All` for
+    /// a column of the file that is none of them.
+    pub(crate) fn origins(&self, names: &[String], matching: Matching) -> Result<Vec<Origin>> {
+        if matching == Matching::All {
+            let is_known = |field: &str| names.iter().any(|name| same_name(name, field));
+            let mut fields = self.schema.fields().iter();
+            if let Some(other) = fields.find(|field| !is_known(field.name())) {
+                let (other, url) = (other.name(), self.url);
+                let text = format!(
+                    "Unknown column '{other}' in 'first file', which '{url}' has: list the columns to load"
+                );
+                return Err(SqlError::new(1054, "42S22", text));
+            }
+        }
+        let mut next = 0..self.schema.fields().len();
+        let origin = |name: &String| {
+            let directory = given(self.given, name).cloned().map(Origin::Directory);
+            let column = match matching {
+                Matching::Placed if directory.is_some() => None,
+                Matching::Placed => next.next(),
+                Matching::All | Matching::Listed => self.position(name),
+            };
+            let origin = column.map(Origin::Column).or(directory);
+            origin.ok_or_else(|| SqlError::unknown_column(name, self.url))
+        };
+        names.iter().map(origin).collect()
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        let mut fields = self.schema.fields().iter();
+        fields.position(|field| same_name(field.name(), name))
+    }
 }
 
 /// Rows of record batches.
 pub(crate) struct BatchRows<I> {
     batches: I,
     current: Option<(RecordBatch, usize)>,
-    /// Where in a batch each value is.
-    places: Vec<usize>,
+    origins: Vec<Origin>,
 }
 
 impl<I: Iterator<Item = Result<RecordBatch>>> BatchRows<I> {
-    pub(crate) fn new(batches: I, places: Vec<usize>) -> Self {
+    pub(crate) fn new(batches: I, origins: Vec<Origin>) -> Self {
         Self {
             batches,
             current: None,
-            places,
+            origins,
         }
     }
 }
 
 impl<I: Iterator<Item = Result<RecordBatch>> + Send> TypedRows for BatchRows<I> {
-    fn next(&mut self, row: &mut Vec<Scalar>) -> Result<bool> {
+    fn next(&mut self, row: &mut Vec<Option<Scalar>>) -> Result<bool> {
         loop {
             if let Some((batch, at)) = &mut self.current
                 && *at < batch.num_rows()
             {
                 row.clear();
-                for place in &self.places {
-                    let column = batch.columns().get(*place);
-                    let column = column.ok_or_else(|| SqlError::internal("a column is missing"))?;
-                    row.push(Scalar::from_array(column.as_ref(), *at)?);
+                for origin in &self.origins {
+                    row.push(Some(value(batch, *at, origin)?));
                 }
                 *at += 1;
                 return Ok(true);
@@ -65,155 +118,66 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> TypedRows for BatchRows<I> 
     }
 }
 
-/// Rows of a file with a JSON object on each line.
-pub(crate) struct JsonRows<R> {
-    file: BufReader<R>,
-    width: usize,
-    /// Where a value of a name goes, and of its other spellings.
-    exact: HashMap<String, usize>,
-    folded: HashMap<String, usize>,
-    line: Vec<u8>,
-    number: u64,
-}
-
-impl<R: Read> JsonRows<R> {
-    pub(crate) fn new(file: R, names: Vec<String>) -> Self {
-        let numbered = || names.iter().enumerate().rev();
-        Self {
-            file: BufReader::with_capacity(1 << 20, file),
-            width: names.len(),
-            folded: numbered().map(|(at, n)| (folded_name(n), at)).collect(),
-            exact: numbered().map(|(at, n)| (n.clone(), at)).collect(),
-            line: Vec::new(),
-            number: 0,
+fn value(batch: &RecordBatch, row: usize, origin: &Origin) -> Result<Scalar> {
+    match origin {
+        Origin::Directory(value) => Ok(value.clone()),
+        Origin::Column(place) => {
+            let column = batch.columns().get(*place);
+            let column = column.ok_or_else(|| SqlError::internal("a column is missing"))?;
+            Scalar::from_array(column.as_ref(), row)
         }
     }
-
-    /// The next object; blank lines are none.
-    fn object(&mut self) -> Result<Option<Vec<(String, Scalar)>>> {
-        loop {
-            self.line.clear();
-            let mut limited = (&mut self.file).take(LINE_BYTES_MAX);
-            let read = limited.read_until(b'\n', &mut self.line);
-            let read = read.map_err(|e| unreadable(&e))? as u64;
-            self.number += 1;
-            if read == 0 {
-                return Ok(None);
-            }
-            if read == LINE_BYTES_MAX {
-                let text = "Got a packet bigger than 'max_allowed_packet' bytes";
-                return Err(SqlError::new(1153, "08S01", text));
-            }
-            if self.line.trim_ascii().is_empty() {
-                continue;
-            }
-            return match values_of(&self.line) {
-                Ok(values) => Ok(Some(values)),
-                Err(e) if e.classify() == Category::Data => {
-                    Err(self.invalid("The line is not an object.", 0))
-                }
-                Err(e) => Err(self.invalid("Invalid JSON.", e.column())),
-            };
-        }
-    }
-
-    fn invalid(&self, what: &str, column: usize) -> SqlError {
-        let line = self.number;
-        let text = format!("Invalid JSON text in line {line}: \"{what}\" at position {column}.");
-        SqlError::new(3140, "22032", text)
-    }
-}
-
-impl<R: Read + Send> TypedRows for JsonRows<R> {
-    fn next(&mut self, row: &mut Vec<Scalar>) -> Result<bool> {
-        let Some(object) = self.object()? else {
-            return Ok(false);
-        };
-        row.clear();
-        row.resize(self.width, Scalar::Null);
-        let mut exact = vec![false; self.width];
-        for (name, value) in object {
-            let known = self.exact.get(&name).copied();
-            let place = known.or_else(|| self.folded.get(&folded_name(&name)).copied());
-            // A name as it is written weighs more than another spelling of it.
-            let Some(place) = place.filter(|at| known.is_some() || !exact[*at]) else {
-                continue;
-            };
-            row[place] = value;
-            exact[place] |= known.is_some();
-        }
-        Ok(true)
-    }
-}
-
-/// Names of the values in the first lines, in the order in which they appear.
-pub(crate) fn json_names(file: impl Read) -> Result<Vec<String>> {
-    let mut rows = JsonRows::new(file, Vec::new());
-    let mut names: Vec<String> = Vec::new();
-    for _ in 0..LOOK_LINES {
-        let Some(object) = rows.object()? else { break };
-        for (name, _) in object {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    }
-    Ok(names)
-}
-
-/// Where columns of these names are in a file; 1054 for one that is not.
-pub(crate) fn places_of(schema: &Schema, names: &[String]) -> Result<Vec<usize>> {
-    let place = |name: &String| {
-        let mut fields = schema.fields().iter();
-        let place = fields.position(|field| same_name(field.name(), name));
-        place.ok_or_else(|| SqlError::unknown_column(name, "file"))
-    };
-    names.iter().map(place).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::{DataType, Field};
+
     use super::*;
 
-    fn rows(text: &str, names: &[&str]) -> Result<Vec<Vec<Scalar>>> {
-        let names = names.iter().map(|n| (*n).to_owned()).collect();
-        let mut rows = JsonRows::new(text.as_bytes(), names);
-        let (mut all, mut row) = (Vec::new(), Vec::new());
-        while rows.next(&mut row)? {
-            all.push(row.clone());
-        }
-        Ok(all)
+    fn origins(names: &[&str], matching: Matching) -> Result<Vec<Origin>> {
+        let field = |name: &str| Field::new(name, DataType::Int64, true);
+        let schema = Schema::new(vec![field("Id"), field("b"), field("c")]);
+        let described = Described {
+            url: "s3://x/2",
+            schema: &schema,
+            given: &[
+                ("day".into(), Scalar::Text("5".into())),
+                ("b".into(), Scalar::Null),
+            ],
+        };
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        described.origins(&names, matching)
     }
 
     #[test]
-    fn objects_become_rows_by_name_in_any_case() {
-        let text = "{\"b\": \"x\", \"A\": 1}\n\n{\"a\": null, \"c\": true}\n{\"b\": {\"k\": [1]}}";
-        let expected = vec![
-            vec![Scalar::Int(1), Scalar::Text("x".into())],
-            vec![Scalar::Null, Scalar::Null],
-            vec![Scalar::Null, Scalar::Text("{\"k\":[1]}".into())],
-        ];
-        assert_eq!(rows(text, &["a", "b"]), Ok(expected));
-        let names = json_names(text.as_bytes()).expect("names");
-        assert_eq!(names, ["b", "A", "a", "c"]);
+    fn columns_are_found_by_name_in_the_file_or_in_its_directories() {
+        let day = Origin::Directory(Scalar::Text("5".into()));
+        let expected = vec![Origin::Column(2), day.clone(), Origin::Column(0)];
+        assert_eq!(origins(&["C", "day", "id"], Matching::Listed), Ok(expected));
+        // What the file itself says weighs more.
+        let own = origins(&["b"], Matching::Listed);
+        assert_eq!(own, Ok(vec![Origin::Column(1)]));
+        let placed = origins(&["x", "Day", "y"], Matching::Placed);
+        let expected = vec![Origin::Column(0), day, Origin::Column(1)];
+        assert_eq!(placed, Ok(expected));
     }
 
     #[test]
-    fn a_number_is_what_is_written() {
-        let text = "{\"a\": 1234567890123456.7891}\n{\"A\": 1, \"a\": 2, \"a\": 3}";
-        let expected = vec![
-            vec![Scalar::Decimal("1234567890123456.7891".into())],
-            vec![Scalar::Int(3)],
-        ];
-        assert_eq!(rows(text, &["a"]), Ok(expected));
-    }
-
-    #[test]
-    fn what_is_no_object_is_an_error_with_its_line() {
-        for text in ["{\"a\": 1}\n[1]", "{\"a\": 1}\n{", "{\"a\": 1}\nx"] {
-            let error = rows(text, &["a"]).expect_err(text);
-            assert_eq!(error.code, 3140);
-            assert!(error.message.contains("line 2"), "{}", error.message);
+    fn a_file_with_other_columns_is_named() {
+        for (names, matching, what) in [
+            (&["id", "z"][..], Matching::Listed, "'z' in 's3://x/2'"),
+            (
+                &["id", "b"],
+                Matching::All,
+                "'c' in 'first file', which 's3://x/2' has",
+            ),
+            (&["id", "b", "c", "z"], Matching::All, "'z' in 's3://x/2'"),
+            (&["p", "q", "r", "s"], Matching::Placed, "'s' in 's3://x/2'"),
+        ] {
+            let error = origins(names, matching).expect_err(what);
+            assert_eq!(error.code, 1054);
+            assert!(error.message.contains(what), "{}", error.message);
         }
     }
 }

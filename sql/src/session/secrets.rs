@@ -1,31 +1,128 @@
 //! Statements without the secrets in them, for lists that others read and for errors.
+//!
+//! A secret is a string behind CREDENTIALS, and one with a key of CREDENTIALS in it wherever it stands: statements that
+//! are slightly wrong are shown most of all.
 
 use std::borrow::Cow;
 
-/// A word behind which a string is a secret: CREDENTIALS '..', credentials => '..'.
-const WORD: &[u8] = b"credentials";
+/// How a word begins behind which a string is a secret: CREDENTIALS '..', credentials => '..'.
+const WORD: &[u8] = b"credential";
+/// Ends of the names that secrets have in CREDENTIALS and in a service account.
+const KEYS: [&[u8]; 7] = [
+    b"secret_access_key",
+    b"secret_key",
+    b"session_token",
+    b"account_key",
+    b"sas_token",
+    b"private_key",
+    b"service_account",
+];
+/// Bytes behind strings side by side that may tell that they end with a name.
+const BEHIND: usize = 16;
 const SHOWN: &str = "'***'";
 
-/// The text with the strings behind CREDENTIALS replaced. Also of a text that is cut or is no statement.
+/// The text without its secrets. Also of a text that is cut or is no statement.
 pub(super) fn hidden(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
+    if find(bytes, 0).is_none() && keys(bytes).next().is_none() {
+        return Cow::Borrowed(text);
+    }
+    // The quotes around what a syntax error repeats are not the statement's.
+    match repeated(text) {
+        None => blotted(text),
+        Some((head, statement, tail)) => match blotted(statement) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            Cow::Owned(statement) => Cow::Owned(format!("{head}{statement}{tail}")),
+        },
+    }
+}
+
+/// What is before the part of the statement that a syntax error repeats, that part, and what is behind it.
+fn repeated(message: &str) -> Option<(&str, &str, &str)> {
+    const NEAR: &str = "syntax to use near '";
+    let start = message.find(NEAR)? + NEAR.len();
+    let end = message.rfind("' at line ").filter(|end| *end >= start)?;
+    let (head, rest) = message.split_at_checked(start)?;
+    let (statement, tail) = rest.split_at_checked(end - start)?;
+    Some((head, statement, tail))
+}
+
+fn blotted(text: &str) -> Cow<'_, str> {
+    let secrets = secrets(text.as_bytes());
+    if secrets.is_empty() {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::new();
     let mut kept = 0;
-    let mut at = 0;
-    while let Some(found) = find(bytes, at) {
-        at = found + WORD.len();
-        let Some((start, end)) = string_behind(bytes, at) else {
-            continue;
-        };
-        out.push_str(text.get(kept..start).unwrap_or_default());
-        out.push_str(SHOWN);
-        (kept, at) = (end, end);
-    }
-    if kept == 0 {
-        return Cow::Borrowed(text);
+    for (start, end) in secrets {
+        // What was found twice is blotted out once.
+        if start >= kept {
+            out.push_str(text.get(kept..start).unwrap_or_default());
+            out.push_str(SHOWN);
+        }
+        kept = kept.max(end);
     }
     out.push_str(text.get(kept..).unwrap_or_default());
     Cow::Owned(out)
+}
+
+/// Where secrets are, in their order; they may overlap.
+fn secrets(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(word) = find(bytes, at) {
+        at = word + WORD.len();
+        let rest = bytes.get(at..).unwrap_or_default();
+        at += rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        strings_behind(bytes, at, &mut found);
+    }
+    let mut at = 0;
+    while let Some(first) = next_string(bytes, at) {
+        let mut strings = vec![first];
+        while let Some(beside) = string_beside(bytes, strings.last().map_or(0, |s| s.1)) {
+            strings.push(beside);
+        }
+        at = strings.last().map_or(bytes.len(), |s| s.1);
+        if holds_secret(bytes, &strings) {
+            found.extend(strings);
+            // Of JSON without quotes around it, the value is another string.
+            strings_behind(bytes, at, &mut found);
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Whether strings that are one to MySQL have a name of a key in them, with a colon behind it.
+fn holds_secret(bytes: &[u8], strings: &[(usize, usize)]) -> bool {
+    let mut content = Vec::new();
+    for (start, end) in strings {
+        let end = end.saturating_sub(1).max(start + 1);
+        content.extend_from_slice(bytes.get(start + 1..end).unwrap_or_default());
+    }
+    let behind = strings.last().map_or(0, |s| s.1.saturating_sub(1));
+    let rest = bytes.get(behind..).unwrap_or_default();
+    content.extend(rest.iter().take(BEHIND));
+    keys(&content).any(|end| {
+        let rest = content.get(end..).unwrap_or_default().iter();
+        let mut rest =
+            rest.filter(|b| !matches!(b, b'"' | b'\'' | b'\\') && !b.is_ascii_whitespace());
+        rest.next() == Some(&b':')
+    })
+}
+
+/// Where names of keys end.
+fn keys(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let underscores = bytes.iter().enumerate().filter(|(_, b)| **b == b'_');
+    underscores.filter_map(move |(at, _)| {
+        let end_of = |key: &[u8]| {
+            let start = at.checked_sub(key.iter().position(|b| *b == b'_')?)?;
+            let end = start + key.len();
+            let is_there = bytes.get(start..end)?.eq_ignore_ascii_case(key);
+            is_there.then_some(end)
+        };
+        KEYS.iter().find_map(|key| end_of(key))
+    })
 }
 
 fn find(bytes: &[u8], from: usize) -> Option<usize> {
@@ -42,23 +139,61 @@ fn find(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// The first string behind `at`, if nothing but blanks, comments, `=`, `=>` or `(` stands between.
-fn string_behind(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
+/// The next string of a statement, from a place on that is in none.
+fn next_string(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     loop {
         match bytes.get(at..)? {
-            [b'/', b'*', rest @ ..] => {
-                let end = rest.windows(2).position(|pair| pair == b"*/");
-                at += end.map_or(bytes.len(), |end| end + 4);
-            }
-            [b'#', rest @ ..] | [b'-', b'-', rest @ ..] => {
-                let end = rest.iter().position(|b| *b == b'\n');
-                at += end.map_or(bytes.len(), |end| end + 2);
-            }
             [quote @ (b'\'' | b'"'), ..] => return Some((at, string_end(bytes, at, *quote))),
-            [b' ' | b'\t' | b'\r' | b'\n' | b'=' | b'>' | b'(' | b':', ..] => at += 1,
-            _ => return None,
+            [b'`', ..] => at = string_end(bytes, at, b'`'),
+            // What stands in a comment with a version is a part of the statement.
+            [b'/', b'*', b'!', ..] => at += 3,
+            [] => return None,
+            rest => at += comment(rest).unwrap_or(1),
         }
     }
+}
+
+/// All strings behind `at` between which nothing stands but blanks, comments, `=`, `=>`, `:` or `(`.
+fn strings_behind(bytes: &[u8], mut at: usize, found: &mut Vec<(usize, usize)>) {
+    while let Some((start, end)) = string_after(bytes, at, b"=>(:") {
+        found.push((start, end));
+        at = end;
+    }
+}
+
+/// The string behind `at`, if nothing but blanks and comments stands between.
+fn string_beside(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    string_after(bytes, at, b"")
+}
+
+fn string_after(bytes: &[u8], mut at: usize, passed: &[u8]) -> Option<(usize, usize)> {
+    loop {
+        match bytes.get(at..)? {
+            [quote @ (b'\'' | b'"'), ..] => return Some((at, string_end(bytes, at, *quote))),
+            [b' ' | b'\t' | b'\r' | b'\n', ..] => at += 1,
+            [other, ..] if passed.contains(other) => at += 1,
+            rest => at += comment(rest)?,
+        }
+    }
+}
+
+/// The length of the comment with which a text begins.
+fn comment(text: &[u8]) -> Option<usize> {
+    match text {
+        [b'/', b'*', rest @ ..] => {
+            let end = rest.windows(2).position(|pair| pair == b"*/");
+            Some(end.map_or(text.len(), |end| end + 4))
+        }
+        [b'#', rest @ ..] => Some(line(rest) + 1),
+        [b'-', b'-', rest @ ..] if rest.first().is_none_or(|b| *b <= b' ') => Some(line(rest) + 2),
+        _ => None,
+    }
+}
+
+/// The length of a line, with its end.
+fn line(text: &[u8]) -> usize {
+    let end = text.iter().position(|b| *b == b'\n');
+    end.map_or(text.len(), |end| end + 1)
 }
 
 /// Behind the closing quote, or the end of a text that was cut.
@@ -104,11 +239,70 @@ mod tests {
         for text in [
             "SELECT 'c'",
             "SELECT credentials FROM t",
+            "SELECT secret_key FROM t WHERE name = 'private_key'",
+            "Unknown column 'secret_key' in 'field list'",
             "",
             "credentials",
             "c",
         ] {
             assert_eq!(hidden(text), text);
+        }
+    }
+
+    #[test]
+    fn keys_are_hidden_where_the_statement_is_wrong() {
+        for (text, shown) in [
+            (
+                "CREDENTIAL '{\"aws_secret_access_key\": \"CANARY\"}' X",
+                "CREDENTIAL '***' X",
+            ),
+            (
+                "KEYS '{\"account_key\" : \"CANARY\"}' INTO `it's` X",
+                "KEYS '***' INTO `it's` X",
+            ),
+            (
+                "CREDENTIALS '{' '\"CANARY\"}' X",
+                "CREDENTIALS '***' '***' X",
+            ),
+            (
+                "KEYS '{\"secret_key' /* ' */ '\": ' \"CANARY\" X",
+                "KEYS '***' /* ' */ '***' '***' X",
+            ),
+            ("CREDENTIALS = = ('CANARY')", "CREDENTIALS = = ('***')"),
+            (
+                "KEYS {\"sas_token\": \"CANARY\", \"a\": \"b\"}",
+                "KEYS {'***': '***', \"a\": \"b\"}",
+            ),
+            (
+                "-- it's\nKEYS '{\"private_key\":\"CANARY",
+                "-- it's\nKEYS '***'",
+            ),
+            (
+                "/*!99770 KEYS '{\"session_token\":\"CANARY\"}' */",
+                "/*!99770 KEYS '***' */",
+            ),
+            (
+                "PREPARE s FROM '.. KEYS ''{\\\"SECRET_KEY\\\": \\\"CANARY\\\"}'' X'",
+                "PREPARE s FROM '***'",
+            ),
+        ] {
+            assert_eq!(hidden(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_syntax_error_repeats_is_hidden() {
+        let error = |near: &str| crate::error::SqlError::syntax(near, 1).message;
+        for (near, shown) in [
+            ("= '{\"aws_secret_access_key\": \"CANARY\"}' X", "= '***' X"),
+            ("'{\"aws_secret_access_key\": \"CANARY", "'***'"),
+            (
+                "'{\"secret_key\": ' '\"CANARY\"}', a => 'b'",
+                "'***' '***', a => 'b'",
+            ),
+            ("CREDENTIALS 'CANARY", "CREDENTIALS '***'"),
+        ] {
+            assert_eq!(hidden(&error(near)), error(shown), "{near}");
         }
     }
 }

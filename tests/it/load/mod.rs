@@ -1,6 +1,8 @@
-//! LOAD DATA: the same files into Storno and into MariaDB give the same rows, counts and warnings.
+//! LOAD DATA: the same files into Storno and into MariaDB give the same rows, counts and warnings; and what MariaDB
+//! cannot read.
 
 mod cases;
+mod named;
 mod random;
 
 use std::io::Write;
@@ -39,6 +41,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(plain("a_transaction_takes_its_load_back", || {
         block_on(transaction())
     }));
+    trials.extend(named::trials());
     trials
 }
 

@@ -12,9 +12,10 @@ use super::source::Arrived;
 use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::load::{
-    BatchRows, Compression, FileFormat, JsonRows, LoadWriter, Progress, TypedRows, Window, decoded,
-    json_names, places_of, unreadable,
+    BatchRows, Compression, Described, FileFormat, Given, JsonRows, LoadWriter, Matching, Origin,
+    Progress, TypedRows, Window, decoded, unreadable, values_in,
 };
+use crate::types::same_name;
 
 /// Longest line.
 const LINE_BYTES_MAX: usize = 64 << 20;
@@ -42,8 +43,9 @@ pub(super) struct StoredFiles {
 pub(super) struct Wanted {
     pub(super) layout: FileFormat,
     pub(super) compression: Compression,
-    /// The columns that values go into; of typed files.
+    /// The columns that values go into, and how they are found; of typed files.
     pub(super) names: Vec<String>,
+    pub(super) matching: Matching,
 }
 
 /// The files of a load.
@@ -87,22 +89,33 @@ impl StoredFiles {
         Ok(Some(opened?))
     }
 
-    /// Names of the first file's columns. Blocking.
-    pub(super) fn columns(&self, wanted: &Wanted) -> Result<Vec<String>> {
-        let Some(first) = self.clone().each().next() else {
-            return Ok(Vec::new());
-        };
-        match wanted.layout {
-            FileFormat::Parquet => {
-                let file = first.parquet()?;
-                let fields = file.iter().flat_map(|file| file.schema().fields().iter());
-                Ok(fields.map(|field| field.name().clone()).collect())
-            }
-            _ => {
-                let file = decoded(first.reader(), wanted.compression);
-                json_names(file.map_err(|e| unreadable(&e))?)
+    /// Names of the first file's columns, which is one of Parquet. Blocking.
+    pub(super) fn columns(&self) -> Result<Vec<String>> {
+        let first = self.clone().each().next();
+        let file = first.map(Self::parquet).transpose()?.flatten();
+        let fields = file.iter().flat_map(|file| file.schema().fields().iter());
+        Ok(fields.map(|field| field.name().clone()).collect())
+    }
+
+    /// The names that directories of the files have values for.
+    pub(super) fn in_directories(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for file in &self.files {
+            for (name, _) in values_in(&self.place.url_of(&file.path)) {
+                if !names.iter().any(|known| same_name(known, &name)) {
+                    names.push(name);
+                }
             }
         }
+        names
+    }
+
+    /// The first file's name in errors, and what its directories say.
+    fn described(&self) -> (String, Vec<Given>) {
+        let first = self.files.first();
+        let url = first.map_or_else(String::new, |file| self.place.url_of(&file.path));
+        let given = values_in(&url);
+        (url, given)
     }
 }
 
@@ -175,7 +188,7 @@ impl Input {
 }
 
 fn some_rows(rows: &mut dyn TypedRows, writer: &mut LoadWriter) -> Result<Progress> {
-    let mut row: Vec<Scalar> = Vec::new();
+    let mut row: Vec<Option<Scalar>> = Vec::new();
     for _ in 0..LOOK_ROWS {
         if !rows.next(&mut row)? {
             return Ok(Progress::Ended);
@@ -188,40 +201,60 @@ fn some_rows(rows: &mut dyn TypedRows, writer: &mut LoadWriter) -> Result<Progre
 }
 
 fn open(source: Source, wanted: &Wanted) -> Result<Open> {
-    let source: Box<dyn Read + Send> = match source {
-        Source::File(file) => Box::new(file),
-        Source::Client(arrived) => Box::new(arrived),
+    let (source, described): (Box<dyn Read + Send>, _) = match source {
+        Source::File(file) => (Box::new(file), None),
+        Source::Client(arrived) => (Box::new(arrived), None),
         Source::Stored(files) if wanted.layout == FileFormat::Parquet => {
             return parquet(files, wanted);
         }
-        Source::Stored(files) => Box::new(files.reader()),
+        Source::Stored(files) => {
+            let described = files.described();
+            (Box::new(files.reader()), Some(described))
+        }
     };
     let file = decoded(source, wanted.compression).map_err(|e| unreadable(&e))?;
     Ok(match wanted.layout {
-        FileFormat::Ndjson => Open::Rows(Box::new(JsonRows::new(file, wanted.names.clone()))),
+        FileFormat::Ndjson => Open::Rows(Box::new(json(file, described, wanted))),
         _ => Open::Lines(Window::new(file, LINE_BYTES_MAX)),
     })
 }
 
-/// Columns are found by name; by position where the file does not have all names.
+fn json<R: Read>(file: R, described: Option<(String, Vec<Given>)>, wanted: &Wanted) -> JsonRows<R> {
+    let rows = JsonRows::new(file, wanted.names.clone());
+    let (url, given) = described.unwrap_or_default();
+    let rows = rows.with_directories(&given, &wanted.names);
+    match wanted.matching {
+        Matching::All => rows.refusing_others(url),
+        Matching::Listed | Matching::Placed => rows,
+    }
+}
+
 fn parquet(files: StoredFiles, wanted: &Wanted) -> Result<Open> {
     let missing = || SqlError::internal("a file went missing");
+    let (url, given) = files.described();
     let file = files.parquet()?.ok_or_else(missing)?;
-    let width = file.schema().fields().len();
-    let places = match places_of(file.schema(), &wanted.names) {
-        Ok(places) => places,
-        Err(_) if width >= wanted.names.len() => (0..wanted.names.len()).collect(),
-        Err(error) => return Err(error),
+    let described = Described {
+        url: &url,
+        schema: file.schema(),
+        given: &given,
     };
-    let mut columns = places.clone();
+    let mut origins = described.origins(&wanted.names, wanted.matching)?;
+    let place = |origin: &Origin| match origin {
+        Origin::Column(place) => Some(*place),
+        Origin::Directory(_) => None,
+    };
+    let mut columns: Vec<usize> = origins.iter().filter_map(place).collect();
     columns.sort_unstable();
     columns.dedup();
     // Batches have the columns that are read, in the file's order.
-    let within = |place: &usize| columns.binary_search(place).unwrap_or(0);
-    let within = places.iter().map(within).collect();
+    for origin in &mut origins {
+        if let Origin::Column(place) = origin {
+            *place = columns.binary_search(place).unwrap_or(0);
+        }
+    }
     let batches = file.read(&columns)?;
     let batches = batches.map(|batch| batch.map_err(SqlError::from));
-    Ok(Open::Rows(Box::new(BatchRows::new(batches, within))))
+    Ok(Open::Rows(Box::new(BatchRows::new(batches, origins))))
 }
 
 pub(super) fn check(cancelled: &AtomicBool) -> Result<()> {

@@ -33,6 +33,7 @@ use crate::load::{LoadStatement, LoadWriter, OnRepeatedKey};
 use crate::result::{Done, Outcome};
 use input::{Source, StoredFiles};
 use loader::{Destination, Evaluation, Loaded, Loader};
+use locate::Located;
 use source::{Arrived, Cancel};
 
 /// Pieces of a client's file on their way to the thread that reads them.
@@ -107,9 +108,9 @@ impl Session {
 
     async fn prepare_load(&mut self, lexed: Lexed) -> Result<Prepared> {
         let parse = move || LoadStatement::parse(&lexed);
-        let mut load = self.engine.planning().run(parse).await?;
-        let stored = self.locate(&mut load).await?;
-        let mut prepared = self.plan_load(load, stored).await?;
+        let load = self.engine.planning().run(parse).await?;
+        let located = self.locate(&load).await?;
+        let mut prepared = self.plan_load(load, located).await?;
         let table = Arc::clone(&prepared.loader.table);
         // Whether there are invalid rows is known when most are written.
         self.authorize_rows_aside(&table)?;
@@ -119,8 +120,8 @@ impl Session {
 
     async fn plan_load(
         &mut self,
-        load: LoadStatement,
-        stored: Option<StoredFiles>,
+        mut load: LoadStatement,
+        located: Option<Located>,
     ) -> Result<Prepared> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (engine, sink, settings) = (self.engine.clone(), self.sink.clone(), self.settings());
@@ -130,7 +131,6 @@ impl Session {
         if let Some(transaction) = self.open_transaction() {
             transaction.check_writable()?;
         }
-        let load = Arc::new(load);
         let work = move || {
             if load.local && !may_be_local {
                 return Err(SqlError::local_files_disabled());
@@ -143,6 +143,8 @@ impl Session {
             let table = view.table(load.schema.as_deref(), &load.table)?;
             let definition = engine.tables().get(table.meta())?;
             let door = Door::new(&definition, &view, settings, ignore)?;
+            let wanted = locate::wanted(&mut load, located.as_ref(), &definition);
+            let load = Arc::new(load);
             let writer = LoadWriter::new(&load, &definition, settings)?;
             let destination = match on_conflict(&load, &table) {
                 _ if in_transaction => Destination::Memory,
@@ -151,7 +153,6 @@ impl Session {
                 None => Destination::Store { skip: false },
             };
             let evaluation = Evaluation::new(view, env, state, sink);
-            let wanted = locate::wanted(&load, &definition);
             let loader = Loader {
                 engine,
                 load: Arc::clone(&load),
@@ -169,7 +170,7 @@ impl Session {
                 table,
                 writer,
                 loader,
-                stored,
+                stored: located.map(|located| located.files),
             })
         };
         self.engine.planning().run(work).await
