@@ -1,8 +1,8 @@
 //! FILES('url', format => ..): files as a table in FROM.
 //!
 //! `call` reads the call from the statement's tokens, `table` is what DataFusion scans, `read` reads files
-//! on threads of their own, `part` says what of a file is wanted, `fit` which types its values have. The session opens files before the statement is planned: planning waits for
-//! nothing.
+//! on threads of their own, `part` says what of a file is wanted, `fit` which types its values have. The session
+//! opens files before the statement is planned: planning waits for nothing.
 
 mod call;
 mod fit;

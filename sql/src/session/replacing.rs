@@ -52,11 +52,14 @@ impl Session {
     /// Makes and writes the new rows of one part.
     pub(super) async fn replace_part(
         &mut self,
-        mut replacing: Replacing,
+        replacing: Replacing,
         part: Updater,
     ) -> Result<Replacing> {
-        let (table, found) = (replacing.table.clone(), replacing.found.clone());
-        let updated = self.blocking(move || part.finish(&table, &found)).await?;
+        let made = self.blocking(move || {
+            let updated = part.finish(&replacing.table, &replacing.found)?;
+            Ok((replacing, updated))
+        });
+        let (mut replacing, updated) = made.await?;
         let Updated {
             found,
             gone,

@@ -43,7 +43,7 @@ pub(crate) struct Care {
     busy: bool,
     /// Whether a round has been begun.
     has_begun: bool,
-    /// A job found the disk full: event keys are not merged in this round.
+    /// A job found the disk full, or no handle for a file: event keys are not merged in this round.
     pub(super) full: bool,
     /// Runs of event keys that could not be read for a merge.
     pub(super) unreadable_runs: HashSet<FileId>,

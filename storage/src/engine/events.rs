@@ -226,7 +226,7 @@ impl Writer {
         match installed {
             Ok(_) => {}
             // The next round tries again.
-            Err(error) if error.is_no_space() => self.care.full = true,
+            Err(error) if error.may_pass() => self.care.full = true,
             Err(error @ (Error::Corruption { .. } | Error::UnsupportedVersion { .. })) => {
                 tracing::error!(%error, "event keys cannot be merged");
                 self.care.unreadable_runs.extend(job.files());

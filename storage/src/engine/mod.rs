@@ -2,7 +2,8 @@
 //! and results of background jobs, and publishes versions. Jobs (flush, merge) only create new files.
 //!
 //! Way of a commit: `Store::submit` prepares it, `queue` holds it, `group` stages, logs, syncs, applies
-//! and acknowledges it together with its neighbours; one without neighbours skips the queue: `alone`. `rotation` seals memtables and starts WAL files,
+//! and acknowledges it together with its neighbours; one without neighbours skips the queue: `alone`.
+//! `rotation` seals memtables and starts WAL files,
 //! `install` takes over what jobs wrote, `catalog` does DDL, `recovery` builds all of it at open. A large
 //! commit becomes segments before it is queued: `bulk`.
 //!

@@ -16,6 +16,8 @@ struct State<T> {
     closed: bool,
     /// Whether the consumer is to look at once.
     nudged: bool,
+    /// Whether what the consumer took last may not be done yet.
+    in_hand: bool,
 }
 
 impl<T> Default for Queue<T> {
@@ -24,6 +26,7 @@ impl<T> Default for Queue<T> {
             items: Vec::new(),
             closed: false,
             nudged: false,
+            in_hand: false,
         };
         Self {
             state: Mutex::new(state),
@@ -44,10 +47,10 @@ impl<T> Queue<T> {
         None
     }
 
-    /// Whether it is open and empty.
+    /// Whether it is open and all that was ever queued is done.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.state.lock();
-        state.items.is_empty() && !state.closed
+        state.items.is_empty() && !state.in_hand && !state.closed
     }
 
     /// Ends the consumer's `wait`, or the next one, although nothing is queued.
@@ -75,6 +78,7 @@ impl<T> Queue<T> {
     /// the queue is closed, so that nothing will follow.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> (Vec<T>, bool) {
         let mut state = self.state.lock();
+        state.in_hand = false;
         if state.items.is_empty() && !state.closed && !state.nudged {
             match timeout {
                 Some(timeout) => {
@@ -84,6 +88,7 @@ impl<T> Queue<T> {
             }
         }
         state.nudged = false;
+        state.in_hand = !state.items.is_empty();
         (std::mem::take(&mut state.items), state.closed)
     }
 

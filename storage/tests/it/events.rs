@@ -161,18 +161,24 @@ fn runs_are_merged_into_few_and_old_files_go() {
     assert_eq!(world.known(&world.fs).unwrap().len() as u64, EVENTS);
 }
 
-#[test]
-fn an_event_comes_before_unique_keys_and_nulls_are_no_events() {
+/// An empty table whose serials are unique.
+fn with_a_unique_key() -> EventWorld {
     let mut world = EventWorld::new(1);
     world.open().unwrap();
-    let store = world.store();
     let mut spec = spec();
     spec.unique_keys = vec![KeySpec {
         name: "serial".into(),
         columns: vec![0],
     }];
-    store.create_schema(SCHEMA, "").unwrap();
-    store.create_table(SCHEMA, spec).unwrap();
+    world.store().create_schema(SCHEMA, "").unwrap();
+    world.store().create_table(SCHEMA, spec).unwrap();
+    world
+}
+
+#[test]
+fn an_event_comes_before_unique_keys_and_nulls_are_no_events() {
+    let world = with_a_unique_key();
+    let store = world.store();
     let send = |rows: &[Row], on_duplicate| {
         let batch = arrivals(&table(store), rows, SyncMode::Durable);
         store.commit(storno_storage::WriteBatch {
@@ -199,16 +205,8 @@ fn an_event_comes_before_unique_keys_and_nulls_are_no_events() {
 
 #[test]
 fn a_row_that_a_unique_key_keeps_out_of_a_large_load_has_not_arrived() {
-    let mut world = EventWorld::new(1);
-    world.open().unwrap();
+    let world = with_a_unique_key();
     let store = world.store();
-    let mut spec = spec();
-    spec.unique_keys = vec![KeySpec {
-        name: "serial".into(),
-        columns: vec![0],
-    }];
-    store.create_schema(SCHEMA, "").unwrap();
-    store.create_table(SCHEMA, spec).unwrap();
     let table = table(store);
     let mut load = store.load(table.meta().id, OnDuplicate::Skip).unwrap();
     let many: Vec<Row> = (0..300).map(|n| (Some(n), n % 200)).collect();
