@@ -30,7 +30,7 @@ use crate::select::reuse::Plans;
 use crate::select::{coerce, sort_keys};
 use crate::session::fill::is_marked;
 use crate::session::process::Processes;
-use crate::session::variables::{self, GlobalVariables};
+use crate::session::variables::{self, GlobalVariables, known};
 use crate::session::{Session, SessionContext};
 use crate::views::Views;
 
@@ -264,15 +264,13 @@ impl Engine {
 
     /// VERSION().
     pub fn version(&self) -> String {
-        variables::find("version")
-            .map(|v| self.globals().get(v))
-            .unwrap_or_default()
+        self.globals().get(known!("version"))
     }
 
     /// The system variable `max_connections`, if it has been set.
     pub fn max_connections(&self) -> Option<usize> {
-        let variable = variables::find("max_connections").ok()?;
-        self.globals().chosen(variable)?.parse().ok()
+        let chosen = self.globals().chosen(known!("max_connections"));
+        chosen?.parse().ok()
     }
 
     /// Sessions open now.
@@ -429,13 +427,10 @@ impl Engine {
 
     /// When a commit is acknowledged (innodb_flush_log_at_trx_commit).
     pub(crate) fn sync_mode(&self) -> SyncMode {
-        let name = "innodb_flush_log_at_trx_commit";
-        match variables::find(name)
-            .map(|v| self.globals().get(v))
-            .as_deref()
-        {
-            Ok("0") => SyncMode::Buffered,
-            Ok("2") => SyncMode::Written,
+        let chosen = self.globals().get(known!("innodb_flush_log_at_trx_commit"));
+        match chosen.as_str() {
+            "0" => SyncMode::Buffered,
+            "2" => SyncMode::Written,
             _ => SyncMode::Durable,
         }
     }

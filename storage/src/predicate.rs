@@ -92,6 +92,11 @@ pub trait PassesString: Debug + Send + Sync {
     fn equality(&self) -> Option<FoldedEquality> {
         None
     }
+
+    /// Tests with equal names give equal answers, now and later.
+    fn name(&self) -> Option<String> {
+        None
+    }
 }
 
 /// That a test of strings is whether what a fold makes of them is among some keys.

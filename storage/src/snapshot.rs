@@ -44,6 +44,16 @@ impl Snapshot {
         Some(tables.map(|t| Arc::clone(&t.meta)).collect())
     }
 
+    /// The same state, read with a cache of decoded dictionaries of its own, so large: for who reads
+    /// everything once, and would drive out of the store's cache what others read again and again.
+    #[must_use]
+    pub fn read_apart(self, cache_bytes: usize) -> Self {
+        Self {
+            cache: Arc::new(ChunkCache::new(cache_bytes)),
+            ..self
+        }
+    }
+
     pub fn table(&self, schema: &str, table: &str) -> Option<TableSnapshot> {
         let table = Arc::clone(self.version.find(schema, table)?);
         Some(TableSnapshot {

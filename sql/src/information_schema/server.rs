@@ -95,7 +95,7 @@ pub enum Status {
 pub fn variable_values(view: &View, global: bool) -> Vec<(&'static str, String)> {
     let value = |v: &'static Variable| match global {
         true => view.session.variables.globals().get(v),
-        false => view.session.variables.get(v),
+        false => view.session.variables.get(v).into_owned(),
     };
     let shown = VARIABLES
         .iter()

@@ -55,6 +55,7 @@ use crate::functions::{DECIMALS_KEY, FSP_KEY};
 use crate::information_schema::INFORMATION_SCHEMA;
 use crate::insert::Scalar;
 use crate::result::ResultColumn;
+use crate::session::variables::known;
 use crate::types::{FieldType, TableDefinition, type_byte};
 use evaluate::Evaluator;
 use found_rows::Window;
@@ -277,7 +278,7 @@ impl Scope for QueryScope<'_> {
     }
 
     fn groups_loosely(&self) -> bool {
-        let modes = self.view.session.variables.text("sql_mode");
+        let modes = self.view.session.variables.get(known!("sql_mode"));
         !modes.contains("ONLY_FULL_GROUP_BY")
     }
 }

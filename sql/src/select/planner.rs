@@ -34,7 +34,7 @@ use crate::information_schema::{
     self, Listing, VirtualSource, VirtualTable, is_information_schema,
 };
 use crate::session::process::Process;
-use crate::session::variables::SessionVariables;
+use crate::session::variables::{SessionVariables, known};
 use crate::session::{Rights, SessionContext};
 use crate::types::{TableDefinition, TimeZone, charset};
 use crate::views::Views;
@@ -105,7 +105,7 @@ impl View {
 
     /// The collation of literals.
     pub fn collation_connection(&self) -> String {
-        charset::stored(&self.session.variables.text("collation_connection"))
+        charset::stored(&self.session.variables.get(known!("collation_connection")))
     }
 
     /// What the session's account may do, and see.
@@ -313,7 +313,7 @@ impl ContextProvider for Planner<'_> {
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
         if name == "group_concat" {
             let variables = &self.view.session.variables;
-            let length_max = variables.integer("group_concat_max_len");
+            let length_max = variables.integer(known!("group_concat_max_len"));
             return Some(functions::group_concat(
                 usize::try_from(length_max).unwrap_or(usize::MAX),
             ));

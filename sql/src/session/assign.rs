@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::query::scalar_text;
 use super::set::{self, Assignment, Target, ValueText};
-use super::variables::{self, Scope, bound_warning, wrong_scope};
+use super::variables::{self, Scope, bound_warning, known, wrong_scope};
 use super::{Session, done};
 use storno_storage::Store;
 
@@ -100,13 +100,14 @@ impl Session {
             self.variables.globals().set(variable, kept);
             return Ok(());
         }
-        let committing = variable.name == "autocommit" && !self.variables.is_on("autocommit");
+        let committing =
+            variable.name == "autocommit" && !self.variables.is_on(known!("autocommit"));
         self.variables.set(variable, value)?;
-        self.told.is_set(variable.name);
-        let kept = self.variables.get(variable);
+        self.told.is_set(variable);
+        let kept = self.variables.get(variable).into_owned();
         self.warn(value.and_then(|v| bound_warning(variable, v, &kept)));
         // Turning autocommit on commits what is open.
-        if committing && self.variables.is_on("autocommit") {
+        if committing && self.variables.is_on(known!("autocommit")) {
             self.commit().await?;
         }
         Ok(())
@@ -116,9 +117,9 @@ impl Session {
     /// character sets other than UTF-8 and numbers nobody knows leave the server's.
     pub fn set_client_collation(&mut self, number: u16) {
         let named = collation_of_number(number).filter(|name| name.starts_with("utf8"));
-        if let (Some(name), Ok(variable)) = (named, variables::find("collation_connection")) {
+        if let Some(name) = named {
             // A name of the list is one that the variable takes.
-            let _ = self.variables.set(variable, Some(name));
+            let _ = (self.variables).set(known!("collation_connection"), Some(name));
         }
     }
 
@@ -129,19 +130,19 @@ impl Session {
             charset.to_lowercase().as_str(),
             "utf8mb4" | "utf8" | "utf8mb3" | "binary" | "ascii"
         ) {
-            variables::check(variables::find("character_set_client")?, &charset)?;
+            variables::check(known!("character_set_client"), &charset)?;
             return Err(SqlError::not_supported(&format!("SET NAMES {charset}")));
         }
-        for name in [
-            "character_set_client",
-            "character_set_connection",
-            "character_set_results",
+        for variable in [
+            known!("character_set_client"),
+            known!("character_set_connection"),
+            known!("character_set_results"),
         ] {
-            self.variables.set(variables::find(name)?, Some(&charset))?;
-            self.told.is_set(name);
+            self.variables.set(variable, Some(&charset))?;
+            self.told.is_set(variable);
         }
         let collation = collation.unwrap_or_else(|| default_of(&charset.to_lowercase()).into());
         self.variables
-            .set(variables::find("collation_connection")?, Some(&collation))
+            .set(known!("collation_connection"), Some(&collation))
     }
 }

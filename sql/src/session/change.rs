@@ -18,6 +18,7 @@ use storno_storage::{
 use super::Session;
 use super::patience::Patience;
 use super::replacing::{PART_ROWS, Replaced, Replacing};
+use super::variables::known;
 use crate::change::{Assigned, Change, Updated, Updater, Warnings, repeating};
 use crate::check::without;
 use crate::dialect::{Lexed, parse_statement};
@@ -325,7 +326,7 @@ impl Session {
         &self,
         plan: Arc<dyn ExecutionPlan>,
     ) -> Result<futures::stream::BoxStream<'static, Result<RecordBatch>>> {
-        let limit = match self.variables.integer("max_execution_time") {
+        let limit = match self.variables.integer(known!("max_execution_time")) {
             0 => None,
             millis => Some(Duration::from_millis(millis)),
         };

@@ -1,6 +1,7 @@
 //! The warnings of a session's last statement: counted, kept, forgotten.
 
 use super::Session;
+use super::variables::known;
 use crate::dialect::Lexed;
 use crate::error::{Level, Warning};
 use crate::functions::warnings::Sink;
@@ -15,17 +16,17 @@ impl Session {
     /// Begins the list of a new statement.
     pub(super) fn forget_warnings(&mut self) {
         self.last_insert_id = self.sink.insert_id().unwrap_or(self.last_insert_id);
-        let kept = usize::try_from(self.variables.integer("max_error_count")).unwrap_or(0);
-        let modes = self.variables.text("sql_mode");
+        let kept = usize::try_from(self.variables.integer(known!("max_error_count"))).unwrap_or(0);
+        let modes = self.variables.get(known!("sql_mode"));
         let mut modes = modes.split(',');
         let by_zero = modes.any(|mode| mode == "ERROR_FOR_DIVISION_BY_ZERO");
-        let memory = self.variables.integer("connection_memory_limit");
+        let memory = self.variables.integer(known!("connection_memory_limit"));
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
         self.sink = Sink::of_statement(kept, by_zero, memory, self.process.over());
     }
 
     pub(super) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
-        let notes = self.variables.is_on("sql_notes");
+        let notes = self.variables.is_on(known!("sql_notes"));
         let wanted = |w: &Warning| notes || w.level != Level::Note;
         for warning in warnings.into_iter().filter(wanted) {
             self.sink.push(warning);

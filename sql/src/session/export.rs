@@ -9,6 +9,7 @@ use arrow::array::{ArrayRef, Decimal128Array, RecordBatch, StringViewArray, UInt
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use storno_transfer::{Cancel, Compression, Encoding, ExportSpec, Layout, Place};
 
+use super::variables::known;
 use super::{Session, done, secrets};
 use crate::dialect::{Lexed, lex};
 use crate::error::{Result, SqlError};
@@ -16,6 +17,9 @@ use crate::export::{Asked, Content, ExportStatement, Job, JobEnd, Target, Where,
 use crate::insert::Scalar;
 use crate::result::{Outcome, ResultColumn, Rows};
 use crate::types::{FieldType, same_name};
+
+/// For decoded dictionaries of the segments that an export reads at a time.
+const CACHE_BYTES: usize = 128 << 20;
 
 /// Cancels a job when nobody waits for it any more.
 pub(super) struct Waiting(pub(super) Cancel);
@@ -108,8 +112,8 @@ impl Session {
         place: &Where,
         options: &crate::export::StoreOptions,
     ) -> Result<Place> {
-        let permitted = self.variables.text("secure_file_priv");
-        let permitted = (self.engine.reach(), permitted.as_str());
+        let permitted = self.variables.get(known!("secure_file_priv"));
+        let permitted = (self.engine.reach(), &*permitted);
         open_store(place, options, self.engine.store(), permitted)
     }
 
@@ -118,7 +122,10 @@ impl Session {
         statement: &ExportStatement,
         params: Vec<Scalar>,
     ) -> Result<Rows> {
-        let compiled = self.compile(lex(&statement.query)?, params, None).await?;
+        let mut view = self.read_view();
+        view.snapshot = view.snapshot.read_apart(CACHE_BYTES);
+        let query = lex(&statement.query)?;
+        let compiled = self.compile_over(view, query, params, None).await?;
         self.start(compiled)
     }
 

@@ -13,6 +13,7 @@ use super::aside::Aside;
 use super::numbers::{Numbers, written_numbers};
 use super::patience::Patience;
 use super::upsert::{Counts, Upsert};
+use super::variables::known;
 use crate::change::{Assignments, OnConflict};
 use crate::dialect::{Lexed, parse_statement};
 use crate::door::Door;
@@ -59,12 +60,12 @@ struct QueryRows {
 
 impl Session {
     pub(super) fn time_zone(&self) -> TimeZone {
-        TimeZone::parse(&self.variables.text("time_zone")).unwrap_or(TimeZone::UTC)
+        TimeZone::parse(&self.variables.get(known!("time_zone"))).unwrap_or(TimeZone::UTC)
     }
 
     pub(super) fn settings(&self) -> Settings {
         Settings {
-            mode: Mode::of_sql_mode(&self.variables.text("sql_mode")),
+            mode: Mode::of_sql_mode(&self.variables.get(known!("sql_mode"))),
             time_zone: self.time_zone(),
             now_utc: now_utc(),
         }

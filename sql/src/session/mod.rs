@@ -68,7 +68,7 @@ use process::Process;
 use several::{Several, first_of_several};
 use track::Told;
 use transaction::Transaction;
-use variables::SessionVariables;
+use variables::{SessionVariables, known};
 
 pub use access::Rights;
 pub(crate) use access::{PERFORMANCE_SCHEMA, relations};
@@ -183,7 +183,7 @@ impl Session {
 
     pub fn status(&self) -> Status {
         Status {
-            autocommit: self.variables.is_on("autocommit"),
+            autocommit: self.variables.is_on(known!("autocommit")),
             in_transaction: self
                 .transaction
                 .as_ref()
@@ -196,10 +196,10 @@ impl Session {
 
     pub fn timeouts(&self) -> Timeouts {
         Timeouts {
-            idle: self.variables.integer("wait_timeout"),
-            interactive: self.variables.integer("interactive_timeout"),
-            read: self.variables.integer("net_read_timeout"),
-            write: self.variables.integer("net_write_timeout"),
+            idle: self.variables.integer(known!("wait_timeout")),
+            interactive: self.variables.integer(known!("interactive_timeout")),
+            read: self.variables.integer(known!("net_read_timeout")),
+            write: self.variables.integer(known!("net_write_timeout")),
         }
     }
 
@@ -416,9 +416,9 @@ impl Session {
 
     /// The open transaction; without autocommit one begins by itself.
     fn open_transaction(&mut self) -> Option<&mut Transaction> {
-        if self.transaction.is_none() && !self.variables.is_on("autocommit") {
+        if self.transaction.is_none() && !self.variables.is_on(known!("autocommit")) {
             self.transaction = Some(Transaction::implicit(
-                self.variables.is_on("transaction_read_only"),
+                self.variables.is_on(known!("transaction_read_only")),
             ));
         }
         self.transaction.as_mut()

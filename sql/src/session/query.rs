@@ -1,5 +1,6 @@
 //! Queries of a session: SELECT, EXPLAIN, DO, and the values SET asks for.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use super::access::{Relation, relations};
 use super::command::placeholders;
 use super::insert::now_utc;
 use super::into::into_variables;
-use super::variables::{self, SessionVariables, VariableValue};
+use super::variables::{self, SessionVariables, VariableValue, known};
 use super::{Session, done};
 use crate::dialect::{Lexed, lex, parse_expression, parse_query};
 use crate::error::{Result, SqlError};
@@ -21,6 +22,7 @@ use crate::result::{Outcome, Rows};
 use crate::select::evaluate::Evaluator;
 use crate::select::expr::{number, text};
 use crate::select::found_rows::counted;
+use crate::select::planner::View;
 use crate::select::reuse::{Setting, Statement};
 use crate::select::{Compiled, Environment, QueryText, bind, compile, explanation, run};
 use crate::types::TimeZone;
@@ -55,7 +57,7 @@ impl Environment for SessionEnvironment {
         let variable = variables::find(name)?;
         variables::check_scope(variable, scope)?;
         let value = match scope.to_lowercase().as_str() {
-            "global" => self.variables.globals().get(variable),
+            "global" => Cow::Owned(self.variables.globals().get(variable)),
             _ => self.variables.get(variable),
         };
         Ok(match variables::select_value(variable, &value) {
@@ -138,9 +140,9 @@ impl Session {
 
     /// Compiles a query, unless its plan is kept.
     async fn planned(&mut self, lexed: Lexed, params: Vec<Scalar>) -> Result<Compiled> {
-        let time_zone = self.variables.text("time_zone");
-        let sql_mode = self.variables.text("sql_mode");
-        let collation = self.variables.text("collation_connection");
+        let time_zone = self.variables.get(known!("time_zone"));
+        let sql_mode = self.variables.get(known!("sql_mode"));
+        let collation = self.variables.get(known!("collation_connection"));
         let views = self.engine.views().generation;
         let account = self.account.quoted();
         let setting = Setting {
@@ -149,7 +151,7 @@ impl Session {
             sql_mode: &sql_mode,
             collation: &collation,
             views,
-            group_concat_max_len: self.variables.integer("group_concat_max_len"),
+            group_concat_max_len: self.variables.integer(known!("group_concat_max_len")),
             account: &account,
             accounts: self.engine.accounts().generation(),
         };
@@ -178,7 +180,19 @@ impl Session {
         params: Vec<Scalar>,
         kept_as: Option<Statement>,
     ) -> Result<Compiled> {
-        let (view, env) = (self.read_view(), self.environment());
+        let view = self.read_view();
+        self.compile_over(view, lexed, params, kept_as).await
+    }
+
+    /// The same, over what `view` shows.
+    pub(super) async fn compile_over(
+        &mut self,
+        view: View,
+        lexed: Lexed,
+        params: Vec<Scalar>,
+        kept_as: Option<Statement>,
+    ) -> Result<Compiled> {
+        let env = self.environment();
         let engine = self.engine.clone();
         let (state, sink) = (engine.state(), self.sink.clone());
         let warned = sink.total();
@@ -210,7 +224,7 @@ impl Session {
 
     /// Starts a query. FOUND_ROWS() will be the number of its rows.
     pub(super) fn start(&mut self, compiled: Compiled) -> Result<Rows> {
-        let limit = match self.variables.integer("max_execution_time") {
+        let limit = match self.variables.integer(known!("max_execution_time")) {
             0 => None,
             millis => Some(Duration::from_millis(millis)),
         };
@@ -252,7 +266,7 @@ impl Session {
     /// and never write the operator.
     pub(super) fn check_pipes(&self, lexed: &Lexed) -> Result<()> {
         let joins = || {
-            let mode = self.variables.text("sql_mode");
+            let mode = self.variables.get(known!("sql_mode"));
             mode.split(',').any(|m| m == "PIPES_AS_CONCAT")
         };
         let has_pipes = (0..lexed.tokens.len()).any(|at| lexed.word(at) == "||");

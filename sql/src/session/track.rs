@@ -2,6 +2,7 @@
 //!
 //! Which changes are told is chosen by the variables `session_track_...`.
 
+use super::variables::{Variable, known};
 use super::{Session, Transaction};
 
 /// A change that a client may track.
@@ -26,12 +27,12 @@ pub(super) struct Told {
     transaction: Option<String>,
     characteristics: Option<String>,
     /// Variables set since.
-    set: Vec<&'static str>,
+    set: Vec<&'static Variable>,
 }
 
 impl Told {
-    pub(super) fn is_set(&mut self, variable: &'static str) {
-        if !self.set.contains(&variable) {
+    pub(super) fn is_set(&mut self, variable: &'static Variable) {
+        if self.set.iter().all(|other| other.name != variable.name) {
             self.set.push(variable);
         }
     }
@@ -53,23 +54,24 @@ impl Session {
         if self.told.database != self.database {
             self.told.database.clone_from(&self.database);
             is_changed = true;
-            if self.variables.is_on("session_track_schema") {
+            if self.variables.is_on(known!("session_track_schema")) {
                 let name = self.database.clone().unwrap_or_default();
                 changes.push(Change::Database(name));
             }
         }
         let set = std::mem::take(&mut self.told.set);
         if !set.is_empty() {
-            let list = self.variables.text("session_track_system_variables");
+            let list = self.variables.get(known!("session_track_system_variables"));
             let is_tracked = |name: &str| {
                 let mut tracked = list.split(',').map(str::trim);
                 tracked.any(|one| one == "*" || one.eq_ignore_ascii_case(name))
             };
-            for name in set.into_iter().filter(|name| is_tracked(name)) {
-                changes.push(Change::Variable(name.into(), self.variables.text(name)));
+            for variable in set.into_iter().filter(|one| is_tracked(one.name)) {
+                let value = self.variables.get(variable).into_owned();
+                changes.push(Change::Variable(variable.name.into(), value));
             }
         }
-        if is_changed && self.variables.is_on("session_track_state_change") {
+        if is_changed && self.variables.is_on(known!("session_track_state_change")) {
             changes.push(Change::State);
         }
         self.transaction_changes(&mut changes);
@@ -77,7 +79,7 @@ impl Session {
     }
 
     fn transaction_changes(&mut self, changes: &mut Vec<Change>) {
-        let tracked = self.variables.text("session_track_transaction_info");
+        let tracked = self.variables.get(known!("session_track_transaction_info"));
         let with_characteristics = tracked.eq_ignore_ascii_case("CHARACTERISTICS");
         if !with_characteristics && !tracked.eq_ignore_ascii_case("STATE") {
             (self.told.transaction, self.told.characteristics) = (None, None);

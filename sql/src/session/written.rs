@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use storno_storage::{Commit, Error as StorageError, TableId, TableMeta, WriteBatch};
 
 use super::Session;
+use super::variables::known;
 use crate::error::{Result, SqlError};
 use crate::insert::{duplicate_entry, note_resent};
 use crate::types::TableDefinition;
@@ -83,7 +84,7 @@ impl Session {
         self.engine.count_resent(rows.len() as u64);
         let before = self.sink.total();
         let zone = self.time_zone();
-        if self.variables.is_on("sql_notes") {
+        if self.variables.is_on(known!("sql_notes")) {
             note_resent(&self.sink, table, (batch, rows), zone);
         }
         self.sink.total() - before

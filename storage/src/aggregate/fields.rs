@@ -18,6 +18,18 @@ struct Extreme {
     lanes: Vec<u64>,
 }
 
+/// What is known of an input in a block without reading it.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// No row counts.
+    Nothing,
+    /// Every row counts, whatever its values.
+    Rows,
+    /// The sum of its values and how many there are.
+    Values(i128, u64),
+    Unread,
+}
+
 /// Sums, counts and extremes of the groups of one source.
 #[derive(Debug)]
 pub(super) struct Totals {
@@ -225,24 +237,38 @@ impl Totals {
         group: u32,
     ) -> Result<bool> {
         let whole = at.is_whole() && rows == Rows::Range(at.rows.start, at.rows.end);
-        if !whole || self.cases.iter().any(Option::is_some) {
+        if !whole {
             return Ok(false);
         }
+        let length = at.rows.len() as u64;
         let mut known = Vec::with_capacity(self.inputs.len());
-        for input in &self.inputs {
-            known.push(match input {
-                Some(input) if input.lanes.is_none() => source.sum(input.column, at)?,
-                _ => None,
+        for (input, case) in self.inputs.iter().zip(&self.cases) {
+            let passing = case.map(|case| source.case_of_block(case, at));
+            known.push(match (passing.transpose()?, input) {
+                (Some(CaseRows::Some), _) => return Ok(false),
+                (Some(CaseRows::None), _) => Known::Nothing,
+                (_, Some(input)) if input.lanes.is_none() => match source.sum(input.column, at)? {
+                    Some((sum, count)) => Known::Values(sum, count),
+                    None => Known::Unread,
+                },
+                (_, Some(_)) => Known::Unread,
+                (_, None) => Known::Rows,
             });
         }
-        let known_sum = |field: &Field| match field.part {
-            Part::Row => Some(at.rows.len() as u64),
-            Part::Presence => Some((*known.get(field.input)?)?.1),
-            Part::Lane => {
-                let input = self.inputs.get(field.input)?.as_ref()?;
-                Some(input.lane_sum((*known.get(field.input)?)?))
+        let known_sum = |field: &Field| {
+            if field.part == Part::Row {
+                return Some(length);
             }
-            Part::Low | Part::High => None,
+            match (field.part, *known.get(field.input)?) {
+                (_, Known::Nothing) => Some(0),
+                (Part::Presence, Known::Values(_, count)) => Some(count),
+                (Part::Presence, Known::Rows) => Some(length),
+                (Part::Lane, Known::Values(sum, count)) => {
+                    let input = self.inputs.get(field.input)?.as_ref()?;
+                    Some(input.lane_sum((sum, count)))
+                }
+                _ => None,
+            }
         };
         let sums: Option<Vec<u64>> = self.fields.iter().map(known_sum).collect();
         let Some(sums) = sums else { return Ok(false) };

@@ -82,6 +82,13 @@ fn passing_values(
     if let Some(set) = equal_values(segment, condition, (coded, count.min(segment.rows())))? {
         return Ok(Some(set));
     }
+    let strings = coded.meaning == Meaning::String;
+    let test = condition.test.name().filter(|_| strings);
+    if let Some(test) = test
+        && let Some(set) = segment.kept_set(column, test, (low, high))?
+    {
+        return Ok(Some(set));
+    }
     let is_dictionary = !matches!(coded.meaning, Meaning::Steps { .. });
     if high > CODES_MAX && !is_dictionary {
         return Ok(None);
@@ -90,10 +97,14 @@ fn passing_values(
     if count > TEST_VALUES && count / 4 > segment.rows() {
         let codes = used_codes(segment, column)?;
         mark_passing(segment, condition, codes.into_iter(), &mut bits)?;
-    } else {
-        mark_passing(segment, condition, low..=high, &mut bits)?;
+        return Ok(Some(CodeSet::Bits(bits)));
     }
-    Ok(Some(CodeSet::Bits(bits)))
+    mark_passing(segment, condition, low..=high, &mut bits)?;
+    let set = CodeSet::Bits(bits);
+    if let Some(test) = test {
+        segment.keep_set(column, test, ((low, high), &set))?;
+    }
+    Ok(Some(set))
 }
 
 /// The codes whose values pass, where a folded dictionary knows. `asked`: of how many it would be asked otherwise.

@@ -30,6 +30,12 @@ pub trait ValueTest: Debug + Send + Sync {
     fn equality(&self) -> Option<FoldedEquality> {
         None
     }
+
+    /// Tells tests of strings apart whose answers may be kept for later queries: those with equal names give equal
+    /// answers, now and later. `None`: they may not be kept.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A function of one column. It must give equal results for equal values.

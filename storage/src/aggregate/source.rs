@@ -198,6 +198,21 @@ impl Source {
         }
     }
 
+    /// Which rows of a block pass a case, as far as that is known without reading any.
+    pub(super) fn case_of_block(&self, case: usize, at: &BlockRows) -> Result<CaseRows> {
+        let Self::Segment(segment, cases) = self else {
+            return Ok(CaseRows::Some);
+        };
+        let no_case = || Error::Invalid("no such case".into());
+        let (column, set) = cases.get(case).ok_or_else(no_case)?;
+        let (low, high) = segment.code_range(*column, at)?;
+        Ok(match set.intersects(low, high) {
+            _ if set.covers_range(low, high) => CaseRows::All,
+            true => CaseRows::Some,
+            false => CaseRows::None,
+        })
+    }
+
     /// Which rows of a block pass a case; `mask` has ones for those when only some do.
     pub(super) fn case(
         &self,
@@ -207,17 +222,14 @@ impl Source {
     ) -> Result<CaseRows> {
         let ones = |passes: bool| if passes { u64::MAX } else { 0 };
         mask.clear();
+        let known = self.case_of_block(case, at)?;
+        if known != CaseRows::Some {
+            return Ok(known);
+        }
         match self {
             Self::Segment(segment, cases) => {
                 let no_case = || Error::Invalid("no such case".into());
                 let (column, set) = cases.get(case).ok_or_else(no_case)?;
-                let (low, high) = segment.code_range(*column, at)?;
-                if set.covers_range(low, high) {
-                    return Ok(CaseRows::All);
-                }
-                if !set.intersects(low, high) {
-                    return Ok(CaseRows::None);
-                }
                 segment.codes(*column, at, codes)?;
                 mask.extend(codes.iter().map(|&code| ones(set.contains(code))));
             }

@@ -73,6 +73,14 @@ impl CodeSet {
         }
     }
 
+    /// Bytes that it takes.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::Ranges(ranges) => ranges.capacity() * size_of::<(u64, u64)>(),
+            Self::Bits(bits) => bits.capacity() * size_of::<u64>(),
+        }
+    }
+
     /// Whether it has no code.
     pub fn is_empty(&self) -> bool {
         match self {

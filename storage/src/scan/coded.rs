@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::code_set::{CodeSet, ColumnTest, test_of};
 use super::filter::{FilterBuffers, select};
+use super::kept_sets::SetKey;
 use super::prune::SegmentPlan;
 use super::{Morsel, PlannedSegment, Scan, project};
 use crate::history::Source;
@@ -287,6 +288,44 @@ impl SegmentScan {
             Some(column) => self.reader()?.folded((column, &self.cache), fold, met),
             None => Ok(None),
         }
+    }
+
+    /// Where it is kept what passed a test of a dictionary of strings.
+    fn set_key(&self, column: usize, test: &str) -> Result<Option<SetKey>> {
+        match self.planned.segment.source(column) {
+            Source::Stored(_) => {}
+            Source::Widened(..) | Source::Constant(_) => return Ok(None),
+        }
+        let (column, file) = (self.varying(column)?, self.reader()?.file());
+        Ok(column.map(|column| SetKey {
+            file,
+            column: column as u32,
+            test: test.to_owned(),
+        }))
+    }
+
+    /// The codes that pass a test of this name, if all from the one to the other have been asked about before.
+    pub(crate) fn kept_set(
+        &self,
+        column: usize,
+        test: &str,
+        asked: (u64, u64),
+    ) -> Result<Option<CodeSet>> {
+        let key = self.set_key(column, test)?;
+        Ok(key.and_then(|key| self.cache.sets().get(&key, asked)))
+    }
+
+    /// Keeps which codes, of those from the one to the other, passed a test of this name.
+    pub(crate) fn keep_set(
+        &self,
+        column: usize,
+        test: &str,
+        (asked, passed): ((u64, u64), &CodeSet),
+    ) -> Result<()> {
+        if let Some(key) = self.set_key(column, test)? {
+            self.cache.sets().keep(key, asked, passed.clone());
+        }
+        Ok(())
     }
 
     /// What codes of a column stand for, one row per code.

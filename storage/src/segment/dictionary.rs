@@ -1,4 +1,5 @@
-//! The cache of decoded dictionary chunks and folded dictionaries, shared by all segments of a store and bounded in bytes.
+//! The cache of decoded dictionary chunks, folded dictionaries and what passed tests, shared by all segments of a
+//! store and bounded in bytes.
 
 use std::sync::Arc;
 
@@ -9,6 +10,10 @@ use super::folded::FoldedCache;
 use super::string_views::CheckedStrings;
 use crate::Result;
 use crate::format::FileId;
+use crate::scan::KeptSets;
+
+/// Sets take so many-th part of what folded dictionaries may: a bit for a hash.
+const SETS_SHARE: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ChunkKey {
@@ -31,26 +36,32 @@ impl Weighter<ChunkKey, Arc<CheckedStrings>> for ByMemory {
 pub(crate) struct ChunkCache {
     chunks: Cache<ChunkKey, Arc<CheckedStrings>, ByMemory>,
     folded: FoldedCache,
+    sets: KeptSets,
 }
 
 impl ChunkCache {
-    /// Keeps no folded dictionaries.
+    /// Keeps no folded dictionaries and no sets.
     pub(crate) fn new(bytes: usize) -> Self {
         Self::with_folded(bytes, 0)
     }
 
-    /// With so many bytes for folded dictionaries besides.
+    /// With so many bytes for folded dictionaries besides, and a part of that for sets.
     pub(crate) fn with_folded(bytes: usize, folded_bytes: usize) -> Self {
         // An expectation only: chunks of 8,192 short strings.
         let items = (bytes / (256 << 10)).max(64);
         Self {
             chunks: Cache::with_weighter(items, bytes as u64, ByMemory),
             folded: FoldedCache::new(folded_bytes),
+            sets: KeptSets::new(folded_bytes / SETS_SHARE),
         }
     }
 
     pub(super) fn folded(&self) -> &FoldedCache {
         &self.folded
+    }
+
+    pub(crate) fn sets(&self) -> &KeptSets {
+        &self.sets
     }
 
     /// The chunk, loaded unless it is there. Two threads may load the same chunk at the same time.
@@ -72,10 +83,11 @@ impl std::fmt::Debug for ChunkCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "ChunkCache({} of {} bytes, folded {})",
+            "ChunkCache({} of {} bytes, folded {}, sets {})",
             self.chunks.weight(),
             self.chunks.capacity(),
-            self.folded.weight()
+            self.folded.weight(),
+            self.sets.weight()
         )
     }
 }

@@ -120,7 +120,7 @@ impl SegmentReader {
     }
 
     /// The file's number in its database.
-    pub(super) fn file(&self) -> FileId {
+    pub(crate) fn file(&self) -> FileId {
         self.seal.file
     }
 

@@ -91,7 +91,14 @@ impl ValueMap for Keys {
 
 /// A comparison with literals, asked about single strings.
 #[derive(Debug)]
-pub(crate) enum LiteralTest {
+pub(crate) struct LiteralTest {
+    kind: Kind,
+    /// Of the comparison, the collation and the literals.
+    name: String,
+}
+
+#[derive(Debug)]
+enum Kind {
     Compare(Comparison, Needle),
     Ordered(Comparison, Order, Vec<u8>),
     In(Vec<Needle>),
@@ -103,17 +110,18 @@ impl Collated {
     pub(crate) fn test(&self, literals: &[Option<String>]) -> Option<LiteralTest> {
         let order = self.order;
         let needle = |text: &String| Needle::new(order, text);
-        Some(match (self.operation, literals) {
+        let kind = match (self.operation, literals) {
             (Operation::Compare(c @ (Comparison::Eq | Comparison::NotEq)), [Some(text)]) => {
-                LiteralTest::Compare(c, needle(text))
+                Kind::Compare(c, needle(text))
             }
-            (Operation::Compare(c), [Some(text)]) => {
-                LiteralTest::Ordered(c, order, order.key(text))
-            }
-            (Operation::In, list) => LiteralTest::In(list.iter().flatten().map(needle).collect()),
-            (Operation::Like, [Some(pattern)]) => LiteralTest::Like(Pattern::new(order, pattern)),
+            (Operation::Compare(c), [Some(text)]) => Kind::Ordered(c, order, order.key(text)),
+            (Operation::In, list) => Kind::In(list.iter().flatten().map(needle).collect()),
+            (Operation::Like, [Some(pattern)]) => Kind::Like(Pattern::new(order, pattern)),
             _ => return None,
-        })
+        };
+        let (operation, order) = (self.operation, order.name());
+        let name = format!("{operation:?} {order} {literals:?}");
+        Some(LiteralTest { kind, name })
     }
 }
 
@@ -122,21 +130,25 @@ impl PassesString for LiteralTest {
         let Ok(text) = std::str::from_utf8(string) else {
             return true;
         };
-        match self {
-            Self::Compare(comparison, needle) => {
+        match &self.kind {
+            Kind::Compare(comparison, needle) => {
                 needle.equals(text) == (*comparison == Comparison::Eq)
             }
-            Self::Ordered(comparison, order, key) => comparison.holds(order.key(text).cmp(key)),
-            Self::In(needles) => needles.iter().any(|needle| needle.equals(text)),
-            Self::Like(pattern) => pattern.matches(text),
+            Kind::Ordered(comparison, order, key) => comparison.holds(order.key(text).cmp(key)),
+            Kind::In(needles) => needles.iter().any(|needle| needle.equals(text)),
+            Kind::Like(pattern) => pattern.matches(text),
         }
     }
 
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn equality(&self) -> Option<FoldedEquality> {
-        let (needles, equal) = match self {
-            Self::Compare(Comparison::Eq, needle) => (std::slice::from_ref(needle), true),
-            Self::Compare(Comparison::NotEq, needle) => (std::slice::from_ref(needle), false),
-            Self::In(needles) => (needles.as_slice(), true),
+        let (needles, equal) = match &self.kind {
+            Kind::Compare(Comparison::Eq, needle) => (std::slice::from_ref(needle), true),
+            Kind::Compare(Comparison::NotEq, needle) => (std::slice::from_ref(needle), false),
+            Kind::In(needles) => (needles.as_slice(), true),
             _ => return None,
         };
         Some(FoldedEquality {

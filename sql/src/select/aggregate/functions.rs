@@ -11,7 +11,9 @@ use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
-use storno_storage::{AggregateError, BoxError, FoldedEquality, Predicate, ValueMap, ValueTest};
+use storno_storage::{
+    AggregateError, BoxError, FoldedEquality, Predicate, StringTest, ValueMap, ValueTest,
+};
 
 use crate::select::prune::predicates;
 
@@ -22,6 +24,8 @@ pub(super) struct OfColumn {
     schema: SchemaRef,
     /// What it is, if it is a comparison of strings for equality under a collation.
     equality: Option<FoldedEquality>,
+    /// If it is a comparison of strings with literals under a collation.
+    name: Option<String>,
 }
 
 impl OfColumn {
@@ -37,12 +41,13 @@ impl OfColumn {
         let field = field.clone().with_nullable(true);
         let schema = Arc::new(Schema::new(vec![field]));
         let df_schema = DFSchema::try_from(Arc::clone(&schema))?;
-        let equality = equality(&expr, &schema);
+        let comparison = comparison(&expr, &schema);
         let context = PhysicalPlanningContext::default();
         Ok(Self {
             expr: create_physical_expr(&expr, &df_schema, props, &context)?,
             schema,
-            equality,
+            equality: comparison.as_ref().and_then(|test| test.0.equality()),
+            name: comparison.and_then(|test| test.0.name()),
         })
     }
 
@@ -69,6 +74,10 @@ impl ValueTest for OfColumn {
     fn equality(&self) -> Option<FoldedEquality> {
         self.equality.clone()
     }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
 }
 
 impl ValueMap for OfColumn {
@@ -77,13 +86,13 @@ impl ValueMap for OfColumn {
     }
 }
 
-/// What an expression of the only column of a schema comes to, if that is equality under a collation.
-fn equality(expr: &Expr, schema: &Schema) -> Option<FoldedEquality> {
+/// What an expression of the only column of a schema comes to, if that is a comparison with literals under a collation.
+fn comparison(expr: &Expr, schema: &Schema) -> Option<StringTest> {
     let Expr::ScalarFunction(_) = expr else {
         return None;
     };
-    match predicates(expr, schema).as_slice() {
-        [Predicate::Passes { test, .. }] => test.0.equality(),
+    match predicates(expr, schema).pop() {
+        Some(Predicate::Passes { test, .. }) => Some(test),
         _ => None,
     }
 }

@@ -24,6 +24,7 @@ use super::Session;
 use super::aside::Aside;
 use super::process::Running;
 use super::upsert::{Counts, Upsert};
+use super::variables::known;
 use crate::change::OnConflict;
 use crate::dialect::Lexed;
 use crate::door::Door;
@@ -125,8 +126,8 @@ impl Session {
     ) -> Result<Prepared> {
         let (view, env, state) = (self.read_view(), self.environment(), self.engine.state());
         let (engine, sink, settings) = (self.engine.clone(), self.sink.clone(), self.settings());
-        let may_be_local = self.context.local_files && self.variables.is_on("local_infile");
-        let notes = self.variables.is_on("sql_notes");
+        let may_be_local = self.context.local_files && self.variables.is_on(known!("local_infile"));
+        let notes = self.variables.is_on(known!("sql_notes"));
         let in_transaction = self.open_transaction().is_some();
         if let Some(transaction) = self.open_transaction() {
             transaction.check_writable()?;
@@ -303,7 +304,7 @@ impl Session {
 
     /// The file on the server's side, if it may be read: 1290.
     fn readable_file(&self, name: &str) -> Result<std::path::PathBuf> {
-        let allowed = self.variables.text("secure_file_priv");
+        let allowed = self.variables.get(known!("secure_file_priv"));
         source::allowed_path(name, &allowed).ok_or_else(SqlError::secure_file_priv)
     }
 }

@@ -9,6 +9,7 @@ use super::{Domain, Scope, Variable};
 
 const fn v(name: &'static str, scope: Scope, domain: Domain, default: &'static str) -> Variable {
     Variable {
+        position: 0,
         name,
         scope,
         domain,
@@ -25,9 +26,20 @@ const U32: u64 = u32::MAX as u64;
 const DEFAULT_SQL_MODE: &str = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,\
      NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
 
-/// Sorted by name.
+const fn numbered<const N: usize>(mut list: [Variable; N]) -> [Variable; N] {
+    let mut at = 0;
+    while at < N {
+        list[at].position = at;
+        at += 1;
+    }
+    list
+}
+
+/// All of them, sorted by name.
+pub static VARIABLES: &[Variable] = LIST;
+
 #[rustfmt::skip]
-pub static VARIABLES: &[Variable] = &[
+pub(super) const LIST: &[Variable] = &numbered([
     v("auto_increment_increment", Both, int(1, 1), "1"),
     v("auto_increment_offset", Both, int(1, 1), "1"),
     v("autocommit", Both, Switch, "ON"),
@@ -163,4 +175,4 @@ pub static VARIABLES: &[Variable] = &[
     v("version_compile_os", ReadOnly, Text, std::env::consts::OS),
     v("wait_timeout", Both, int(1, 31_536_000), "28800"),
     v("windowing_use_high_precision", Both, Switch, "ON"),
-];
+]);

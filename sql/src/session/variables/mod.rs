@@ -5,6 +5,7 @@
 mod check;
 mod list;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -47,8 +48,10 @@ pub enum Domain {
 }
 
 /// One system variable.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Variable {
+    /// Its place in the list.
+    position: usize,
     pub name: &'static str,
     pub scope: Scope,
     pub domain: Domain,
@@ -71,6 +74,39 @@ pub fn find(name: &str) -> Result<&'static Variable> {
         .ok_or_else(|| SqlError::unknown_variable(name))
 }
 
+/// A variable that the server itself asks for: it costs no search, and a name that is not listed does not
+/// compile.
+macro_rules! known {
+    ($name:literal) => {
+        const { $crate::session::variables::listed($name) }
+    };
+}
+pub(crate) use known;
+
+/// The work of `known`, for constants.
+pub const fn listed(name: &str) -> &'static Variable {
+    let mut at = 0;
+    while at < list::LIST.len() {
+        let variable = &list::LIST[at];
+        if is_same(variable.name.as_bytes(), name.as_bytes()) {
+            return variable;
+        }
+        at += 1;
+    }
+    panic!("no such system variable")
+}
+
+/// Comparison of strings is no constant function.
+const fn is_same(mut a: &[u8], mut b: &[u8]) -> bool {
+    while let ([first_a, rest_a @ ..], [first_b, rest_b @ ..]) = (a, b) {
+        if *first_a != *first_b {
+            return false;
+        }
+        (a, b) = (rest_a, rest_b);
+    }
+    a.is_empty() && b.is_empty()
+}
+
 /// A value as SELECT gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VariableValue {
@@ -79,17 +115,18 @@ pub enum VariableValue {
     Null,
 }
 
-type Values = BTreeMap<&'static str, String>;
-
 /// Values that differ from the defaults, for the server as a whole.
 #[derive(Debug, Clone, Default)]
 pub struct GlobalVariables(Arc<Globals>);
 
+/// Values by position in the list; "" where there is no session value.
+type Beginning = Arc<[String]>;
+
 #[derive(Debug, Default)]
 struct Globals {
-    values: RwLock<Values>,
+    values: RwLock<BTreeMap<&'static str, String>>,
     /// What a new session begins with, shared by all that began since the last SET GLOBAL.
-    beginning: RwLock<Option<Arc<Values>>>,
+    beginning: RwLock<Option<Beginning>>,
 }
 
 impl GlobalVariables {
@@ -122,7 +159,7 @@ impl GlobalVariables {
         *beginning = None;
     }
 
-    fn beginning(&self) -> Arc<Values> {
+    fn beginning(&self) -> Beginning {
         let known = self
             .0
             .beginning
@@ -138,9 +175,11 @@ impl GlobalVariables {
             .beginning
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let both = VARIABLES.iter().filter(|v| v.has_session_value());
-        let made =
-            known.get_or_insert_with(|| Arc::new(both.map(|v| (v.name, self.get(v))).collect()));
+        let value = |variable: &'static Variable| match variable.has_session_value() {
+            true => self.get(variable),
+            false => String::new(),
+        };
+        let made = known.get_or_insert_with(|| VARIABLES.iter().map(value).collect());
         Arc::clone(made)
     }
 }
@@ -150,9 +189,9 @@ impl GlobalVariables {
 pub struct SessionVariables {
     globals: GlobalVariables,
     /// The values that the session began with.
-    beginning: Arc<Values>,
-    /// What it has set. Shared with the statement that runs; SET makes a copy.
-    own: Arc<Values>,
+    beginning: Beginning,
+    /// What it has set, by position: a few. Shared with the statement that runs; SET makes a copy.
+    own: Arc<Vec<(usize, String)>>,
 }
 
 impl SessionVariables {
@@ -169,25 +208,23 @@ impl SessionVariables {
     }
 
     /// Session value as text (global where there is no session value).
-    pub fn get(&self, variable: &'static Variable) -> String {
-        self.own
-            .get(variable.name)
-            .or_else(|| self.beginning.get(variable.name))
-            .cloned()
-            .unwrap_or_else(|| self.globals.get(variable))
+    pub fn get(&self, variable: &'static Variable) -> Cow<'_, str> {
+        if !variable.has_session_value() {
+            return Cow::Owned(self.globals.get(variable));
+        }
+        let mut own = self.own.iter();
+        let own = own.find(|(position, _)| *position == variable.position);
+        let beginning = || self.beginning.get(variable.position).map(String::as_str);
+        let value = own.map(|(_, value)| value.as_str()).or_else(beginning);
+        Cow::Borrowed(value.unwrap_or(variable.default))
     }
 
-    /// By a name that is known to exist; "" otherwise.
-    pub fn text(&self, name: &str) -> String {
-        find(name).map(|v| self.get(v)).unwrap_or_default()
+    pub fn is_on(&self, variable: &'static Variable) -> bool {
+        self.get(variable) == "ON"
     }
 
-    pub fn is_on(&self, name: &str) -> bool {
-        self.text(name) == "ON"
-    }
-
-    pub fn integer(&self, name: &str) -> u64 {
-        self.text(name).parse().unwrap_or(0)
+    pub fn integer(&self, variable: &'static Variable) -> u64 {
+        self.get(variable).parse().unwrap_or(0)
     }
 
     /// Sets a session value; `None` is DEFAULT (the global value). Twins change together.
@@ -200,18 +237,23 @@ impl SessionVariables {
             None => self.globals.get(variable),
         };
         let twin = match variable.name {
-            "tx_isolation" => Some("transaction_isolation"),
-            "transaction_isolation" => Some("tx_isolation"),
-            "tx_read_only" => Some("transaction_read_only"),
-            "transaction_read_only" => Some("tx_read_only"),
+            "tx_isolation" => Some(known!("transaction_isolation")),
+            "transaction_isolation" => Some(known!("tx_isolation")),
+            "tx_read_only" => Some(known!("transaction_read_only")),
+            "transaction_read_only" => Some(known!("tx_read_only")),
             _ => None,
         };
-        let own = Arc::make_mut(&mut self.own);
         if let Some(twin) = twin {
-            own.insert(twin, value.clone());
+            self.keep(twin.position, value.clone());
         }
-        own.insert(variable.name, value);
+        self.keep(variable.position, value);
         Ok(())
+    }
+
+    fn keep(&mut self, position: usize, value: String) {
+        let own = Arc::make_mut(&mut self.own);
+        own.retain(|(other, _)| *other != position);
+        own.push((position, value));
     }
 }
 
@@ -254,7 +296,11 @@ mod tests {
     #[test]
     fn the_registry_is_sorted_and_its_defaults_are_valid() {
         assert!(VARIABLES.is_sorted_by(|a, b| a.name < b.name));
-        for variable in VARIABLES {
+        for (at, variable) in VARIABLES.iter().enumerate() {
+            assert_eq!(
+                (at, listed(variable.name).name),
+                (variable.position, variable.name)
+            );
             assert_eq!(
                 check(variable, variable.default).as_deref(),
                 Ok(variable.default),

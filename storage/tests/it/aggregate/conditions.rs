@@ -30,6 +30,8 @@ pub(super) enum Test {
 
 pub(super) const BROWSERS: [&str; 4] = ["Firefox", "Chrome", "Safari", ""];
 
+const CONTAINS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
 impl Test {
     pub(super) fn since(hour: i64) -> i64 {
         1_735_600_000_000_000 + hour * 3_600_000_000
@@ -116,6 +118,15 @@ impl ValueTest for Test {
             Some(self.holds(&one))
         });
         Ok(passes.collect())
+    }
+
+    /// Some are kept from one aggregation to the next.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::PageContains(digit) => Some(CONTAINS[usize::from(digit % 10)]),
+            Self::BrowserIsNot(number) => Some(BROWSERS[number % 4]),
+            _ => None,
+        }
     }
 }
 
