@@ -20,6 +20,7 @@ mod doors;
 mod errors;
 mod event_keys;
 mod export;
+mod export_jobs;
 mod generated;
 mod harness;
 mod hostile;
@@ -55,6 +56,7 @@ fn main() {
         event_keys::trials(),
         backup::trials(),
         export::trials(),
+        export_jobs::trials(),
         generated::trials(),
         hostile::trials(),
         slt::trials(),

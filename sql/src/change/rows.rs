@@ -13,7 +13,7 @@ use storno_storage::{RowSelection, TableSnapshot};
 use super::Assigned;
 use crate::error::{Result, SqlError, Warning};
 use crate::insert::{RowWriter, Scalar, Settings};
-use crate::memory::Held;
+use crate::memory::{Held, compacted, held_bytes};
 use crate::privacy::Veil;
 use crate::types::TableDefinition;
 
@@ -237,8 +237,8 @@ pub(super) fn read(table: &TableSnapshot, positions: &[u64]) -> Result<(RecordBa
     let mut batches = Vec::new();
     let mut held = Held::default();
     for batch in scan.into_morsels().into_iter().flatten() {
-        let batch = batch?;
-        held.add(batch.get_array_memory_size(), "an UPDATE may change")?;
+        let batch = compacted(batch?);
+        held.add(held_bytes(&batch), "an UPDATE may change")?;
         batches.push(batch);
     }
     Ok((concat_batches(schema, &batches).map_err(failed)?, held))

@@ -14,7 +14,7 @@ impl From<TransferError> for SqlError {
             // Rows that failed to come have an error of their own.
             TransferError::Source(source) => match source.downcast::<SqlError>() {
                 Ok(error) => *error,
-                Err(other) => Self::internal(other.to_string()),
+                Err(other) => printing(&other.to_string()),
             },
             TransferError::Cancelled => Self::interrupted(),
             TransferError::Exists(name) => {
@@ -43,5 +43,36 @@ impl From<TransferError> for SqlError {
                 Self::internal("Internal error while moving files")
             }
         }
+    }
+}
+
+/// What prints values has errors of a type that is not known here; the words of it begin with the number.
+fn printing(text: &str) -> SqlError {
+    let parts = || {
+        let (code, rest) = text.strip_prefix("ERROR ")?.split_once(" (")?;
+        let (_, message) = rest.split_once("): ")?;
+        Some((code.parse::<u16>().ok()?, message))
+    };
+    match parts() {
+        Some((code, message)) => SqlError::new(code, "HY000", message),
+        None => SqlError::internal(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_rows_is_told_as_it_is() {
+        let text = "ERROR 1105 (HY000): A value of column 'y' does not fit type Year";
+        let printed = SqlError::from(TransferError::Source(text.into()));
+        let expected = SqlError::internal("A value of column 'y' does not fit type Year");
+        assert_eq!(printed, expected);
+        let own = SqlError::no_database_selected();
+        let source = TransferError::Source(Box::new(own.clone()));
+        assert_eq!(SqlError::from(source), own);
+        let other = TransferError::Source("ERROR of a kind (x): y".into());
+        assert_eq!(SqlError::from(other).message, "ERROR of a kind (x): y");
     }
 }

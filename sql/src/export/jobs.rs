@@ -19,6 +19,8 @@ use crate::result::Rows;
 const ENDED_MAX: usize = 100;
 /// Threads that wait for stores. They do not encode.
 const THREADS: usize = 2;
+/// What `TransferError::Cancelled` is to clients.
+const INTERRUPTED: u16 = 1317;
 /// How long the engine's end waits for jobs to clean up.
 const LAST_WAIT: Duration = Duration::from_secs(8);
 
@@ -63,6 +65,8 @@ impl JobKind {
 pub(crate) struct JobEnd {
     pub(crate) took: Duration,
     pub(crate) result: Result<Summary>,
+    /// It ended because somebody cancelled it.
+    pub(crate) stopped: bool,
 }
 
 /// What was exported.
@@ -106,6 +110,15 @@ impl Job {
             .ended()
             .map_or_else(|| self.started.elapsed(), |end| end.took);
         took.as_secs_f64()
+    }
+
+    /// Has it end soon; 1094 for one that has ended.
+    pub(crate) fn stop(&self) -> Result<()> {
+        if self.ended().is_some() {
+            return Err(SqlError::unknown_thread(&self.id.to_string()));
+        }
+        self.cancel.cancel();
+        Ok(())
     }
 
     /// Waits for the end.
@@ -199,9 +212,12 @@ impl Jobs {
         let work = work(Arc::clone(&job.progress), job.cancel.clone());
         handle.spawn(async move {
             let result = work.await;
+            // What has failed by itself was not stopped, also if somebody wanted that.
+            let interrupted = result.as_ref().is_err_and(|why| why.code == INTERRUPTED);
             let end = JobEnd {
                 took: own.started.elapsed(),
                 result,
+                stopped: interrupted && own.cancel.is_cancelled(),
             };
             own.end.send_replace(Some(end));
         });
@@ -266,4 +282,42 @@ fn told(error: SqlError, left: &[String]) -> SqlError {
         ),
     };
     SqlError { message, ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Asked {
+        Asked {
+            connection: 1,
+            user: "root".into(),
+            url: "file:///x".into(),
+            statement: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_job_was_stopped_only_if_that_ended_it() {
+        let jobs = Jobs::default();
+        let end_of = |job: &Job| {
+            let handle = jobs.handle().expect("a runtime");
+            handle.block_on(job.wait()).expect("ends")
+        };
+        let failing = |_, _| async { Err::<Summary, _>(SqlError::server_out_of_memory()) };
+        let failed = jobs.start(asked(), JobKind::Backup, failing);
+        let failed = failed.expect("begins");
+        assert!(!end_of(&failed).stopped);
+        assert_eq!(failed.stop().map_err(|e| e.code), Err(1094));
+        failed.cancel.cancel();
+        assert!(!end_of(&failed).stopped);
+        let waiting = |_, cancel: Cancel| async move {
+            cancel.cancelled().await;
+            Err::<Summary, _>(SqlError::from(TransferError::Cancelled))
+        };
+        let killed = jobs.start(asked(), JobKind::Backup, waiting);
+        let killed = killed.expect("begins");
+        killed.stop().expect("runs");
+        assert!(end_of(&killed).stopped);
+    }
 }

@@ -1,13 +1,29 @@
 //! What a query wants of one file: columns that the file has, and those that its directories have values for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray, new_null_array};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
-use crate::load::{given, values_in};
+use crate::load::{FileFormat, given, values_in};
+
+/// The columns of a file, whose names are folded. Objects may spell a name in several ways and mean one column; a file
+/// that has two columns of one name is error 1060.
+pub(super) fn once_each(fields: Vec<Field>, layout: FileFormat) -> Result<Vec<Field>> {
+    let mut names = HashSet::new();
+    let mut once = Vec::with_capacity(fields.len());
+    for field in fields {
+        if names.insert(field.name().clone()) {
+            once.push(field);
+        } else if layout != FileFormat::Ndjson {
+            return Err(SqlError::duplicate_column_name(field.name()));
+        }
+    }
+    Ok(once)
+}
 
 #[derive(Debug)]
 pub(super) struct Part {
@@ -85,7 +101,7 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use arrow::array::{AsArray, Int32Array};
-    use arrow::datatypes::{Field, Int32Type};
+    use arrow::datatypes::Int32Type;
 
     use super::*;
 
@@ -98,6 +114,19 @@ mod tests {
             field("day", DataType::Utf8View),
         ]);
         Part::of(&schema, (2, columns), url)
+    }
+
+    #[test]
+    fn a_name_stands_for_one_column() {
+        let field = |name: &str| Field::new(name, DataType::Utf8View, true);
+        let fields = || vec![field("id"), field("v"), field("id")];
+        for layout in [FileFormat::Csv, FileFormat::Lines, FileFormat::Parquet] {
+            let error = once_each(fields(), layout).expect_err("has it twice");
+            let told = (error.code, error.message.as_str());
+            assert_eq!(told, (1060, "Duplicate column name 'id'"));
+        }
+        let objects = once_each(fields(), FileFormat::Ndjson).expect("is one");
+        assert_eq!(objects, [field("id"), field("v")]);
     }
 
     #[test]

@@ -10,14 +10,14 @@ use tokio::runtime::Handle;
 
 use super::call::FilesCall;
 use super::fit::{fitted, plain_type};
-use super::part::Part;
+use super::part::{Part, once_each};
 use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::load::{
     Described, FileFormat, Format, JsonRows, Matching, Origin, TextRows, TypedRows, decoded,
-    json_names, unreadable, values_in,
+    json_names, of_session, unreadable, values_in,
 };
-use crate::types::same_name;
+use crate::types::{TimeZone, same_name};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -32,10 +32,16 @@ pub(crate) struct Opened {
     place: Place,
     call: Arc<FilesCall>,
     handle: Handle,
+    /// The session's.
+    time_zone: TimeZone,
 }
 
 /// Finds the files of a call and looks into the first. To be run on `handle`.
-pub(crate) async fn open(place: Place, call: FilesCall, handle: Handle) -> Result<Opened> {
+pub(crate) async fn open(
+    place: Place,
+    call: FilesCall,
+    (handle, time_zone): (Handle, TimeZone),
+) -> Result<Opened> {
     let files = files_of(&place, call.which).await?;
     let opened = Opened {
         schema: Arc::new(Schema::empty()),
@@ -44,9 +50,10 @@ pub(crate) async fn open(place: Place, call: FilesCall, handle: Handle) -> Resul
         place,
         call: Arc::new(call),
         handle: handle.clone(),
+        time_zone,
     };
     let look = move || -> Result<Opened> {
-        let mut fields = opened.look()?;
+        let mut fields = once_each(opened.look()?, opened.call.layout)?;
         let own = fields.len();
         opened.add_directories(&mut fields);
         Ok(Opened {
@@ -109,7 +116,11 @@ impl Opened {
                 let file = self.parquet(first, &cancel)?;
                 let fields = file.schema().fields().iter();
                 let fields = fields.map(|field| {
-                    let data_type = plain_type(field.data_type())?;
+                    // Whose values nobody asks for is no matter.
+                    let data_type = match field.data_type().is_nested() {
+                        true => DataType::Utf8View,
+                        false => plain_type(field.data_type())?,
+                    };
                     Ok(Field::new(field.name().to_lowercase(), data_type, true))
                 });
                 fields.collect::<Result<_>>()?
@@ -213,7 +224,7 @@ impl Opened {
                     let at = columns.binary_search(place).unwrap_or(0);
                     let array = batch.columns().get(at);
                     let array = array.ok_or_else(|| SqlError::internal("a column is missing"))?;
-                    fitted(array, field, &url)
+                    fitted(&of_session(array, self.time_zone), field, &url)
                 });
             let arrays: Vec<ArrayRef> = arrays.collect::<Result<_>>()?;
             if !take(part.batch(arrays, batch.num_rows())?) {

@@ -42,8 +42,35 @@ struct Inner {
     over: Over,
 }
 
-/// Set once nobody waits for a statement's answer any more.
-pub(crate) type Over = Arc<AtomicBool>;
+/// Whether a statement is over: nobody waits for its answer any more, nor for what it has begun. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Over(Arc<End>);
+
+#[derive(Debug, Default)]
+struct End {
+    is_over: AtomicBool,
+    /// The statement has begun what does not end with its answer.
+    goes_on: AtomicBool,
+}
+
+impl Over {
+    /// The statement was answered, or nobody waits for that any more.
+    pub(crate) fn answered(&self) {
+        if !self.0.goes_on.load(Ordering::Relaxed) {
+            self.0.is_over.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a statement has begun and may be longer than its answer: it is over when this is dropped.
+#[derive(Debug)]
+pub(crate) struct GoingOn(Over);
+
+impl Drop for GoingOn {
+    fn drop(&mut self) {
+        self.0.0.is_over.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Sink {
     pub fn new(kept_max: usize, division_by_zero: bool) -> Self {
@@ -68,6 +95,12 @@ impl Sink {
             over,
             ..Inner::default()
         }))
+    }
+
+    /// What runs for the statement is over with the result of this, not with the statement's answer.
+    pub(crate) fn outlive(&self) -> GoingOn {
+        self.0.over.0.goes_on.store(true, Ordering::Relaxed);
+        GoingOn(self.0.over.clone())
     }
 
     /// The statement's memory.
@@ -181,7 +214,7 @@ pub(crate) fn is_over() -> bool {
         let current = current.borrow();
         current
             .as_ref()
-            .is_some_and(|sink| sink.0.over.load(Ordering::Relaxed))
+            .is_some_and(|sink| sink.0.over.0.is_over.load(Ordering::Relaxed))
     })
 }
 
@@ -324,6 +357,17 @@ mod tests {
             first.as_deref(),
             Some("Truncated incorrect DOUBLE value: 'abc'")
         );
+    }
+
+    #[test]
+    fn what_outlives_its_statement_is_over_when_it_is_dropped() {
+        let over = Over::default();
+        let sink = Sink::of_statement(0, false, usize::MAX, over.clone());
+        let going_on = sink.outlive();
+        over.answered();
+        assert!(!sink.within(is_over));
+        drop(going_on);
+        assert!(sink.within(is_over));
     }
 
     #[tokio::test]

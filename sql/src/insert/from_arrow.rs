@@ -18,6 +18,7 @@ impl Scalar {
         }
         Ok(match array.data_type() {
             DataType::Null => Self::Null,
+            DataType::Float16 => Self::Double(primitive::<dt::Float16Type>(array, row).to_f64()),
             DataType::Float32 => Self::Double(f64::from(primitive::<dt::Float32Type>(array, row))),
             DataType::Float64 => Self::Double(primitive::<dt::Float64Type>(array, row)),
             DataType::Decimal128(_, scale) => {
@@ -37,6 +38,9 @@ impl Scalar {
             DataType::Utf8View => Self::Text(array.as_string_view().value(row).to_owned()),
             DataType::Binary => Self::Bytes(array.as_binary::<i32>().value(row).to_vec()),
             DataType::LargeBinary => Self::Bytes(array.as_binary::<i64>().value(row).to_vec()),
+            DataType::FixedSizeBinary(_) => {
+                Self::Bytes(array.as_fixed_size_binary().value(row).to_vec())
+            }
             DataType::BinaryView => Self::Bytes(array.as_binary_view().value(row).to_vec()),
             DataType::Date32 => Self::Date(primitive::<dt::Date32Type>(array, row)),
             DataType::Timestamp(unit, _) => Self::date_time(timestamp(array, row, *unit)),

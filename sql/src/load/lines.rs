@@ -58,7 +58,8 @@ impl Lines {
         let mut special = [false; 256];
         let marks = [&format.field_end, &format.line_end];
         let firsts = marks.into_iter().filter_map(|mark| mark.first().copied());
-        for byte in firsts.chain(format.escape) {
+        let returns = format.crlf.then_some(b'\r');
+        for byte in firsts.chain(format.escape).chain(returns) {
             special[usize::from(byte)] = true;
         }
         Self { format, special }
@@ -117,9 +118,9 @@ impl Lines {
                 cut: false,
             });
         }
-        let (next, ended) = self.rest_of_line(window, at)?;
+        let (end, next) = self.rest_of_line(window, at)?;
         // What stands there at the file's end without a mark behind it passes unnoticed.
-        let cut = ended && next > at + self.format.line_end.len();
+        let cut = next > end && end > at;
         Ok(Line::Fields { next, cut })
     }
 
@@ -180,7 +181,7 @@ impl Lines {
             at += plain;
             if let Some(next) = self.escape_at(window, at)? {
                 (at, escaped) = (next, true);
-            } else if let Some(next) = mark_at(window, at, &self.format.line_end)? {
+            } else if let Some(next) = self.line_end_at(window, at)? {
                 return Ok(found(at, escaped, next, true, false));
             } else if let Some(next) = mark_at(window, at, &self.format.field_end)? {
                 return Ok(found(at, escaped, next, false, false));
@@ -237,7 +238,7 @@ impl Lines {
                 None => return Err(More),
                 Some(next) if *next == byte => (at, escaped) = (at + 2, true),
                 Some(_) => {
-                    if let Some(next) = mark_at(window, at + 1, &self.format.line_end)? {
+                    if let Some(next) = self.line_end_at(window, at + 1)? {
                         return Ok(closed(at, escaped, next, true, false));
                     }
                     if let Some(next) = mark_at(window, at + 1, &self.format.field_end)? {
@@ -265,14 +266,26 @@ impl Lines {
         }
     }
 
-    /// Behind the end of the line that goes on at `at`, and whether a mark ended it. Nothing is enclosed
-    /// there any more.
-    fn rest_of_line(&self, window: (&[u8], bool), mut at: usize) -> Looked<(usize, bool)> {
+    /// Behind the mark that ends a line, if it is at `at`.
+    fn line_end_at(&self, window: (&[u8], bool), at: usize) -> Looked<Option<usize>> {
+        let (text, is_last) = window;
+        if !self.format.crlf || text.get(at) != Some(&b'\r') {
+            return mark_at(window, at, &self.format.line_end);
+        }
+        match text.get(at + 1) {
+            None if !is_last => Err(More),
+            _ => mark_at(window, at + 1, &self.format.line_end),
+        }
+    }
+
+    /// Where the line that goes on at `at` ends, and where the next one begins: the same at the file's end. Nothing
+    /// is enclosed there any more.
+    fn rest_of_line(&self, window: (&[u8], bool), mut at: usize) -> Looked<(usize, usize)> {
         let (text, is_last) = window;
         loop {
             let Some(byte) = text.get(at) else {
                 return match is_last {
-                    true => Ok((text.len(), false)),
+                    true => Ok((text.len(), text.len())),
                     false => Err(More),
                 };
             };
@@ -281,8 +294,8 @@ impl Lines {
                     None if !is_last => return Err(More),
                     _ => at = (at + 2).min(text.len()),
                 }
-            } else if let Some(next) = mark_at(window, at, &self.format.line_end)? {
-                return Ok((next, true));
+            } else if let Some(next) = self.line_end_at(window, at)? {
+                return Ok((at, next));
             } else {
                 at += 1;
             }
@@ -291,7 +304,7 @@ impl Lines {
 
     /// Behind the line at `at`, which is not wanted; `None`: its end is not in the window.
     pub(super) fn skip(&self, window: (&[u8], bool), at: usize) -> Option<usize> {
-        self.rest_of_line(window, at).ok().map(|(next, _)| next)
+        self.rest_of_line(window, at).ok().map(|(_, next)| next)
     }
 }
 
@@ -365,13 +378,43 @@ mod tests {
     }
 
     #[test]
-    fn wherever_the_window_ends_the_lines_are_the_same() {
-        let format = Format {
-            line_start: b"xx".to_vec(),
-            line_end: b"\r\n".to_vec(),
-            ..csv()
+    fn lines_of_csv_may_end_with_carriage_returns() {
+        let text = b"id,name\r\n1,\"a\"\r\n2,\"b\r\nc\"\r\n3,d\re\n4,f,\r\n5,\"g\"";
+        let expected = vec![
+            some(&["id", "name"]),
+            some(&["1", "a"]),
+            some(&["2", "b\r\nc"]),
+            some(&["3", "d\re"]),
+            some(&["4", "f"]),
+            some(&["5", "g"]),
+        ];
+        assert_eq!(read(&Format::csv(), 2, text), expected);
+        let lines = Lines::new(Format::csv());
+        let read = lines.read((b"4,f,\r\n", true), 0, 2, &mut Vec::new());
+        let whole = Line::Fields {
+            next: 6,
+            cut: false,
         };
-        let text = b"xx1,\"2\"\"\r\n\",3\r\nno xx\\\r\n4,5,6,7\r\nxx\"a\"\r\nxx";
+        assert_eq!(read, whole);
+    }
+
+    #[test]
+    fn wherever_the_window_ends_the_lines_are_the_same() {
+        windows_agree(
+            Format {
+                line_start: b"xx".to_vec(),
+                line_end: b"\r\n".to_vec(),
+                ..csv()
+            },
+            b"xx1,\"2\"\"\r\n\",3\r\nno xx\\\r\n4,5,6,7\r\nxx\"a\"\r\nxx",
+        );
+        windows_agree(
+            Format::csv(),
+            b"1,\"2\r\n\"\r\n3,4,5,6\r\n\r,\"\"\"\"\r\nx\r\n",
+        );
+    }
+
+    fn windows_agree(format: Format, text: &[u8]) {
         let whole = read(&format, 3, text);
         let lines = Lines::new(format.clone());
         for cut in 0..text.len() {

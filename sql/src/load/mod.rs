@@ -4,6 +4,7 @@
 //! coerced by MySQL's assignment rules, `expressions` computes SET. `typed` and `json_rows` read files
 //! whose values have names. Where the bytes come from and how batches are committed is the session's part.
 
+mod arrow_values;
 mod compression;
 mod directories;
 mod expressions;
@@ -17,6 +18,7 @@ mod text_rows;
 mod typed;
 mod window;
 
+pub(crate) use arrow_values::of_session;
 pub(crate) use compression::{Compression, decoded};
 pub(crate) use directories::{Given, given, values_in};
 pub(crate) use json_rows::{JsonRows, json_names};

@@ -70,6 +70,8 @@ pub(crate) struct Format {
     pub(crate) escape: Option<u8>,
     pub(crate) line_start: Vec<u8>,
     pub(crate) line_end: Vec<u8>,
+    /// A carriage return before a line's end is part of it.
+    pub(crate) crlf: bool,
 }
 
 impl Default for Format {
@@ -81,6 +83,7 @@ impl Default for Format {
             escape: Some(b'\\'),
             line_start: Vec::new(),
             line_end: b"\n".to_vec(),
+            crlf: false,
         }
     }
 }
@@ -283,6 +286,7 @@ impl ClauseReader<'_> {
             loop {
                 if self.take(&["TERMINATED", "BY"]) {
                     format.line_end = self.mark()?;
+                    format.crlf = false;
                 } else if self.take(&["STARTING", "BY"]) {
                     format.line_start = self.mark()?;
                 } else {
@@ -432,9 +436,10 @@ impl ClauseReader<'_> {
 }
 
 impl Format {
-    /// What FORMAT CSV is written and read with, after RFC 4180.
+    /// What FORMAT CSV is written and read with, after RFC 4180, whose lines end with carriage returns.
     pub(crate) fn csv() -> Self {
         Self {
+            crlf: true,
             field_end: b",".to_vec(),
             enclosed: Some(b'"'),
             optionally: true,
@@ -488,6 +493,7 @@ mod tests {
             escape: None,
             line_start: b"x".to_vec(),
             line_end: b"\r\n".to_vec(),
+            crlf: false,
         };
         assert_eq!((load.format, load.skip_lines), (format, 1));
         let column = |name: &str| Target::Column(name.into());

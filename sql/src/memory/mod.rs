@@ -11,9 +11,11 @@ pub(crate) mod brake;
 mod budget;
 mod guard;
 mod held;
+mod rows;
 
 pub use account::Account;
 pub use budget::Budget;
 pub use guard::watch;
 pub use held::Held;
 pub(crate) use held::rows_limit;
+pub(crate) use rows::{compacted, copied_bytes, held_bytes};

@@ -22,6 +22,8 @@ use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder, SortMergeJoinExec,
 };
 
+use crate::error::SqlError;
+use crate::functions::failure::raise;
 use crate::functions::warnings::is_over;
 
 /// The plan with joins that can be stopped.
@@ -88,8 +90,7 @@ impl PhysicalExpr for Watched {
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
         if is_over() {
-            let text = "Query execution was interrupted".to_owned();
-            return Err(DataFusionError::Execution(text));
+            return Err(raise(SqlError::interrupted()));
         }
         self.0.evaluate(batch)
     }

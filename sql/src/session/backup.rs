@@ -59,6 +59,7 @@ impl Session {
         let JobEnd {
             took,
             result: ended,
+            ..
         } = job.wait().await?;
         drop(waiting);
         ended?;

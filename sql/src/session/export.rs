@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, RecordBatch, StringViewArray, UInt64Array};
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use futures::StreamExt;
 use storno_transfer::{Cancel, Compression, Encoding, ExportSpec, Layout, Place};
 
 use super::variables::known;
@@ -19,7 +20,7 @@ use crate::result::{Outcome, ResultColumn, Rows};
 use crate::types::{FieldType, same_name};
 
 /// For decoded dictionaries of the segments that an export reads at a time.
-const CACHE_BYTES: usize = 128 << 20;
+const CACHE_BYTES: usize = 64 << 20;
 
 /// Cancels a job when nobody waits for it any more.
 pub(super) struct Waiting(pub(super) Cancel);
@@ -54,7 +55,7 @@ impl Session {
             return begun(&job).map(Outcome::Rows);
         }
         let waiting = Waiting(job.cancel.clone());
-        let JobEnd { took, result } = job.wait().await?;
+        let JobEnd { took, result, .. } = job.wait().await?;
         drop(waiting);
         let summary = result?;
         if matches!(statement.target, Target::File(_)) {
@@ -126,7 +127,17 @@ impl Session {
         view.snapshot = view.snapshot.read_apart(CACHE_BYTES);
         let query = lex(&statement.query)?;
         let compiled = self.compile_over(view, query, params, None).await?;
-        self.start(compiled)
+        // The job may be longer than the statement: it ends the query when it lets go of its rows.
+        let going_on = self.sink.outlive();
+        let rows = self.start(compiled)?;
+        let batches = rows.batches.map(move |batch| {
+            let _ = &going_on;
+            batch
+        });
+        Ok(Rows {
+            batches: batches.boxed(),
+            ..rows
+        })
     }
 
     fn export_spec(

@@ -35,11 +35,11 @@ impl Session {
             return Ok((lexed, command));
         };
         self.authorize_needs(&[Need::AnyOf(Privileges::FILE)])?;
-        let handle = self.engine.jobs().handle()?;
+        let (handle, time_zone) = (self.engine.jobs().handle()?, self.time_zone());
         let mut tables = Vec::with_capacity(calls.len());
         for call in calls {
             let place = self.open_place(&call.place, &call.options)?;
-            let opening = handle.spawn(open(place, call, handle.clone()));
+            let opening = handle.spawn(open(place, call, (handle.clone(), time_zone)));
             let opened = opening
                 .await
                 .map_err(|e| SqlError::internal(e.to_string()))??;

@@ -23,7 +23,7 @@ use crate::insert::{
     duplicate_entry, warn_repeated,
 };
 use crate::known::KnownTable;
-use crate::memory::Held;
+use crate::memory::{Held, copied_bytes};
 use crate::result::{Done, Outcome};
 use crate::select::evaluate::Evaluator;
 use crate::select::planner::View;
@@ -259,10 +259,7 @@ impl Session {
             // A kill is seen where this lets go, and rows may come faster than they are taken.
             tokio::task::yield_now().await;
             let batch = batch?;
-            held.add(
-                batch.get_array_memory_size(),
-                "INSERT ... SELECT may insert",
-            )?;
+            held.add(copied_bytes(&batch), "INSERT ... SELECT may insert")?;
             for i in 0..batch.num_rows() {
                 row.clear();
                 for column in batch.columns() {

@@ -34,8 +34,7 @@ impl Session {
             let id = lexed.word(2).parse().map_err(|_| lexed.error_at(2))?;
             let job = self.engine.jobs().find(id)?;
             self.authorize_thread(job.connection, &job.user)?;
-            job.cancel.cancel();
-            return Ok(done(0));
+            return job.stop().map(|()| done(0));
         }
         let at = 1 + usize::from(lexed.is(1, "HARD") || lexed.is(1, "SOFT"));
         let (kill, at) = match () {

@@ -304,9 +304,11 @@ impl Session {
     fn finished<T>(&mut self, mut result: Result<T>) -> Result<T> {
         if let Err(error) = &mut result {
             // A syntax error quotes the statement.
-            if let Cow::Owned(message) = secrets::hidden(&error.message) {
+            let state = self.process.state();
+            if let Cow::Owned(message) = secrets::hidden_in_error(&error.message, &state.info) {
                 error.message = message;
             }
+            drop(state);
             self.several.forget();
             self.row_count = -1;
             self.sink.push_error(error);

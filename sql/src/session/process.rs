@@ -160,14 +160,14 @@ impl Process {
         state.over = Over::default();
         Running {
             turn: state.turn,
-            over: Arc::clone(&state.over),
+            over: state.over.clone(),
             process: Arc::clone(self),
         }
     }
 
-    /// Set when the statement that runs is over.
+    /// Whether the statement that runs is over.
     pub(super) fn over(&self) -> Over {
-        Arc::clone(&self.state().over)
+        self.state().over.clone()
     }
 }
 
@@ -181,7 +181,7 @@ pub struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.over.answered();
         let mut state = self.process.state();
         if state.turn == self.turn {
             state.command = SLEEP;

@@ -1,9 +1,13 @@
 //! Statements without the secrets in them, for lists that others read and for errors.
 //!
 //! A secret is a string behind CREDENTIALS, and one with a key of CREDENTIALS in it wherever it stands: statements that
-//! are slightly wrong are shown most of all.
+//! are slightly wrong are shown most of all. Another kind stands before the host in a URL.
+
+mod urls;
 
 use std::borrow::Cow;
+
+use urls::users;
 
 /// How a word begins behind which a string is a secret: CREDENTIALS '..', credentials => '..'.
 const WORD: &[u8] = b"credential";
@@ -20,20 +24,50 @@ const KEYS: [&[u8]; 7] = [
 /// Bytes behind strings side by side that may tell that they end with a name.
 const BEHIND: usize = 16;
 const SHOWN: &str = "'***'";
+const SHOWN_IN_URL: &str = "***";
 
 /// The text without its secrets. Also of a text that is cut or is no statement.
 pub(super) fn hidden(text: &str) -> Cow<'_, str> {
+    match blotted(text, &users(text.as_bytes()), SHOWN_IN_URL) {
+        Cow::Borrowed(text) => without_strings(text),
+        Cow::Owned(text) => Cow::Owned(without_strings(&text).into_owned()),
+    }
+}
+
+/// The same of an error's message. What a syntax error repeats may begin behind the word that tells a secret: it shows
+/// no string that `statement`, without its own secrets, does not.
+pub(super) fn hidden_in_error<'a>(message: &'a str, statement: &str) -> Cow<'a, str> {
+    let part = repeated(message).filter(|_| statement.contains(SHOWN));
+    let Some((head, part, tail)) = part else {
+        return hidden(message);
+    };
+    let mut unseen = Vec::new();
+    let mut at = 0;
+    while let Some((start, end)) = next_string(part.as_bytes(), at) {
+        let string = part.get(start..end).unwrap_or_default();
+        if !statement.contains(string) {
+            unseen.push((start, end));
+        }
+        at = end;
+    }
+    let part = blotted(part, &unseen, SHOWN);
+    Cow::Owned(hidden(&format!("{head}{part}{tail}")).into_owned())
+}
+
+fn without_strings(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     if find(bytes, 0).is_none() && keys(bytes).next().is_none() {
         return Cow::Borrowed(text);
     }
     // The quotes around what a syntax error repeats are not the statement's.
     match repeated(text) {
-        None => blotted(text),
-        Some((head, statement, tail)) => match blotted(statement) {
-            Cow::Borrowed(_) => Cow::Borrowed(text),
-            Cow::Owned(statement) => Cow::Owned(format!("{head}{statement}{tail}")),
-        },
+        None => blotted(text, &secrets(bytes), SHOWN),
+        Some((head, statement, tail)) => {
+            match blotted(statement, &secrets(statement.as_bytes()), SHOWN) {
+                Cow::Borrowed(_) => Cow::Borrowed(text),
+                Cow::Owned(statement) => Cow::Owned(format!("{head}{statement}{tail}")),
+            }
+        }
     }
 }
 
@@ -47,20 +81,19 @@ fn repeated(message: &str) -> Option<(&str, &str, &str)> {
     Some((head, statement, tail))
 }
 
-fn blotted(text: &str) -> Cow<'_, str> {
-    let secrets = secrets(text.as_bytes());
-    if secrets.is_empty() {
+fn blotted<'a>(text: &'a str, places: &[(usize, usize)], shown: &str) -> Cow<'a, str> {
+    if places.is_empty() {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
     let mut kept = 0;
-    for (start, end) in secrets {
+    for (start, end) in places {
         // What was found twice is blotted out once.
-        if start >= kept {
-            out.push_str(text.get(kept..start).unwrap_or_default());
-            out.push_str(SHOWN);
+        if *start >= kept {
+            out.push_str(text.get(kept..*start).unwrap_or_default());
+            out.push_str(shown);
         }
-        kept = kept.max(end);
+        kept = kept.max(*end);
     }
     out.push_str(text.get(kept..).unwrap_or_default());
     Cow::Owned(out)
@@ -74,7 +107,7 @@ fn secrets(bytes: &[u8]) -> Vec<(usize, usize)> {
         at = word + WORD.len();
         let rest = bytes.get(at..).unwrap_or_default();
         at += rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        strings_behind(bytes, at, &mut found);
+        strings_behind((bytes, at), b"=>(:,", &mut found);
     }
     let mut at = 0;
     while let Some(first) = next_string(bytes, at) {
@@ -86,7 +119,7 @@ fn secrets(bytes: &[u8]) -> Vec<(usize, usize)> {
         if holds_secret(bytes, &strings) {
             found.extend(strings);
             // Of JSON without quotes around it, the value is another string.
-            strings_behind(bytes, at, &mut found);
+            strings_behind((bytes, at), b"=>(:", &mut found);
         }
     }
     found.sort_unstable();
@@ -153,9 +186,9 @@ fn next_string(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// All strings behind `at` between which nothing stands but blanks, comments, `=`, `=>`, `:` or `(`.
-fn strings_behind(bytes: &[u8], mut at: usize, found: &mut Vec<(usize, usize)>) {
-    while let Some((start, end)) = string_after(bytes, at, b"=>(:") {
+/// All strings behind `at` between which nothing stands but blanks, comments and what is `passed`.
+fn strings_behind((bytes, mut at): (&[u8], usize), passed: &[u8], found: &mut Vec<(usize, usize)>) {
+    while let Some((start, end)) = string_after(bytes, at, passed) {
         found.push((start, end));
         at = end;
     }
@@ -269,6 +302,8 @@ mod tests {
                 "KEYS '***' /* ' */ '***' '***' X",
             ),
             ("CREDENTIALS = = ('CANARY')", "CREDENTIALS = = ('***')"),
+            ("CREDENTIALS = , 'CANARY' X", "CREDENTIALS = , '***' X"),
+            ("CREDENTIALS 'AK', 'CANARY'", "CREDENTIALS '***', '***'"),
             (
                 "KEYS {\"sas_token\": \"CANARY\", \"a\": \"b\"}",
                 "KEYS {'***': '***', \"a\": \"b\"}",
@@ -287,6 +322,24 @@ mod tests {
             ),
         ] {
             assert_eq!(hidden(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_syntax_error_shows_no_more_than_the_list_of_statements() {
+        let error = |near: &str| crate::error::SqlError::syntax(near, 1).message;
+        for (statement, near, shown) in [
+            ("LINK x CREDENTIALS = , 'CANARY'", ", 'CANARY'", ", '***'"),
+            (
+                "FILES('x', credentials => , 'CANARY', a => 'x'",
+                ", 'CANARY', a => 'x'",
+                ", '***', a => 'x'",
+            ),
+            ("CREDENTIALS 'AK' 'CANARY' X", "'CANA", "'***'"),
+            ("SELECT 'a' FROM FROM 'b'", "FROM 'b'", "FROM 'b'"),
+        ] {
+            let told = hidden_in_error(&error(near), &hidden(statement)).into_owned();
+            assert_eq!(told, error(shown), "{statement}");
         }
     }
 

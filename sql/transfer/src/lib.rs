@@ -23,5 +23,5 @@ pub use export::{
     export,
 };
 pub use import::{FileReader, ParquetFile, Which, files_of};
-pub use place::{Credentials, Endpoint, Found, Location, Patience, Place, Reach, Scheme};
+pub use place::{Credentials, Endpoint, Found, Location, Patience, Place, Reach, Said, Scheme};
 pub use text::{CellText, ColumnText, TextRules};

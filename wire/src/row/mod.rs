@@ -153,6 +153,9 @@ fn put_text_value(out: &mut Vec<u8>, cell: Cell<'_>, column: &Column) -> Result<
     match cell {
         Cell::Null | Cell::Bytes(_) => return Err(Misfit),
         Cell::Int(value) if column.column_type == ColumnType::Year => number::put_year(out, value),
+        Cell::UInt(value) if column.column_type == ColumnType::Year => {
+            number::put_year(out, i64::try_from(value).map_err(|_| Misfit)?)
+        }
         Cell::Int(value) => number::put_int(out, value),
         Cell::UInt(value) => number::put_uint(out, value),
         Cell::Float(value) => match column.column_type {

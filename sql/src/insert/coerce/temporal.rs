@@ -46,7 +46,7 @@ pub(in crate::insert) fn datetime(
         Some(_) => cell.settings.time_zone.from_utc(utc_of(&moment)),
     };
     let rounded = round(local, moment.next_digit, fsp, cell);
-    if days_of(rounded) > LAST_DAY {
+    if !DAYS.contains(&days_of(rounded)) {
         return unreadable("datetime", datum, Unreadable::Invalid, cell);
     }
     Ok(Some(rounded))
@@ -132,8 +132,8 @@ pub(super) fn time_number(micros: i64) -> i64 {
     if micros < 0 { -number } else { number }
 }
 
-/// Day number of 9999-12-31.
-const LAST_DAY: i32 = 2_932_896;
+/// Day numbers of 0000-01-01 and 9999-12-31.
+const DAYS: std::ops::RangeInclusive<i32> = -719_528..=2_932_896;
 
 fn days_of(micros: i64) -> i32 {
     i32::try_from(micros.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX)
@@ -169,8 +169,10 @@ fn read_moment(datum: Datum<'_>, kind: &str, cell: &mut Cell<'_>) -> Result<Opti
         },
         Datum::Decimal(text) => moment_of_decimal(text),
         Datum::Double(value) => moment_of_decimal(&double_decimal(value)),
-        Datum::Date(days) => Ok(moment_of_micros(i64::from(days) * MICROS_PER_DAY)),
-        Datum::DateTime { micros, .. } => Ok(moment_of_micros(micros)),
+        Datum::Date(days) => known_moment(days, 0),
+        Datum::DateTime { micros, .. } => {
+            known_moment(days_of(micros), micros.rem_euclid(MICROS_PER_DAY))
+        }
         // A time of day is today's.
         Datum::Time { micros, .. } => {
             let now = cell.settings.time_zone.from_utc(cell.settings.now_utc);
@@ -188,6 +190,14 @@ fn read_moment(datum: Datum<'_>, kind: &str, cell: &mut Cell<'_>) -> Result<Opti
             Ok(Some(moment))
         }
         Err(why) => unreadable(kind, datum, why, cell),
+    }
+}
+
+/// Files have moments that MySQL has not.
+fn known_moment(days: i32, micros: i64) -> std::result::Result<Moment, Unreadable> {
+    match DAYS.contains(&days) {
+        true => Ok(Moment::at(days, micros)),
+        false => Err(Unreadable::Invalid),
     }
 }
 

@@ -12,8 +12,8 @@
 //! Storno alone: lenient modes store NULL for a date that does not exist, where both have
 //! 0000-00-00.
 
-use crate::insert::Settings;
 use crate::insert::testing::{LENIENT, STRICT, insert_as, rows, table};
+use crate::insert::{RowWriter, Scalar, Settings};
 use crate::types::TableDefinition;
 
 /// Value and warning codes, or the error's code.
@@ -410,6 +410,24 @@ fn dates_take_the_date_of_anything() {
             ("''", "error 1292", None),
         ],
     );
+}
+
+#[test]
+fn days_that_only_files_have_are_no_dates() {
+    let table = table("CREATE TABLE t (x DATE, y DATETIME)");
+    let stored = |days: i32, hour: i64| {
+        let mut writer = RowWriter::new(&table, None, STRICT).expect("a table");
+        let micros = (i64::from(days) * 24 + hour).saturating_mul(3_600_000_000);
+        let moment = Scalar::DateTime { micros, fsp: 0 };
+        let of_date = writer.append_row(&[Scalar::Date(days), Scalar::Null]);
+        let of_moment = writer.append_row(&[Scalar::Null, moment]);
+        [of_date, of_moment].map(|stored| stored.map_err(|e| e.code))
+    };
+    assert_eq!(stored(-719_528, 0), [Ok(()), Ok(())]);
+    assert_eq!(stored(2_932_896, 23), [Ok(()), Ok(())]);
+    for days in [-719_529, 2_932_897, i32::MIN, i32::MAX] {
+        assert_eq!(stored(days, 0), [Err(1292), Err(1292)], "{days}");
+    }
 }
 
 #[test]

@@ -196,26 +196,34 @@ type Memory = Arc<Mutex<MemoryReservation>>;
 /// Runs an aggregation to its end.
 async fn run(aggregation: Arc<Aggregation>, threads: usize, memory: Memory) -> Result<Groups> {
     let threads = threads.min(aggregation.parallelism()).max(1);
-    let mut tasks = JoinSet::new();
-    for _ in 1..threads {
-        tasks.spawn(worker(Arc::clone(&aggregation), Arc::clone(&memory)));
-    }
-    let mut workers = vec![worker(Arc::clone(&aggregation), Arc::clone(&memory)).await?];
-    while let Some(done) = tasks.join_next().await {
-        workers.push(done.map_err(|e| internal(e.to_string()))??);
-    }
+    let work = || worker(Arc::clone(&aggregation), Arc::clone(&memory));
+    let workers = side_by_side(threads, work).await?;
     let merging = Arc::new(aggregation.merging(workers).map_err(error_of)?);
     for stage in 0..merging.stages() {
-        let mut tasks = JoinSet::new();
-        for _ in 1..threads {
-            tasks.spawn(merge(Arc::clone(&merging), stage, Arc::clone(&memory)));
-        }
-        merge(Arc::clone(&merging), stage, Arc::clone(&memory)).await?;
-        while let Some(done) = tasks.join_next().await {
-            done.map_err(|e| internal(e.to_string()))??;
-        }
+        let work = || merge(Arc::clone(&merging), stage, Arc::clone(&memory));
+        side_by_side(threads, work).await?;
     }
     merging.finish().map_err(error_of)
+}
+
+/// Does the same work on several threads, none of it in the task at hand: what a task has spawned last waits for
+/// its own thread, and no other is woken for it, so that of two halves the second would begin when the first ends.
+async fn side_by_side<T: Send + 'static, W>(threads: usize, work: impl Fn() -> W) -> Result<Vec<T>>
+where
+    W: Future<Output = Result<T>> + Send + 'static,
+{
+    if threads == 1 {
+        return Ok(vec![work().await?]);
+    }
+    let mut tasks = JoinSet::new();
+    for _ in 0..threads {
+        tasks.spawn(work());
+    }
+    let mut done = Vec::with_capacity(threads);
+    while let Some(one) = tasks.join_next().await {
+        done.push(one.map_err(|e| internal(e.to_string()))??);
+    }
+    Ok(done)
 }
 
 /// One thread's part. It yields between sources: a query that is not wanted any more ends there.

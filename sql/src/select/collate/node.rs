@@ -29,9 +29,10 @@ pub(super) fn rewrite(plan: LogicalPlan, connection: &str) -> Result<Transformed
         schema: &schema,
         connection,
     };
+    let names = Arc::clone(plan.schema());
     let plan = compared(plan, &deriver)?;
     let plan = match plan {
-        LogicalPlan::Aggregate(aggregate) => by_keys(aggregate, &deriver)?,
+        LogicalPlan::Aggregate(aggregate) => by_keys(aggregate, &names, &deriver)?,
         LogicalPlan::Distinct(Distinct::All(input)) => distinct(input, &deriver)?,
         LogicalPlan::Join(join) => LogicalPlan::Join(joined(join, connection)?),
         LogicalPlan::Sort(mut sort) => {
@@ -56,9 +57,12 @@ fn compared(plan: LogicalPlan, deriver: &Deriver<'_>) -> Result<LogicalPlan> {
         LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
     );
     let plan = plan.map_expressions(|expr| {
+        if let Expr::GroupingSet(_) = expr {
+            // Has no name of its own, and stands under none.
+            return expr.transform_up(|e| deriver.rewrite(e));
+        }
         let name = names.save(&expr);
         let derived = match &expr {
-            Expr::GroupingSet(_) => None,
             expr if tells && !is_column(expr) => told(expr, deriver)?,
             _ => None,
         };
@@ -106,6 +110,9 @@ fn telling(expr: Expr, derived: &Derived) -> Expr {
 fn unmarked(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
     let names = NamePreserver::new(&plan);
     let plan = plan.map_expressions(|expr| {
+        if let Expr::GroupingSet(_) = expr {
+            return Ok(Transformed::yes(without_marks(expr, schema)?));
+        }
         let name = names.save(&expr);
         Ok(Transformed::yes(name.restore(without_marks(expr, schema)?)))
     })?;
@@ -119,8 +126,8 @@ fn folding(expr: &Expr, deriver: &Deriver<'_>) -> Result<Option<Order>> {
     Ok(order.filter(|order| *order != Order::Bytes))
 }
 
-/// An aggregate that groups strings by their keys and shows one string of each group.
-fn by_keys(aggregate: Aggregate, deriver: &Deriver<'_>) -> Result<LogicalPlan> {
+/// An aggregate that groups strings by their keys and shows one string of each group, under the names of `names`.
+fn by_keys(aggregate: Aggregate, names: &DFSchema, deriver: &Deriver<'_>) -> Result<LogicalPlan> {
     // Anew, for its schema: expressions that were given a collation do not change it by themselves.
     let Aggregate {
         input,
@@ -135,10 +142,13 @@ fn by_keys(aggregate: Aggregate, deriver: &Deriver<'_>) -> Result<LogicalPlan> {
         .collect();
     let orders = grouped.iter().map(|expr| folding(expr, deriver));
     let orders = orders.collect::<Result<Vec<_>>>()?;
-    if orders.iter().all(Option::is_none) {
+    let in_sets = matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]);
+    // What is within a grouping set has no alias that would keep its name.
+    let differs = |at| names.field(at).name() != aggregate.schema.field(at).name();
+    let is_renamed = in_sets && (0..grouped.len()).any(differs);
+    if orders.iter().all(Option::is_none) && !is_renamed {
         return Ok(LogicalPlan::Aggregate(aggregate));
     }
-    let in_sets = matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]);
     let keyed = |expr: Expr| match grouped.iter().position(|g| *g == expr) {
         Some(at) => match orders.get(at).copied().flatten() {
             Some(order) => key(unaliased(expr), order),
@@ -171,7 +181,10 @@ fn by_keys(aggregate: Aggregate, deriver: &Deriver<'_>) -> Result<LogicalPlan> {
     let output = |at: usize| {
         let own = Expr::Column(Column::from(inner.qualified_field(at)));
         if orders.get(at).copied().flatten().is_none() {
-            return own;
+            return match is_renamed && at < grouped.len() {
+                true => as_field(own, (names, schema.as_ref()), at),
+                false => own,
+            };
         }
         let shown = Expr::Column(Column::new_unqualified(shown_name(at)));
         // What a row of sub-totals leaves out is NULL, whatever its rows have.
@@ -183,7 +196,7 @@ fn by_keys(aggregate: Aggregate, deriver: &Deriver<'_>) -> Result<LogicalPlan> {
             )),
             false => shown,
         };
-        as_field(shown, &schema, at)
+        as_field(shown, (names, schema.as_ref()), at)
     };
     // The number of a grouping set is for GROUPING() alone, which is resolved below this projection.
     let told = |at: &usize| schema.field(*at).name() != Aggregate::INTERNAL_GROUPING_ID;
@@ -239,10 +252,11 @@ fn grouping_of_keys(exprs: Vec<Expr>, keyed: &impl Fn(Expr) -> Expr) -> Result<V
     exprs.into_iter().map(of_keys).collect()
 }
 
-/// An expression under the name and with the metadata of a schema's field.
-fn as_field(expr: Expr, schema: &DFSchema, at: usize) -> Expr {
-    let (relation, field) = schema.qualified_field(at);
-    let metadata = Some(field.metadata().into()).filter(|_| !field.metadata().is_empty());
+/// An expression under the name of one schema's field and with the metadata of another's.
+fn as_field(expr: Expr, (names, schema): (&DFSchema, &DFSchema), at: usize) -> Expr {
+    let (relation, field) = names.qualified_field(at);
+    let told = schema.field(at).metadata();
+    let metadata = Some(told.into()).filter(|_| !told.is_empty());
     expr.alias_qualified_with_metadata(relation.cloned(), field.name(), metadata)
 }
 
@@ -260,7 +274,9 @@ fn distinct(input: Arc<LogicalPlan>, deriver: &Deriver<'_>) -> Result<LogicalPla
     if !folds {
         return Ok(LogicalPlan::Distinct(Distinct::All(input)));
     }
-    by_keys(Aggregate::try_new(input, columns, Vec::new())?, deriver)
+    let aggregate = Aggregate::try_new(input, columns, Vec::new())?;
+    let names = Arc::clone(&aggregate.schema);
+    by_keys(aggregate, &names, deriver)
 }
 
 /// A join whose equal columns are equal as keys.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arrow::array::RecordBatch;
 use storno_transfer::{FileReader, Found, ParquetFile, Place};
 use tokio::runtime::Handle;
 
@@ -13,9 +14,9 @@ use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::load::{
     BatchRows, Compression, Described, FileFormat, Given, JsonRows, LoadWriter, Matching, Origin,
-    Progress, TypedRows, Window, decoded, unreadable, values_in,
+    Progress, TypedRows, Window, decoded, of_session, unreadable, values_in,
 };
-use crate::types::same_name;
+use crate::types::{TimeZone, same_name};
 
 /// Longest line.
 const LINE_BYTES_MAX: usize = 64 << 20;
@@ -46,6 +47,7 @@ pub(super) struct Wanted {
     /// The columns that values go into, and how they are found; of typed files.
     pub(super) names: Vec<String>,
     pub(super) matching: Matching,
+    pub(super) time_zone: TimeZone,
 }
 
 /// The files of a load.
@@ -252,9 +254,22 @@ fn parquet(files: StoredFiles, wanted: &Wanted) -> Result<Open> {
             *place = columns.binary_search(place).unwrap_or(0);
         }
     }
+    let zone = wanted.time_zone;
     let batches = file.read(&columns)?;
-    let batches = batches.map(|batch| batch.map_err(SqlError::from));
+    let batches = batches.map(move |batch| of_session_batch(&batch?, zone));
     Ok(Open::Rows(Box::new(BatchRows::new(batches, origins))))
+}
+
+fn of_session_batch(batch: &RecordBatch, zone: TimeZone) -> Result<RecordBatch> {
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| of_session(column, zone));
+    let schema = batch.schema();
+    let named = schema.fields().iter().zip(columns);
+    let named = named.map(|(field, column)| (field.name().clone(), column, true));
+    RecordBatch::try_from_iter_with_nullable(named.collect::<Vec<_>>())
+        .map_err(|e| SqlError::internal(e.to_string()))
 }
 
 pub(super) fn check(cancelled: &AtomicBool) -> Result<()> {

@@ -28,7 +28,7 @@ use crate::functions::warnings::Sink;
 use crate::insert::Settings;
 use crate::known::KnownTable;
 use crate::load::{LoadStatement, LoadWriter, Progress};
-use crate::memory::rows_limit;
+use crate::memory::{compacted, held_bytes, rows_limit};
 use crate::select::compile_over;
 use crate::select::planner::View;
 use crate::select::run;
@@ -339,14 +339,11 @@ impl Gathered {
                 mut aside,
                 mut bytes,
             } => {
-                bytes += batch.rows.get_array_memory_size();
-                bytes += batch
-                    .aside
-                    .iter()
-                    .map(RecordBatch::get_array_memory_size)
-                    .sum::<usize>();
-                batches.push(batch.rows);
-                aside.extend(batch.aside);
+                let rows = compacted(batch.rows);
+                let invalid = batch.aside.map(compacted);
+                bytes += held_bytes(&rows) + invalid.as_ref().map_or(0, held_bytes);
+                batches.push(rows);
+                aside.extend(invalid);
                 if bytes > rows_limit() {
                     let mib = rows_limit() >> 20;
                     let text = format!(

@@ -6,7 +6,7 @@ use super::super::Session;
 use super::input::{StoredFiles, Wanted};
 use crate::error::{Result, SqlError};
 use crate::load::{FileFormat, LoadStatement, Matching, Target};
-use crate::types::{TableDefinition, same_name};
+use crate::types::{TableDefinition, TimeZone, same_name};
 
 /// The files of a load, and what is known of them before they are read.
 pub(super) struct Located {
@@ -87,7 +87,7 @@ impl Session {
 pub(super) fn wanted(
     load: &mut LoadStatement,
     located: Option<&Located>,
-    table: &TableDefinition,
+    (table, time_zone): (&TableDefinition, TimeZone),
 ) -> Wanted {
     let listed = load.targets.as_deref().map(columns_of);
     let (names, matching) = match (listed, located) {
@@ -118,6 +118,7 @@ pub(super) fn wanted(
         compression: load.compression,
         names,
         matching,
+        time_zone,
     }
 }
 

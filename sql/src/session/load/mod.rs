@@ -32,6 +32,7 @@ use crate::error::{Result, SqlError};
 use crate::insert::Scalar;
 use crate::load::{LoadStatement, LoadWriter, OnRepeatedKey};
 use crate::result::{Done, Outcome};
+use crate::types::TableDefinition;
 use input::{Source, StoredFiles};
 use loader::{Destination, Evaluation, Loaded, Loader};
 use locate::Located;
@@ -144,7 +145,10 @@ impl Session {
             let table = view.table(load.schema.as_deref(), &load.table)?;
             let definition = engine.tables().get(table.meta())?;
             let door = Door::new(&definition, &view, settings, ignore)?;
-            let wanted = locate::wanted(&mut load, located.as_ref(), &definition);
+            let wanted = {
+                let table: (&TableDefinition, _) = (&definition, settings.time_zone);
+                locate::wanted(&mut load, located.as_ref(), table)
+            };
             let load = Arc::new(load);
             let writer = LoadWriter::new(&load, &definition, settings)?;
             let destination = match on_conflict(&load, &table) {

@@ -5,7 +5,7 @@ use crate::accounts::Privileges;
 use crate::error::Result;
 use crate::export::{Job, Links};
 use crate::information_schema::{Column, Row, name, row, text, ubigint, varchar};
-use crate::session::Session;
+use crate::session::{Session, secrets};
 
 static EXPORTS: [Column; 13] = [
     ubigint("Id"),
@@ -47,21 +47,19 @@ pub(super) fn exports(session: &Session) -> Shown {
 
 fn export(job: &Job) -> Row {
     let (mut manifest, mut error) = (None, None);
-    let state = match job.ended().map(|end| end.result) {
+    let state = match job.ended() {
         None if job.cancel.is_cancelled() => "stopping",
         None => "running",
-        Some(Ok(summary)) => {
-            manifest = summary.manifest;
-            "done"
-        }
-        Some(Err(why)) => {
-            error = Some(why.message);
-            if job.cancel.is_cancelled() {
-                "stopped"
-            } else {
-                "failed"
+        Some(end) => match end.result {
+            Ok(summary) => {
+                manifest = summary.manifest;
+                "done"
             }
-        }
+            Err(why) => {
+                error = Some(secrets::hidden(&why.message).into_owned());
+                if end.stopped { "stopped" } else { "failed" }
+            }
+        },
     };
     row![
         job.id,
@@ -91,7 +89,7 @@ pub(super) fn links(session: &Session) -> Result<Shown> {
         row![
             name,
             link.kind.clone(),
-            link.config.clone(),
+            secrets::hidden(&link.config).into_owned(),
             given,
             link.description.clone()
         ]

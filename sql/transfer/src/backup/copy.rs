@@ -84,30 +84,36 @@ pub(super) fn header(id: &str, spec: &BackupSpec) -> BackupHeader {
         sequence: spec.sequence,
         moment: spec.moment,
         version: spec.version.clone(),
+        writer: None,
     }
 }
 
 /// Writes the list: from now on the backup is there. `new`: sizes of what had to be sent.
-pub(super) async fn publish(
+async fn publish(
     backups: &Backups,
     manifest: &Manifest,
     new: &[u64],
     cancel: &Cancel,
 ) -> Result<BackedUp> {
-    let id = &manifest.header.id;
-    let path = backups.manifest_path(id);
+    let path = backups.manifest_path(&manifest.header.id);
     let text = PutPayload::from(manifest.encode()?);
     cancel.check()?;
     backups.place.put(&path, text).await?;
     backups.place.make_durable(std::slice::from_ref(&path))?;
-    Ok(BackedUp {
+    Ok(backed_up(backups, manifest, new))
+}
+
+/// What a list that is there makes whole.
+pub(super) fn backed_up(backups: &Backups, manifest: &Manifest, new: &[u64]) -> BackedUp {
+    let id = &manifest.header.id;
+    BackedUp {
         id: id.clone(),
         files: manifest.files.len() as u64,
         bytes: manifest.bytes(),
         new_files: new.len() as u64,
         new_bytes: new.iter().sum(),
-        manifest: backups.place.url_of(&path),
-    })
+        manifest: backups.place.url_of(&backups.manifest_path(id)),
+    }
 }
 
 /// Files that never change and are there.
@@ -343,7 +349,12 @@ impl Work {
     }
 }
 
-fn read(file: &dyn SourceFile, from: u64, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+/// Hands over a file's bytes from an offset on.
+pub(super) fn read(
+    file: &dyn SourceFile,
+    from: u64,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     let read = file.read(from, take);
     read.map_err(|error: BoxError| match error.downcast::<TransferError>() {
         Ok(own) => *own,

@@ -26,6 +26,9 @@ pub struct BackupHeader {
     pub moment: DateTime<Utc>,
     /// The program that wrote it.
     pub version: String,
+    /// Of a backup that is renewed: a word that only the process has that wrote this list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
 }
 
 /// A file of it.
@@ -167,6 +170,7 @@ mod tests {
                 sequence: 7,
                 moment: DateTime::UNIX_EPOCH,
                 version: "1".into(),
+                writer: Some("w".into()),
             },
             files: (0..files).map(file).collect(),
         }

@@ -10,12 +10,14 @@
 //! ```
 //!
 //! `manifest` is the list of files, `copy` brings them there, `places` says what is there, `restore` brings them
-//! back, `ship` renews a backup, `prune` removes what is not wanted any more. What the files mean is the caller's business.
+//! back, `ship` renews a backup, `owner` knows whose it is, `prune` removes what is not wanted any more. What the files
+//! mean is the caller's business.
 //!
 //! INVARIANT: a manifest is written after all files that it names, and removed before any of them.
 
 mod copy;
 mod manifest;
+mod owner;
 mod places;
 mod prune;
 mod restore;

@@ -94,7 +94,7 @@ async fn run(backups: &Backups, keep: usize, force: bool) -> Result<Pruned> {
         .collect();
     for directory in ["files", "backups"] {
         let unfinished = backups.unfinished(directory).await?.into_iter();
-        let unfinished = unfinished.map(|path| Found { path, bytes: 0 });
+        let unfinished = unfinished.map(|path| Found::new(path, 0));
         for found in backups
             .below(directory)
             .await?
@@ -144,6 +144,7 @@ mod tests {
             sequence: 1,
             moment: chrono::DateTime::UNIX_EPOCH,
             version: "test".into(),
+            writer: None,
         };
         let file = FileEntry {
             name: "MANIFEST".into(),

@@ -125,10 +125,7 @@ impl Work {
         let pieces: Vec<Found> = entry
             .objects
             .iter()
-            .map(|piece| Found {
-                path: self.backups.path(&piece.path),
-                bytes: piece.bytes,
-            })
+            .map(|piece| Found::new(self.backups.path(&piece.path), piece.bytes))
             .collect();
         let first = pieces
             .first()

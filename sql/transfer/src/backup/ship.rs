@@ -3,15 +3,23 @@
 //!
 //! Objects that the list does not name any more stay for an hour: who reads one finds its files, for so long as it
 //! takes to fetch them, if they are fetched first.
+//!
+//! A copy of a server that was restored has the same number, and would renew the same backup. So each shipper writes
+//! a random word into its lists, looks for it before each round, and replaces only the list that it has looked at
+//! (`owner`). Before its first list it takes over one whose state its own has gone on from, as a server does that was
+//! restarted. Of two servers that were given one place the copy stops at once, or, if it came before the other had
+//! gone on, the other does when it goes on: each of them says so, and no list mixes the two.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use object_store::UpdateVersion;
 use sha2::{Digest, Sha256};
 
-use super::copy::{There, Work, copy_all, header, object_of, publish, refuse_while_pruning};
+use super::copy::{There, Work, backed_up, copy_all, header, object_of, refuse_while_pruning};
 use super::manifest::{FileEntry, Manifest, Piece, hex};
+use super::owner::Owner;
 use super::places::CONTINUOUS;
 use super::{BackedUp, BackupSpec, Backups, SourceFile};
 use crate::cancel::Cancel;
@@ -26,6 +34,7 @@ const KEPT: Duration = Duration::from_secs(60 * 60);
 pub struct Shipper {
     backups: Backups,
     id: String,
+    owner: Owner,
     /// Tells objects of this process from those that an earlier one has left.
     run: String,
     round: u64,
@@ -59,9 +68,11 @@ impl Shipper {
     /// Of the database with this number.
     pub fn new(place: Place, database: u64) -> Self {
         let run = uuid::Uuid::new_v4().simple().to_string();
+        let (backups, id) = (Backups::new(place), format!("{CONTINUOUS}{database:016x}"));
         Self {
-            backups: Backups::new(place),
-            id: format!("{CONTINUOUS}{database:016x}"),
+            owner: Owner::new(backups.clone(), &id, &run),
+            backups,
+            id,
             run: run.get(..8).unwrap_or_default().to_owned(),
             round: 0,
             there: None,
@@ -82,31 +93,44 @@ impl Shipper {
     /// Brings a newer state there. After an error the backup is the one before, and the next call goes on.
     ///
     /// # Errors
-    /// What the place says, and `Place` while old backups are being removed there.
+    /// What the place says, and `Place` while old backups are being removed there, or when the backup is another
+    /// server's.
     pub async fn ship(
         &mut self,
-        spec: BackupSpec,
+        mut spec: BackupSpec,
         progress: Arc<Progress>,
         cancel: &Cancel,
     ) -> Result<BackedUp> {
+        let list = cancel.or(self.owner.look(&mut spec)).await??;
+        if self.owner.has_lost(&list) {
+            self.forget();
+        }
+        let seen = self.owner.replaceable(list)?;
         let there = self.there.clone().unwrap_or_default();
         let is_new = |file: &dyn SourceFile| object_of(file).is_some_and(|o| !there.has(&o));
         let brings_files = spec.files.iter().any(|file| is_new(&**file));
         // Only what others may count on, too, must not meet pruning.
         if !brings_files && self.there.is_some() {
-            return self.renew(spec, there, progress, cancel).await;
+            return self.renew((spec, seen), there, progress, cancel).await;
         }
         let mark = self.backups.running_path(&self.id);
         cancel.check()?;
         self.backups.mark(&mark).await?;
-        let done = self.with_mark(spec, progress, cancel).await;
+        let done = self.with_mark((spec, seen), progress, cancel).await;
         self.backups.unmark(&mark).await;
         done
     }
 
+    /// What it has sent may be removed by who has taken its place.
+    fn forget(&mut self) {
+        self.there = None;
+        self.growing.clear();
+        self.has_looked = false;
+    }
+
     async fn with_mark(
         &mut self,
-        spec: BackupSpec,
+        state: (BackupSpec, Option<UpdateVersion>),
         progress: Arc<Progress>,
         cancel: &Cancel,
     ) -> Result<BackedUp> {
@@ -115,18 +139,19 @@ impl Shipper {
             Some(there) => Arc::clone(there),
             None => Arc::new(cancel.or(There::find(&self.backups)).await??),
         };
-        self.renew(spec, there, progress, cancel).await
+        self.renew(state, there, progress, cancel).await
     }
 
+    /// `seen`: the list that is to be replaced.
     async fn renew(
         &mut self,
-        mut spec: BackupSpec,
+        (mut spec, seen): (BackupSpec, Option<UpdateVersion>),
         there: Arc<There>,
         progress: Arc<Progress>,
         cancel: &Cancel,
     ) -> Result<BackedUp> {
         self.round += 1;
-        let header = header(&self.id, &spec);
+        let header = self.owner.signed(header(&self.id, &spec));
         let files = std::mem::take(&mut spec.files);
         let (fixed, own): (Vec<_>, Vec<_>) = files
             .into_iter()
@@ -161,7 +186,8 @@ impl Shipper {
             header,
             files: entries,
         };
-        let done = publish(&self.backups, &manifest, &new, cancel).await?;
+        self.owner.publish(&manifest, seen, cancel).await?;
+        let done = backed_up(&self.backups, &manifest, &new);
         self.there = Some(Arc::new(There::named(&self.backups, &manifest.files)));
         self.clean_up(&manifest).await;
         Ok(done)

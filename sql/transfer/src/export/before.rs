@@ -99,6 +99,7 @@ impl Before {
         let (log, parts) = old.partition(|path| path.as_ref().starts_with(&log));
         self.kept = log;
         self.table = Table::read(place, &self.kept).await?;
+        self.table.check_overwritable(place)?;
         // What the log does not name is of an export that failed, unless somebody else names it.
         let beside = manifest_beside(directory.trim_end_matches('/'));
         let is_others = is_there(place, &beside).await?

@@ -30,7 +30,7 @@ pub(super) fn log(spec: &ExportSpec, files: &[PartFile], table: &Table) -> Resul
         "format": {"provider": "parquet", "options": {}},
         "schemaString": schema_string(&schema)?,
         "partitionColumns": partition,
-        "configuration": {},
+        "configuration": table.configuration(),
         "createdTime": now,
     }});
     let protocol = json!({ "protocol": table.protocol(protocol(&schema)) });

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use flate2::write::GzEncoder;
 
 use super::Layout;
-use super::gather::parallel;
+use super::crew::Crew;
 use super::schema::FileSchema;
 use super::spec::{Compression, Encoding, ExportSpec};
 use crate::error::{Result, TransferError};
@@ -76,9 +76,9 @@ impl Lines {
         &self,
         batches: Vec<RecordBatch>,
         cells: &Arc<dyn CellText>,
-        threads: usize,
+        crew: &Crew,
     ) -> Result<Vec<(Vec<u8>, u64)>> {
-        parallel(threads, batches, |batch| {
+        crew.each(batches, |batch| {
             let rows = batch.num_rows();
             let mut text = Vec::with_capacity(rows * 16 * batch.num_columns());
             self.writer

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::before::Before;
+use super::crew::Crew;
 use super::finish::{Begun, clean_up, publish, remove_old};
 use super::gather::Load;
 use super::parts::{Parts, Shared};
@@ -45,7 +46,12 @@ pub async fn export(
         Ok(Ok(before)) => before,
         Ok(Err(error)) | Err(error) => return refused(error),
     };
+    let crew = match Crew::new(spec.threads) {
+        Ok(crew) => Arc::new(crew),
+        Err(error) => return refused(error),
+    };
     let shared = Shared {
+        crew,
         spec: Arc::new(spec),
         before: Arc::new(before),
         begun: Arc::default(),
@@ -54,6 +60,7 @@ pub async fn export(
         spec,
         before,
         begun,
+        ..
     } = &shared;
     match run(&shared, batches, (progress, cancel)).await {
         Ok(exported) => {

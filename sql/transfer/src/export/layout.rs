@@ -10,7 +10,8 @@ pub enum Layout {
     Parts { manifest: bool, extension: String },
     /// One file of the name given, of any size.
     Single,
-    /// A Delta table in the directory `prefix`.
+    /// A Delta table in the directory `prefix`. Its files are `part_00000.<word>.parquet`: exports of other servers
+    /// that are under way to the same table have other words, so that none writes over another's.
     Delta,
 }
 
@@ -20,16 +21,17 @@ const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 pub(super) const DELTA_LOG: &str = "_delta_log";
 
 impl Layout {
+    /// `word`: one that no other export has.
     pub(super) fn part(
         &self,
         prefix: &str,
-        number: usize,
+        (number, word): (usize, &str),
         partition: &[(String, Option<String>)],
     ) -> Path {
         let (extension, inside) = match self {
             Self::Single => return verbatim(prefix.to_owned()),
-            Self::Delta => (".parquet", true),
-            Self::Parts { extension, .. } => (extension.as_str(), !partition.is_empty()),
+            Self::Delta => (format!(".{word}.parquet"), true),
+            Self::Parts { extension, .. } => (extension.clone(), !partition.is_empty()),
         };
         if !inside {
             return verbatim(format!("{}part_{number:05}{extension}", stem(prefix)));
@@ -180,12 +182,18 @@ mod tests {
 
     #[test]
     fn parts_and_manifest_are_named_as_aurora_names_them() {
-        let path = parts().part("a/p", 7, &[]);
+        let path = parts().part("a/p", (7, "w"), &[]);
         assert_eq!(path.as_ref(), "a/p.part_00007.gz");
         let manifest = parts().manifest("a/p").expect("there is one");
         assert_eq!(manifest.as_ref(), "a/p.manifest");
-        assert_eq!(Layout::Single.part("a/p", 0, &[]).as_ref(), "a/p");
-        assert_eq!(parts().part("a/", 7, &[]).as_ref(), "a/part_00007.gz");
+        assert_eq!(Layout::Single.part("a/p", (0, "w"), &[]).as_ref(), "a/p");
+        assert_eq!(
+            parts().part("a/", (7, "w"), &[]).as_ref(),
+            "a/part_00007.gz"
+        );
+        let path = Layout::Delta.part("a/p", (7, "w"), &[]);
+        assert_eq!(path.as_ref(), "a/p/part_00007.w.parquet");
+        assert!(Layout::Delta.owns("a/p", &path));
         let manifest = parts().manifest("a/").expect("there is one");
         assert_eq!(manifest.as_ref(), "a/.manifest");
     }
@@ -197,11 +205,11 @@ mod tests {
             ("d".to_owned(), None),
         ];
         for prefix in ["p", "p/"] {
-            let path = parts().part(prefix, 0, &partition);
+            let path = parts().part(prefix, (0, "w"), &partition);
             let expected = "p/site=a%2Fb%3D%C3%BC/d=__HIVE_DEFAULT_PARTITION__/part_00000.gz";
             assert_eq!(path.as_ref(), expected);
         }
-        let up = parts().part("p", 0, &[("x".into(), Some("..".into()))]);
+        let up = parts().part("p", (0, "w"), &[("x".into(), Some("..".into()))]);
         assert_eq!(up.as_ref(), "p/x=../part_00000.gz");
     }
 

@@ -5,6 +5,8 @@
 //! takes the same memory whatever its size.
 
 mod before;
+mod commit;
+mod crew;
 mod delta;
 mod encoder;
 mod finish;

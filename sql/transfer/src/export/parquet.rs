@@ -17,7 +17,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
-use super::gather::parallel;
+use super::crew::Crew;
 use crate::error::Result;
 
 /// A row group ends with as many rows, or bytes of pages and dictionaries.
@@ -86,7 +86,7 @@ impl ParquetEncoder {
     pub(super) fn encode(
         &mut self,
         batches: &[RecordBatch],
-        threads: usize,
+        crew: &Crew,
         take: Take<'_>,
     ) -> Result<()> {
         if self.columns.is_empty() {
@@ -95,7 +95,7 @@ impl ParquetEncoder {
         }
         let schema = &self.schema;
         let columns: Vec<_> = self.columns.iter_mut().enumerate().collect();
-        parallel(threads, columns, |(at, writer)| {
+        crew.each(columns, |(at, writer)| {
             for batch in batches {
                 for leaf in compute_leaves(schema.field(at), batch.column(at))? {
                     writer.write(&leaf)?;
@@ -105,7 +105,7 @@ impl ParquetEncoder {
         })?;
         self.rows += batches.iter().map(RecordBatch::num_rows).sum::<usize>();
         match self.rows >= GROUP_ROWS || self.held() >= GROUP_BYTES {
-            true => self.end_group(threads, take),
+            true => self.end_group(crew, take),
             false => Ok(()),
         }
     }
@@ -129,13 +129,13 @@ impl ParquetEncoder {
         held as u64
     }
 
-    fn end_group(&mut self, threads: usize, take: Take<'_>) -> Result<()> {
+    fn end_group(&mut self, crew: &Crew, take: Take<'_>) -> Result<()> {
         self.rows = 0;
         let columns = std::mem::take(&mut self.columns);
         if columns.is_empty() {
             return Ok(());
         }
-        let chunks = parallel(threads, columns, |column| Ok(column.close()?))?;
+        let chunks = crew.each(columns, |column| Ok(column.close()?))?;
         let mut group = self.writer.next_row_group()?;
         for chunk in chunks {
             chunk.append_to_row_group(&mut group)?;
@@ -146,8 +146,8 @@ impl ParquetEncoder {
     }
 
     /// Writes the rest and the footer.
-    pub(super) fn finish(mut self, threads: usize, take: Take<'_>) -> Result<ParquetMetaData> {
-        self.end_group(threads, take)?;
+    pub(super) fn finish(mut self, crew: &Crew, take: Take<'_>) -> Result<ParquetMetaData> {
+        self.end_group(crew, take)?;
         let metadata = self.writer.close()?;
         take(&self.sink.take())?;
         Ok(metadata)

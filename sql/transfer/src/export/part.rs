@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use object_store::path::Path;
 
+use super::crew::Crew;
 use super::encoder::{Encoder, dumped};
 use super::parquet::ParquetEncoder;
 use super::spec::{ExportSpec, PartFile};
@@ -79,13 +80,13 @@ impl Part {
         self.upload.write(text)
     }
 
-    pub(super) fn take_batches(&mut self, batches: &[RecordBatch], threads: usize) -> Result<()> {
+    pub(super) fn take_batches(&mut self, batches: &[RecordBatch], crew: &Crew) -> Result<()> {
         self.rows += rows_of(batches);
         let Self {
             parquet, upload, ..
         } = self;
         match parquet {
-            Some(parquet) => parquet.encode(batches, threads, &mut |bytes| upload.write(bytes)),
+            Some(parquet) => parquet.encode(batches, crew, &mut |bytes| upload.write(bytes)),
             None => Ok(()),
         }
     }
@@ -96,7 +97,11 @@ impl Part {
     }
 
     /// Hands over the last bytes. Size and digest are filled in when they have arrived.
-    pub(super) fn end(self, spec: &ExportSpec) -> Result<Ended, Box<(Upload, TransferError)>> {
+    pub(super) fn end(
+        self,
+        spec: &ExportSpec,
+        crew: &Crew,
+    ) -> Result<Ended, Box<(Upload, TransferError)>> {
         let Self {
             path,
             partition,
@@ -107,7 +112,7 @@ impl Part {
         } = self;
         let mut stats = None;
         if let Some(parquet) = parquet {
-            match parquet.finish(spec.threads, &mut |bytes| upload.write(bytes)) {
+            match parquet.finish(crew, &mut |bytes| upload.write(bytes)) {
                 // Kept until all files are there, for the log of a table alone.
                 Ok(metadata) => {
                     let wanted = matches!(spec.layout, Layout::Delta);
@@ -136,15 +141,13 @@ pub(super) fn rows_of(batches: &[RecordBatch]) -> u64 {
 pub(super) fn typed(
     encoder: &Encoder,
     batches: Vec<RecordBatch>,
-    spec: &ExportSpec,
+    (spec, crew): (&ExportSpec, &Crew),
 ) -> Result<Vec<RecordBatch>> {
     let Encoder::Parquet(file) = encoder else {
         return Ok(batches);
     };
     let cells = Arc::clone(&spec.cells);
-    super::gather::parallel(spec.threads, batches, |batch| {
-        file.apply(&batch, cells.as_ref())
-    })
+    crew.each(batches, |batch| file.apply(&batch, cells.as_ref()))
 }
 
 #[cfg(test)]

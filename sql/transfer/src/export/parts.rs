@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::Layout;
 use super::before::Before;
+use super::crew::Crew;
 use super::encoder::Encoder;
 use super::finish::Begun;
 use super::part::{Ended, Part, rows_of, typed};
@@ -33,6 +34,7 @@ const FILES_MAX: usize = 100_000;
 pub(super) struct Shared {
     pub(super) spec: Arc<ExportSpec>,
     pub(super) before: Arc<Before>,
+    pub(super) crew: Arc<Crew>,
     /// What may exist, whatever becomes of the thread that writes it.
     pub(super) begun: Arc<Mutex<Begun>>,
 }
@@ -52,6 +54,8 @@ pub(super) struct Parts {
     partitions: HashSet<Key>,
     files: Vec<PartFile>,
     number: usize,
+    /// In names of files, where other exports may be under way to the same place.
+    word: String,
     turn: u64,
 }
 
@@ -69,6 +73,7 @@ impl Parts {
             partitions: HashSet::new(),
             files: Vec::new(),
             number: 0,
+            word: uuid::Uuid::new_v4().simple().to_string(),
             turn: 0,
         })
     }
@@ -110,7 +115,7 @@ impl Parts {
         self.turn += 1;
         match &self.encoder {
             Encoder::Lines(lines) => {
-                let pieces = lines.encode(batches, &spec.cells, spec.threads)?;
+                let pieces = lines.encode(batches, &spec.cells, &self.shared.crew)?;
                 for (text, rows) in pieces {
                     let length = text.len() as u64;
                     let too_large =
@@ -127,8 +132,9 @@ impl Parts {
                 if self.open.get(&key).is_some_and(is_full) {
                     self.end(&key)?;
                 }
-                let batches = typed(&self.encoder, batches, &spec)?;
-                self.part(&key)?.take_batches(&batches, spec.threads)?;
+                let batches = typed(&self.encoder, batches, (&spec, &self.shared.crew))?;
+                let crew = Arc::clone(&self.shared.crew);
+                self.part(&key)?.take_batches(&batches, &crew)?;
             }
             Encoder::Dump => {
                 let part = self.part(&key)?;
@@ -146,7 +152,8 @@ impl Parts {
     fn next_path(&mut self, partition: &[(String, Option<String>)]) -> Path {
         loop {
             let prefix = self.spec.place.prefix();
-            let path = self.spec.layout.part(prefix, self.number, partition);
+            let name = (self.number, self.word.as_str());
+            let path = self.spec.layout.part(prefix, name, partition);
             self.number += 1;
             if !self.shared.before.has(&path) || matches!(self.spec.layout, Layout::Single) {
                 return path;
@@ -203,7 +210,7 @@ impl Parts {
             return Ok(());
         };
         let handle = self.sender.handle.clone();
-        match part.end(&self.spec) {
+        match part.end(&self.spec, &self.shared.crew) {
             Err(failed) => {
                 let (upload, error) = *failed;
                 self.ending.spawn_on(

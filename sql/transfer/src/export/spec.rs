@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use super::Layout;
 use super::layout::is_partition_of;
 use crate::error::{Result, TransferError};
-use crate::place::Place;
+use crate::place::{Place, Site};
 use crate::text::{CellText, TextRules};
 
 /// How rows become bytes.
@@ -54,7 +54,9 @@ pub struct ExportSpec {
 /// All names that an export may give to files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    url: String,
+    /// What is addressed, and not how it is spelled: there are several URLs of one bucket.
+    site: Site,
+    path: String,
     layout: Layout,
 }
 
@@ -62,17 +64,19 @@ impl Names {
     /// Whether files of the two could have one name.
     pub fn meet(&self, other: &Self) -> bool {
         let owns = |a: &Self, b: &Self| {
-            a.layout.owns_name(&a.url, &b.url) || is_partition_of(&a.url, &b.url)
+            a.layout.owns_name(&a.path, &b.path) || is_partition_of(&a.path, &b.path)
         };
-        let same = self.url.trim_end_matches('/') == other.url.trim_end_matches('/');
-        same || owns(self, other) || owns(other, self)
+        let same = self.path.trim_end_matches('/') == other.path.trim_end_matches('/');
+        self.site == other.site && (same || owns(self, other) || owns(other, self))
     }
 }
 
 impl ExportSpec {
     pub fn names(&self) -> Names {
+        let (site, path) = self.place.address();
         Names {
-            url: self.place.url(),
+            site,
+            path,
             layout: self.layout.clone(),
         }
     }
@@ -134,11 +138,65 @@ pub struct Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::testing::spec;
+    use crate::place::{Credentials, Endpoint, Location, Patience, Reach};
+
+    #[test]
+    fn exports_to_one_object_meet_however_it_is_spelled() {
+        let own = ["http://127.0.0.1:9000", "http://127.0.0.1:9001"];
+        let reach = Reach {
+            endpoints: own
+                .map(|text| text.parse::<Endpoint>().expect("reads"))
+                .to_vec(),
+            ambient: false,
+        };
+        let credentials = Credentials {
+            id: Some("x".into()),
+            secret: Some("y".into()),
+            ..Credentials::default()
+        };
+        // As a link does: the endpoint is in no URL.
+        let names = |url: &str, endpoint: Option<&str>| {
+            let mut location = Location::parse(url).expect("a URL");
+            location.endpoint = location.endpoint.or(endpoint.map(str::to_owned));
+            let place = Place::open(&location, &credentials, &reach, Patience::default());
+            spec(place.expect("opens")).names()
+        };
+        let [first, second] = own;
+        let amazon = "https://s3.us-east-2.amazonaws.com";
+        for (url, endpoint, other, other_endpoint, meets) in [
+            ("s3://b/x", None, "s3-us-east-1://b/x", None, true),
+            ("s3://b/x", None, "s3://b/x", Some(amazon), true),
+            (
+                "s3://b/x",
+                Some(first),
+                "http://127.0.0.1:9000/b/x/",
+                None,
+                true,
+            ),
+            (
+                "s3://b/x",
+                Some(first),
+                "http://127.0.0.1:9000/b/x/d=1",
+                None,
+                true,
+            ),
+            ("s3://b/x", Some(first), "s3://b/x", Some(second), false),
+            ("s3://b/x", Some(first), "s3://b/x", None, false),
+            ("s3://b/x", Some(first), "s3://c/x", Some(first), false),
+            ("s3://b/x", None, "gs://b/x", None, false),
+        ] {
+            let (one, two) = (names(url, endpoint), names(other, other_endpoint));
+            assert_eq!(one.meet(&two), meets, "{url} {other}");
+            assert_eq!(two.meet(&one), meets, "{url} {other}");
+        }
+    }
 
     #[test]
     fn exports_below_each_other_meet_only_in_partitions() {
         let parts = |url: &str| Names {
-            url: url.into(),
+            site: Site::Here,
+            path: url.into(),
             layout: Layout::Parts {
                 manifest: true,
                 extension: String::new(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 use object_store::path::Path;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::layout::{DELTA_LOG, inner};
 use crate::error::{Result, TransferError};
@@ -15,6 +15,17 @@ use crate::place::Place;
 
 /// Versions read at once.
 const AT_ONCE: usize = 8;
+/// Properties that say what all files and columns of a table have which an export does not write. The new version
+/// consists of its files alone, so that it does without.
+const OF_OTHER_FILES: [&str; 7] = [
+    "delta.columnMapping.",
+    "delta.enableIcebergCompat",
+    "delta.universalFormat.",
+    "delta.enableRowTracking",
+    "delta.rowTracking.",
+    "delta.enableInCommitTimestamps",
+    "delta.inCommitTimestamp",
+];
 
 /// What a table's log says, up to its last version.
 #[derive(Debug, Default)]
@@ -23,6 +34,8 @@ pub(super) struct Table {
     next: u64,
     id: Option<String>,
     protocol: Option<Value>,
+    /// The table's properties, as the last who changed them wrote them.
+    configuration: Map<String, Value>,
     /// What belongs to the table now, by the path in the log and the name of its deletion vector.
     files: BTreeMap<(String, String), Value>,
     /// All files it ever had, which are removed with it.
@@ -81,10 +94,47 @@ impl Table {
             if let Some(protocol) = action.get("protocol") {
                 self.protocol = Some(protocol.clone());
             }
+            if let Some(metadata) = action.get("metaData") {
+                let configuration = metadata.get("configuration").and_then(Value::as_object);
+                self.configuration = configuration.cloned().unwrap_or_default();
+            }
             let id = action.pointer("/metaData/id").and_then(Value::as_str);
             self.id = id.map(str::to_owned).or(self.id.take());
         }
         Ok(())
+    }
+
+    /// # Errors
+    /// `Place` for a table of which nothing may be taken out.
+    pub(super) fn check_overwritable(&self, place: &Place) -> Result<()> {
+        let is_true = |value: &Value| match value {
+            Value::String(text) => text.eq_ignore_ascii_case("true"),
+            other => other.as_bool() == Some(true),
+        };
+        match self.configuration.get("delta.appendOnly") {
+            Some(value) if is_true(value) => Err(TransferError::Place {
+                place: place.url(),
+                why: "the Delta table there has the property delta.appendOnly: it cannot be \
+                      overwritten"
+                    .into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The properties that the new version keeps.
+    pub(super) fn configuration(&self) -> Map<String, Value> {
+        let kept = self.configuration.iter().filter(|(key, _)| {
+            let mut others = OF_OTHER_FILES.iter();
+            !others.any(|begin| key.starts_with(*begin))
+        });
+        kept.map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The number of the next version.
+    pub(super) fn next_version(&self) -> u64 {
+        self.next
     }
 
     /// Where the next version is written.

@@ -95,8 +95,9 @@ impl ParquetFile {
     /// Reads the footer. Blocking.
     ///
     /// # Errors
-    /// `Content` for what is no Parquet file.
+    /// `Content` for what is no Parquet file, or one of other rows than a manifest says.
     pub fn open(place: Place, file: Found, handle: Handle, cancel: Cancel) -> Result<Self> {
+        let expected = file.said.rows;
         let source = Source(Arc::new(Blocks::new(place, file, handle, cancel)));
         let fail = |why: &dyn std::fmt::Display| TransferError::content(source.0.name(), why);
         let length = source.0.len();
@@ -112,7 +113,14 @@ impl ParquetFile {
         }
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::load(&source, options).map_err(|e| fail(&e))?;
-        Ok(Self { source, metadata })
+        let file = Self { source, metadata };
+        match expected {
+            Some(expected) if expected != file.rows() => {
+                let why = format!("{} rows, and {expected} by the manifest", file.rows());
+                Err(TransferError::content(file.source.0.name(), why))
+            }
+            _ => Ok(file),
+        }
     }
 
     pub fn schema(&self) -> &SchemaRef {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
 use object_store::path::Path;
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -18,7 +19,8 @@ const AHEAD: usize = 3;
 /// Times that a piece is asked for: one whose answer breaks off is asked for again.
 const TRIES: usize = 4;
 
-/// Reads files one after the other as if they were one.
+/// Reads files one after the other as if they were one. A file whose SHA-256 is known is compared with it before the
+/// last of its bytes is handed out: who has read them all has read what was written.
 pub struct FileReader {
     place: Place,
     handle: Handle,
@@ -26,8 +28,19 @@ pub struct FileReader {
     files: VecDeque<Found>,
     /// Offset in the first file that is to be asked for next.
     next: u64,
-    ahead: VecDeque<JoinHandle<Result<Bytes>>>,
+    ahead: VecDeque<Ahead>,
     current: Bytes,
+    /// Of the file in the middle of which it is, if that is to be compared.
+    digest: Sha256,
+}
+
+/// A piece that has been asked for.
+struct Ahead {
+    bytes: JoinHandle<Result<Bytes>>,
+    /// Whether its file is compared with a SHA-256.
+    is_digested: bool,
+    /// The file, if it is the last piece of one that is compared.
+    ends: Option<Found>,
 }
 
 impl std::fmt::Debug for FileReader {
@@ -46,6 +59,7 @@ impl FileReader {
             next: 0,
             ahead: VecDeque::new(),
             current: Bytes::new(),
+            digest: Sha256::new(),
         }
     }
 
@@ -62,15 +76,55 @@ impl FileReader {
             let range = self.next..file.bytes.min(self.next + PIECE_BYTES);
             self.next = range.end;
             let (place, path) = (self.place.clone(), file.path.clone());
+            let is_digested = file.said.sha256.is_some();
+            let is_last = range.end == file.bytes;
+            let ends = (is_digested && is_last).then(|| file.clone());
             let piece = async move { read_range(&place, &path, range).await };
-            self.ahead.push_back(self.handle.spawn(piece));
+            self.ahead.push_back(Ahead {
+                bytes: self.handle.spawn(piece),
+                is_digested,
+                ends,
+            });
+        }
+    }
+
+    /// The next piece, which is whole, and so is its file if it is the last one. `None`: there is none.
+    fn next_piece(&mut self) -> io::Result<Option<Bytes>> {
+        self.ask_ahead();
+        let Some(ahead) = self.ahead.pop_front() else {
+            return Ok(None);
+        };
+        let (handle, cancel) = (self.handle.clone(), self.cancel.clone());
+        let piece = handle
+            .block_on(cancel.or(ahead.bytes))
+            .map_err(io::Error::other)?;
+        let piece = piece.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        if ahead.is_digested {
+            self.digest.update(&piece);
+        }
+        if let Some(file) = &ahead.ends {
+            self.compare(file).map_err(io::Error::other)?;
+        }
+        Ok(Some(piece))
+    }
+
+    fn compare(&mut self, file: &Found) -> Result<()> {
+        let digest = std::mem::take(&mut self.digest).finalize();
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = file.said.sha256.as_deref().unwrap_or_default();
+        match digest.eq_ignore_ascii_case(expected) {
+            true => Ok(()),
+            false => {
+                let why = "the file is damaged: its SHA-256 is not what the manifest says";
+                Err(TransferError::content(self.place.url_of(&file.path), why))
+            }
         }
     }
 }
 
 impl Drop for FileReader {
     fn drop(&mut self) {
-        self.ahead.iter().for_each(JoinHandle::abort);
+        self.ahead.iter().for_each(|ahead| ahead.bytes.abort());
     }
 }
 
@@ -103,15 +157,10 @@ pub(super) async fn read_range(
 impl Read for FileReader {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            self.ask_ahead();
-            let Some(piece) = self.ahead.pop_front() else {
+            let Some(piece) = self.next_piece()? else {
                 return Ok(0);
             };
-            let (handle, cancel) = (self.handle.clone(), self.cancel.clone());
-            let piece = handle
-                .block_on(cancel.or(piece))
-                .map_err(io::Error::other)?;
-            self.current = piece.map_err(io::Error::other)?.map_err(io::Error::other)?;
+            self.current = piece;
         }
         let count = room.len().min(self.current.len());
         if let (Some(room), Some(bytes)) = (room.get_mut(..count), self.current.get(..count)) {

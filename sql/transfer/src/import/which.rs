@@ -1,9 +1,10 @@
 //! FILE, PREFIX or MANIFEST: the files that a place means.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::{Result, TransferError};
-use crate::place::{Found, Place};
+use crate::place::{Found, Place, Said};
 
 /// A manifest of more bytes is none.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
@@ -33,12 +34,29 @@ struct Entry {
     meta: Option<Meta>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Aurora has the length alone. What others may mean by the names of the rest is not known: what has another form
+/// than an export gives it is not looked at.
+#[derive(Debug, Default, Deserialize)]
 struct Meta {
     content_length: Option<u64>,
+    #[serde(default)]
+    record_count: Value,
+    #[serde(default)]
+    sha256: Value,
 }
 
-/// The files, in their order.
+impl Meta {
+    fn said(&self) -> Said {
+        let is_digest =
+            |text: &&str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        Said {
+            rows: self.record_count.as_u64(),
+            sha256: self.sha256.as_str().filter(is_digest).map(str::to_owned),
+        }
+    }
+}
+
+/// The files, in their order. What a manifest says of them beside their lengths is compared when they are read.
 ///
 /// # Errors
 /// `Missing`, `Content` for a manifest that is none or does not fit the files, `Place` for one that leads
@@ -48,7 +66,7 @@ pub async fn files_of(place: &Place, which: Which) -> Result<Vec<Found>> {
         Which::File => {
             let path = place.path().clone();
             let bytes = place.size(&path).await?;
-            Ok(vec![Found { path, bytes }])
+            Ok(vec![Found::new(path, bytes)])
         }
         Which::Prefix => {
             let mut found = place.files(place.prefix()).await?;
@@ -95,15 +113,16 @@ async fn named(place: &Place) -> Result<Vec<Found>> {
             Err(TransferError::Missing(_)) if entry.mandatory == Some(false) => continue,
             size => size?,
         };
-        let expected = entry.meta.and_then(|meta| meta.content_length);
-        if expected.is_some_and(|expected| expected != bytes) {
+        let meta = entry.meta.unwrap_or_default();
+        let said = meta.said();
+        if meta.content_length.is_some_and(|length| length != bytes) {
             let url = place.url_of(&path);
             return Err(TransferError::content(
                 url,
                 "not of the length that the manifest says",
             ));
         }
-        files.push(Found { path, bytes });
+        files.push(Found { path, bytes, said });
     }
     Ok(files)
 }

@@ -3,6 +3,7 @@
 //! A request that was sent is done, whether or not somebody still waits for its answer: so are those of stores.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-    UploadPart,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result, UploadPart,
 };
 
-use super::{Kind, Place};
+use super::{Kind, Place, Site};
 
 /// What becomes of a request.
 pub(crate) enum Fate {
@@ -39,6 +40,8 @@ struct State {
     /// By request, `put a/b`: of put, get, delete, begin, complete and abort.
     rule: Mutex<Option<Rule>>,
     done: Mutex<Vec<String>>,
+    /// Whether it knows nothing of conditions.
+    is_plain: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -61,11 +64,17 @@ impl Fake {
             prefix: path.into(),
             secrets: Arc::default(),
             kind: Kind::Store(Arc::new(self.clone())),
+            site: Site::Here,
         }
     }
 
     pub(crate) fn rule(&self, rule: impl Fn(&str) -> Fate + Send + Sync + 'static) {
         *locked(&self.0.rule) = Some(Box::new(rule));
+    }
+
+    /// From now on it puts without conditions only.
+    pub(crate) fn without_conditions(&self) {
+        self.0.is_plain.store(true, Ordering::Relaxed);
     }
 
     /// Requests that were done, in their order.
@@ -153,6 +162,12 @@ impl ObjectStore for Fake {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
+        if options.mode != PutMode::Overwrite && self.0.is_plain.load(Ordering::Relaxed) {
+            return Err(Error::NotImplemented {
+                operation: "a condition".into(),
+                implementer: self.to_string(),
+            });
+        }
         let (state, path) = (Arc::clone(&self.0), location.clone());
         let work = async move { state.objects.put_opts(&path, payload, options).await };
         self.ask("put", location, work).await

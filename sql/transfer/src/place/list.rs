@@ -59,10 +59,7 @@ impl Place {
                 page => page.map_err(|e| self.error("listing", prefix, &e))?,
             };
             for meta in page.result.objects {
-                let found = Found {
-                    path: meta.location,
-                    bytes: meta.size,
-                };
+                let found = Found::new(meta.location, meta.size);
                 // The mark of the directory `prefix/`, which has lost its slash.
                 if found.path.as_ref().starts_with(prefix) && !take(found) {
                     return Ok(());
@@ -217,10 +214,7 @@ mod tests {
 
     #[test]
     fn marks_of_directories_are_no_files() {
-        let found = |name: &str, bytes| Found {
-            path: Path::parse(name).expect("a path"),
-            bytes,
-        };
+        let found = |name: &str, bytes| Found::new(Path::parse(name).expect("a path"), bytes);
         let mut files = vec![
             found("l", 0),
             found("l-old", 0),

@@ -176,7 +176,7 @@ fn entry(path: &str, bytes: u64) -> Result<Entry> {
     })?;
     Ok(match is_staged(&path) {
         true => Entry::Staged(path),
-        false => Entry::File(Found { path, bytes }),
+        false => Entry::File(Found::new(path, bytes)),
     })
 }
 

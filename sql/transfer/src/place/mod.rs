@@ -11,6 +11,8 @@ mod list;
 mod local;
 mod open;
 mod reach;
+mod replace;
+mod site;
 mod store;
 mod url;
 
@@ -26,10 +28,11 @@ use local::Root;
 
 pub use credentials::Credentials;
 pub use reach::{Endpoint, Reach};
-pub use store::Found;
+pub use store::{Found, Said};
 pub use url::{Location, Scheme};
 
 pub(crate) use local::target_of;
+pub(crate) use site::Site;
 
 /// How often, and how long, a request is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct Place {
     /// Blotted out of everything that is told.
     secrets: Arc<[String]>,
     kind: Kind,
+    /// What all this is, however it is spelled.
+    site: Site,
 }
 
 #[derive(Clone)]
@@ -144,9 +149,23 @@ impl Place {
         format!("{}{}", self.base, self.prefix)
     }
 
-    /// The path that a URL of this same store means; `None` for another store's.
+    /// What is addressed, the same for all spellings: the bucket or this machine, and the path there.
+    pub(crate) fn address(&self) -> (Site, String) {
+        let path = match &self.site {
+            Site::Here => self.url(),
+            Site::Bucket { .. } => self.prefix.as_ref().to_owned(),
+        };
+        (self.site.clone(), path)
+    }
+
+    /// The path that a URL of this same store means, whether it is spelled as this place's own or otherwise;
+    /// `None` for another store's.
     pub fn path_of(&self, url: &str) -> Option<Path> {
-        let path = url.strip_prefix(&self.base)?;
-        Path::parse(path).ok()
+        if let Some(path) = url.strip_prefix(&self.base) {
+            return Path::parse(path).ok();
+        }
+        let location = Location::parse(url).ok()?;
+        let is_same = self.site.is_meant_by(&location);
+        is_same.then(|| Path::parse(&location.path).ok()).flatten()
     }
 }

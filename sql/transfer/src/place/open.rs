@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder};
 use object_store::list::PaginatedListStore;
 use object_store::local::LocalFileSystem;
@@ -12,7 +12,7 @@ use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 
 use super::local::Root;
 use super::reach::Guard;
-use super::{Credentials, Kind, Location, Patience, Place, Reach, Scheme};
+use super::{Credentials, Kind, Location, Patience, Place, Reach, Scheme, Site};
 use crate::error::{Result, TransferError};
 
 /// Google's endpoint for clients that speak S3.
@@ -33,10 +33,19 @@ pub(super) fn open(
     check_whole(location.scheme, credentials)?;
     let guard = reach.connector(patience, lent)?;
     let hmac = location.scheme == Scheme::Gcs && credentials.secret.is_some();
-    let (store, kind) = match location.scheme {
-        Scheme::Gcs if !hmac => both(google(location, credentials, (guard, patience))?),
-        Scheme::Azure => both(azure(location, credentials, reach, (guard, patience))?),
-        _ => both(s3(location, credentials, reach, (guard, patience))?),
+    let ((store, kind), site) = match location.scheme {
+        Scheme::Gcs if !hmac => {
+            let store = google(location, credentials, (guard, patience))?;
+            (both(store), Site::google(&location.bucket))
+        }
+        Scheme::Azure => {
+            let (store, site) = azure(location, credentials, reach, (guard, patience))?;
+            (both(store), site)
+        }
+        _ => {
+            let (store, site) = s3(location, credentials, reach, (guard, patience))?;
+            (both(store), site)
+        }
     };
     Ok(Place {
         store,
@@ -45,6 +54,7 @@ pub(super) fn open(
         prefix: prefix_of(&location.path).into(),
         secrets: credentials.secrets().into(),
         kind,
+        site,
     })
 }
 
@@ -108,7 +118,7 @@ fn azure(
     credentials: &Credentials,
     reach: &Reach,
     (guard, patience): (Guard, Patience),
-) -> Result<MicrosoftAzure> {
+) -> Result<(MicrosoftAzure, Site)> {
     let mut builder = match credentials.is_empty() {
         true => MicrosoftAzureBuilder::from_env(),
         false => MicrosoftAzureBuilder::new(),
@@ -124,8 +134,7 @@ fn azure(
         builder = builder.with_access_key(key);
     }
     if let Some(sas) = &credentials.token {
-        let key = object_store::azure::AzureConfigKey::SasKey;
-        builder = builder.with_config(key, sas.trim_start_matches('?'));
+        builder = builder.with_config(AzureConfigKey::SasKey, sas.trim_start_matches('?'));
     }
     if let Some(endpoint) = &location.endpoint {
         reach.check_endpoint(endpoint)?;
@@ -133,7 +142,11 @@ fn azure(
             .with_endpoint(endpoint.clone())
             .with_allow_http(true);
     }
-    builder.build().map_err(failed(location))
+    let endpoint = builder.get_config_value(&AzureConfigKey::Endpoint);
+    let account = builder.get_config_value(&AzureConfigKey::AccountName);
+    let site = Site::azure(endpoint.as_deref(), account.as_deref(), &location.bucket);
+    let store = builder.build().map_err(failed(location))?;
+    Ok((store, site))
 }
 
 fn s3(
@@ -141,7 +154,7 @@ fn s3(
     credentials: &Credentials,
     reach: &Reach,
     (guard, patience): (Guard, Patience),
-) -> Result<AmazonS3> {
+) -> Result<(AmazonS3, Site)> {
     let mut builder = match credentials.is_empty() {
         true => AmazonS3Builder::from_env(),
         false => AmazonS3Builder::new(),
@@ -154,7 +167,14 @@ fn s3(
         builder = builder.with_region(region);
     }
     let google = (location.scheme == Scheme::Gcs).then(|| GOOGLE_S3.to_owned());
-    if let Some(endpoint) = location.endpoint.clone().or(google) {
+    let endpoint = location.endpoint.clone().or(google);
+    // The environment may name one, if the credentials come from there: it is used in this order.
+    let used = builder.get_config_value(&AmazonS3ConfigKey::S3Endpoint);
+    let used = used.or_else(|| endpoint.clone());
+    let used = used.or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
+    let region = builder.get_config_value(&AmazonS3ConfigKey::Region);
+    let site = Site::s3(used.as_deref(), region.as_deref(), &location.bucket);
+    if let Some(endpoint) = endpoint {
         reach.check_endpoint(&endpoint)?;
         let hosted = location.virtual_hosted;
         let endpoint = match (hosted, endpoint.split_once("://")) {
@@ -174,7 +194,8 @@ fn s3(
     if let Some(token) = &credentials.token {
         builder = builder.with_token(token);
     }
-    builder.build().map_err(failed(location))
+    let store = builder.build().map_err(failed(location))?;
+    Ok((store, site))
 }
 
 fn retries(patience: Patience) -> RetryConfig {
@@ -204,6 +225,7 @@ pub(super) fn local(directory: &std::path::Path, path: &str) -> Result<Place> {
         prefix: prefix_of(path).into(),
         secrets: Arc::default(),
         kind: Kind::Local(Root::new(&directory)),
+        site: Site::Here,
     })
 }
 

@@ -17,6 +17,27 @@ const WORDS_MAX: usize = 300;
 pub struct Found {
     pub path: Path,
     pub bytes: u64,
+    /// What is known of its content, which who reads it compares.
+    pub said: Said,
+}
+
+/// What a manifest says of a file's content, if it does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    pub rows: Option<u64>,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub sha256: Option<String>,
+}
+
+impl Found {
+    /// A file of which nothing is said.
+    pub fn new(path: Path, bytes: u64) -> Self {
+        Self {
+            path,
+            bytes,
+            said: Said::default(),
+        }
+    }
 }
 
 impl Place {
@@ -94,10 +115,7 @@ impl Place {
         };
         let mut files: Vec<Found> = objects
             .into_iter()
-            .map(|meta| Found {
-                path: meta.location,
-                bytes: meta.size,
-            })
+            .map(|meta| Found::new(meta.location, meta.size))
             .collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
@@ -110,7 +128,7 @@ impl Place {
     }
 
     /// That no link leads elsewhere than it may.
-    async fn check(&self, path: &Path) -> Result<()> {
+    pub(super) async fn check(&self, path: &Path) -> Result<()> {
         match &self.kind {
             Kind::Local(root) if root.is_confined() => {
                 let (root, file) = (root.clone(), root.file(path.as_ref()));

@@ -3,11 +3,33 @@
 use std::io::Read;
 
 use storno_transfer::{
-    Cancel, Compression, ExportSpec, FileReader, ParquetFile, TransferError, Which, files_of,
+    Cancel, Compression, ExportSpec, FileReader, Location, ParquetFile, Place, TransferError,
+    Which, files_of,
 };
 
 use crate::s3::S3Server;
-use crate::setting::{csv, place, run};
+use crate::setting::{credentials, csv, parquet, patience, place, reach, run};
+
+/// Whether the files of the manifest `m` can be opened and read to their ends.
+async fn read_all(server: &S3Server, is_parquet: bool) -> Result<usize, String> {
+    let place = place(server, "m");
+    let files = files_of(&place, Which::Manifest).await;
+    let files = files.map_err(|e| e.to_string())?;
+    let handle = tokio::runtime::Handle::current();
+    let read = move || -> Result<usize, String> {
+        if is_parquet {
+            let file = files.into_iter().next().expect("a file");
+            let opened = ParquetFile::open(place, file, handle, Cancel::default());
+            return opened
+                .map(|file| file.rows() as usize)
+                .map_err(|e| e.to_string());
+        }
+        let mut reader = FileReader::new(place, files, handle, Cancel::default());
+        let read = reader.read_to_end(&mut Vec::new());
+        read.map_err(|e| e.to_string())
+    };
+    tokio::task::spawn_blocking(read).await.expect("ends")
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_read_one_after_the_other() {
@@ -66,6 +88,90 @@ async fn a_manifest_that_leads_elsewhere_or_lies_is_refused() {
     ] {
         write(text);
         assert!(read().await.is_err(), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_is_read_however_its_bucket_is_spelled() {
+    let server = S3Server::start();
+    run(csv(place(&server, "x"), Compression::None), 10)
+        .await
+        .result
+        .expect("exported");
+    // The link of the setting, and the server itself.
+    let direct = Location::parse(&format!("{}/bucket/m", server.endpoint())).expect("a URL");
+    let direct = Place::open(&direct, &credentials(), &reach(&server), patience());
+    let places = [place(&server, "m"), direct.expect("opens")];
+    let other = S3Server::start();
+    for (base, is_own) in [
+        ("s3://bucket".to_owned(), true),
+        ("s3-us-east-2://bucket".to_owned(), true),
+        (format!("{}/bucket", server.endpoint()), true),
+        (format!("{}/bucket", other.endpoint()), false),
+        (format!("{}/other", server.endpoint()), false),
+        ("s3-us-east-2://other".to_owned(), false),
+        ("az://bucket".to_owned(), false),
+    ] {
+        let text = format!(r#"{{"entries":[{{"url":"{base}/x.part_00000"}}]}}"#);
+        std::fs::write(server.file("m"), text).expect("written");
+        for place in &places {
+            let files = files_of(place, Which::Manifest).await;
+            match (files, is_own) {
+                (Ok(files), true) => assert_eq!(files[0].path.as_ref(), "x.part_00000"),
+                (Err(TransferError::Place { .. }), false) => {}
+                (files, _) => panic!("{base}: {files:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_what_its_manifest_says_is_not_read_to_its_end() {
+    let server = S3Server::start();
+    // Files of several pieces.
+    let spec = ExportSpec {
+        part_bytes: 6 << 20,
+        ..csv(place(&server, "x"), Compression::None)
+    };
+    let exported = run(spec, 300_000).await.result.expect("exported");
+    assert!(exported.files.len() > 1);
+    let manifest = std::fs::read_to_string(server.file("x.manifest")).expect("there");
+    std::fs::write(server.file("m"), &manifest).expect("written");
+    let whole = read_all(&server, false).await.expect("whole");
+    assert_eq!(whole as u64, exported.bytes);
+    let damaged = server.file("x.part_00001");
+    let mut bytes = std::fs::read(&damaged).expect("there");
+    bytes[7] ^= 1;
+    std::fs::write(&damaged, bytes).expect("written");
+    let error = read_all(&server, false).await.expect_err("damaged");
+    let words = ["x.part_00001", "SHA-256"];
+    assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    // Other systems' manifests say less, or something else.
+    for (from, to) in [("sha256", "other"), ("\"sha256\":\"", "\"sha256\":\"-")] {
+        std::fs::write(server.file("m"), manifest.replace(from, to)).expect("written");
+        read_all(&server, false).await.expect("nothing is compared");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parquet_file_of_other_rows_than_its_manifest_says_is_refused() {
+    let server = S3Server::start();
+    run(parquet(place(&server, "x")), 10)
+        .await
+        .result
+        .expect("exported");
+    let manifest = std::fs::read_to_string(server.file("x.manifest")).expect("there");
+    assert!(manifest.contains("\"record_count\":10"), "{manifest}");
+    for (to, expected) in [("10", Ok(10)), ("11", Err(())), ("\"many\"", Ok(10))] {
+        let to = format!("\"record_count\":{to}");
+        let text = manifest.replace("\"record_count\":10", &to);
+        std::fs::write(server.file("m"), text).expect("written");
+        let read = read_all(&server, true).await;
+        assert_eq!(read.as_ref().ok(), expected.as_ref().ok(), "{to}: {read:?}");
+        assert!(
+            read.err()
+                .is_none_or(|error| error.contains("11 by the manifest"))
+        );
     }
 }
 
