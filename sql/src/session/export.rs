@@ -20,7 +20,7 @@ use crate::result::{Outcome, ResultColumn, Rows};
 use crate::types::{FieldType, same_name};
 
 /// For decoded dictionaries of the segments that an export reads at a time.
-const CACHE_BYTES: usize = 64 << 20;
+const CACHE_BYTES: usize = 48 << 20;
 
 /// Cancels a job when nobody waits for it any more.
 pub(super) struct Waiting(pub(super) Cancel);

@@ -3,8 +3,8 @@
 use arrow::array::RecordBatch;
 
 /// Rows and bytes of a load. Arrays that share buffers count them each, which errs on the small side.
-const LOAD_ROWS: usize = 65_536;
-const LOAD_BYTES: usize = 32 << 20;
+const LOAD_ROWS: usize = 32_768;
+const LOAD_BYTES: usize = 16 << 20;
 /// Rows that one thread takes at a time.
 const SLICE_ROWS: usize = 8_192;
 

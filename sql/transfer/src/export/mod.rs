@@ -1,6 +1,6 @@
 //! Exports: a stream of batches becomes files of bounded size, and a manifest once all are whole.
 //!
-//! Way of a batch: gathered into a load of some 64 K rows -> encoded by all threads at once -> pieces of
+//! Way of a batch: gathered into a load of some 32 K rows -> encoded by all threads at once -> pieces of
 //! 8 MiB -> uploaded while the next load is encoded. What waits anywhere is bounded, so that an export
 //! takes the same memory whatever its size.
 

@@ -22,7 +22,7 @@ use crate::error::Result;
 
 /// A row group ends with as many rows, or bytes of pages and dictionaries.
 const GROUP_ROWS: usize = 1 << 20;
-const GROUP_BYTES: u64 = 64 << 20;
+const GROUP_BYTES: u64 = 48 << 20;
 
 /// Where the file's bytes wait to be taken.
 #[derive(Debug, Clone, Default)]
