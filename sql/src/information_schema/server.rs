@@ -200,7 +200,7 @@ pub fn processes(view: &View) -> Vec<Row> {
             } else {
                 Default::default()
             },
-            running.then(|| state.info.clone()),
+            running.then(|| state.shown()),
         ]
     };
     let all = view.session.engine.processes().all();

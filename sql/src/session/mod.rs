@@ -305,7 +305,7 @@ impl Session {
         if let Err(error) = &mut result {
             // A syntax error quotes the statement.
             let state = self.process.state();
-            if let Cow::Owned(message) = secrets::hidden_in_error(&error.message, &state.info) {
+            if let Cow::Owned(message) = secrets::hidden_in_error(&error.message, &state.shown()) {
                 error.message = message;
             }
             drop(state);

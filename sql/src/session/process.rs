@@ -47,8 +47,8 @@ pub struct State {
     pub command: &'static str,
     /// Since when.
     pub since: Instant,
-    /// The statement's text, cut; empty while the session sleeps.
-    pub info: String,
+    /// The statement's text, cut; empty while the session sleeps. For nobody's eyes: `shown` is.
+    info: String,
     /// Number of the statement, so that an old one's end does not end a new one.
     turn: u64,
     over: Over,
@@ -59,6 +59,11 @@ const SLEEP: &str = "Sleep";
 impl State {
     pub fn is_running(&self) -> bool {
         self.command != SLEEP
+    }
+
+    /// The statement's text without its secrets. They are looked for when it is shown: most statements never are.
+    pub fn shown(&self) -> String {
+        secrets::hidden(&secret::shown(self.info.as_bytes())).into_owned()
     }
 }
 
@@ -150,12 +155,12 @@ impl Process {
     pub fn begin(self: &Arc<Self>, command: &'static str, sql: &[u8]) -> Running {
         self.questions.fetch_add(1, Ordering::Relaxed);
         self.all_questions.fetch_add(1, Ordering::Relaxed);
-        let text = secret::shown(sql.get(..INFO_BYTES_MAX).unwrap_or(sql));
+        let text = String::from_utf8_lossy(sql.get(..INFO_BYTES_MAX).unwrap_or(sql));
         let mut state = self.state();
         state.command = command;
         state.since = Instant::now();
         state.info.clear();
-        state.info.push_str(&secrets::hidden(&text));
+        state.info.push_str(&text);
         state.turn += 1;
         state.over = Over::default();
         Running {

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::Schema;
 use storno_transfer::{FileReader, Found, ParquetFile, Place};
 use tokio::runtime::Handle;
 
@@ -261,14 +263,20 @@ fn parquet(files: StoredFiles, wanted: &Wanted) -> Result<Open> {
 }
 
 fn of_session_batch(batch: &RecordBatch, zone: TimeZone) -> Result<RecordBatch> {
-    let columns = batch
-        .columns()
-        .iter()
-        .map(|column| of_session(column, zone));
+    let columns = batch.columns().iter();
+    let columns: Vec<_> = columns.map(|column| of_session(column, zone)).collect();
     let schema = batch.schema();
-    let named = schema.fields().iter().zip(columns);
-    let named = named.map(|(field, column)| (field.name().clone(), column, true));
-    RecordBatch::try_from_iter_with_nullable(named.collect::<Vec<_>>())
+    let fields = schema.fields().iter().zip(&columns);
+    let fields = fields.map(|(field, column)| {
+        field
+            .as_ref()
+            .clone()
+            .with_data_type(column.data_type().clone())
+    });
+    // Of no columns, too: directories may say all that is wanted.
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    RecordBatch::try_new_with_options(schema, columns, &options)
         .map_err(|e| SqlError::internal(e.to_string()))
 }
 

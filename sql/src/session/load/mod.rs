@@ -145,10 +145,8 @@ impl Session {
             let table = view.table(load.schema.as_deref(), &load.table)?;
             let definition = engine.tables().get(table.meta())?;
             let door = Door::new(&definition, &view, settings, ignore)?;
-            let wanted = {
-                let table: (&TableDefinition, _) = (&definition, settings.time_zone);
-                locate::wanted(&mut load, located.as_ref(), table)
-            };
+            let described: (&TableDefinition, _) = (&definition, settings.time_zone);
+            let wanted = locate::wanted(&mut load, located.as_ref(), described);
             let load = Arc::new(load);
             let writer = LoadWriter::new(&load, &definition, settings)?;
             let destination = match on_conflict(&load, &table) {

@@ -85,7 +85,7 @@ pub(super) struct Manifest {
     pub(super) files: Vec<FileEntry>,
 }
 
-pub(super) fn hex(digest: &[u8]) -> String {
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -30,6 +30,7 @@ use crate::place::Place;
 
 pub use copy::backup;
 pub use manifest::BackupHeader;
+pub(crate) use manifest::hex;
 pub use places::{Backups, Listed};
 pub use prune::{Pruned, prune};
 pub use restore::{Restored, SinkFile, restore};

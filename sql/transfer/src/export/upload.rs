@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::pieces::{PIECE_BYTES, piece_bytes};
 use super::progress::Progress;
+use crate::backup::hex;
 use crate::cancel::Cancel;
 use crate::error::{Result, TransferError};
 use crate::place::Place;
@@ -193,7 +194,7 @@ impl Upload {
         let digest = std::mem::take(&mut self.sha256).finalize();
         Ok(Uploaded {
             bytes: self.bytes,
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hex(&digest),
         })
     }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::backup::hex;
 use crate::cancel::Cancel;
 use crate::error::{Result, TransferError};
 use crate::place::{Found, Place};
@@ -109,8 +110,7 @@ impl FileReader {
     }
 
     fn compare(&mut self, file: &Found) -> Result<()> {
-        let digest = std::mem::take(&mut self.digest).finalize();
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&std::mem::take(&mut self.digest).finalize());
         let expected = file.said.sha256.as_deref().unwrap_or_default();
         match digest.eq_ignore_ascii_case(expected) {
             true => Ok(()),
