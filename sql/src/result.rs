@@ -83,6 +83,8 @@ pub struct ResultColumn {
     pub name: String,
     pub org_name: String,
     pub field: FieldType,
+    /// Of an expression's text, where it is not the connection's. Clients are not told.
+    pub collation: Option<String>,
 }
 
 impl ResultColumn {
@@ -95,6 +97,7 @@ impl ResultColumn {
             name: name.into(),
             org_name: String::new(),
             field,
+            collation: None,
         }
     }
 }

@@ -112,6 +112,21 @@ const CONDITIONS: [&str; 17] = [
     "pathname LIKE '%PRI%'",
 ];
 
+/// What else may decide which rows count: joins, of which some have keys that repeat.
+const JOINS: [&str; 5] = [
+    "JOIN picks ON page = pathname",
+    "JOIN (SELECT DISTINCT visitor FROM seen) v ON visitor = client_id",
+    "JOIN picks ON page = pathname AND no = site_id AND site_id = 412",
+    "JOIN seen ON visitor = client_id",
+    "JOIN (SELECT agent FROM seen) s ON agent = browser",
+];
+
+const SUBQUERIES: [&str; 3] = [
+    "client_id IN (SELECT visitor FROM seen)",
+    "EXISTS (SELECT 1 FROM picks WHERE page = pathname)",
+    "referrer_hostname IN (SELECT LOWER(page) FROM seen)",
+];
+
 /// A query with a place for the hindrance.
 fn query(random: &mut Random) -> (String, Order) {
     let some = |random: &mut Random, from: &[&'static str], most: u64| -> Vec<&'static str> {
@@ -125,6 +140,14 @@ fn query(random: &mut Random) -> (String, Order) {
         measures.push("COUNT(*)");
     }
     let mut conditions = some(random, &CONDITIONS, 3);
+    let join = match random.below(4) {
+        0 => *random.pick(&JOINS),
+        1 => {
+            conditions.push(*random.pick(&SUBQUERIES));
+            ""
+        }
+        _ => "",
+    };
     conditions.push("/*door*/");
     let items = keys
         .iter()
@@ -136,7 +159,7 @@ fn query(random: &mut Random) -> (String, Order) {
         .map(|(i, m)| format!("{m} AS m{i}"));
     let items: Vec<String> = items.chain(sums).collect();
     let mut sql = format!(
-        "SELECT {} FROM pageviews WHERE {}",
+        "SELECT {} FROM pageviews {join} WHERE {}",
         items.join(", "),
         conditions.join(" AND ")
     );
@@ -172,21 +195,30 @@ pub async fn with_traffic(
         let insert = insert("pageviews", &column_names(), batch);
         session.run(insert).await?;
     }
-    session
-        .run("DELETE FROM pageviews WHERE browser = 'Safari' AND HOUR(timestamp) = 7")
-        .await?;
+    let seen = "client_id AS visitor, pathname AS page, browser AS agent";
+    for sql in [
+        "DELETE FROM pageviews WHERE browser = 'Safari' AND HOUR(timestamp) = 7".to_owned(),
+        "CREATE TABLE picks SELECT MIN(site_id) AS no, IF(CRC32(pathname) % 2, UPPER(pathname), \
+         CONCAT(pathname, ' ')) AS page FROM pageviews WHERE site_id = 412 GROUP BY pathname"
+            .to_owned(),
+        format!("CREATE TABLE seen SELECT {seen} FROM pageviews WHERE client_id % 40 = 7"),
+    ] {
+        session.run(sql).await?;
+    }
     Ok((server, session))
 }
 
 async fn run(seed: u64, settings: &[(&str, &str)], collation: &str) -> Outcome {
     let (mut server, mut session) = with_traffic(settings, collation).await?;
     let mut random = Random::new(seed);
-    let (mut problems, mut in_storage) = (Vec::new(), 0);
+    let mut problems = Vec::new();
     for _ in 0..QUERIES {
         let (sql, order) = query(&mut random);
         let fast = sql.replace("/*door*/", "1 = 1");
         let slow = sql.replace("/*door*/", HINDRANCE);
-        in_storage += u64::from(is_in_storage(&mut session, &fast).await?);
+        if !is_in_storage(&mut session, &fast).await? {
+            problems.push(format!("not in storage: {fast}"));
+        }
         ensure(!is_in_storage(&mut session, &slow).await?, || {
             format!("not hindered: {slow}")
         })?;
@@ -206,10 +238,7 @@ async fn run(seed: u64, settings: &[(&str, &str)], collation: &str) -> Outcome {
     ensure(problems.is_empty(), || {
         let shown = problems.iter().take(PROBLEMS_SHOWN).cloned();
         let shown = shown.collect::<Vec<_>>().join("\n");
-        format!("{} of {QUERIES} differ\n{shown}", problems.len())
-    })?;
-    ensure(in_storage == QUERIES, || {
-        format!("only {in_storage} of {QUERIES} were computed in storage")
+        format!("{} of {QUERIES} are wrong\n{shown}", problems.len())
     })
 }
 
@@ -227,5 +256,5 @@ async fn is_in_storage(session: &mut Session, sql: &str) -> Outcome<bool> {
     Ok(plan
         .lines()
         .iter()
-        .any(|line| line.contains("AggregateScan")))
+        .any(|line| line.contains("AggregateScan: table=web.pageviews")))
 }

@@ -86,7 +86,7 @@ impl Order {
         !matches!(self, Self::Bytes | Self::PaddedBytes | Self::Case)
     }
 
-    fn pads(self) -> bool {
+    pub(super) fn pads(self) -> bool {
         matches!(
             self,
             Self::PaddedBytes | Self::General | Self::Unicode | Self::Unicode520

@@ -284,6 +284,11 @@ impl<T: ArrowPrimitiveType> Column<PrimitiveArray<T>> {
 }
 
 impl Column<StringViewArray> {
+    /// The strings of a column argument; `None` for a scalar.
+    pub(crate) fn values(&self) -> Option<&StringViewArray> {
+        (self.step == 1).then_some(&self.array)
+    }
+
     #[inline]
     pub(crate) fn get(&self, row: usize) -> Option<&str> {
         let row = row * self.step;

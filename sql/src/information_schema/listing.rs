@@ -46,6 +46,7 @@ impl Listing {
                 name: column.name.clone(),
                 org_name: column.name.clone(),
                 field,
+                collation: None,
             })
         });
         described.collect()

@@ -392,6 +392,7 @@ fn columns(plan: &LogicalPlan, names: Vec<String>, view: &View) -> Result<Vec<Re
             }
         } else {
             column.table.clear();
+            column.collation = field.metadata().get(collate::COLLATION_KEY).cloned();
         }
         column
     });

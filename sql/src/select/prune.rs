@@ -117,7 +117,7 @@ fn mirrored(op: CompareOp) -> CompareOp {
 }
 
 /// A column, also below casts that keep its order and cannot make two values equal.
-fn column(expr: &Expr, schema: &Schema) -> Option<usize> {
+pub(super) fn column(expr: &Expr, schema: &Schema) -> Option<usize> {
     match expr {
         Expr::Column(c) => schema.index_of(&c.name).ok(),
         Expr::Cast(cast) => {

@@ -205,7 +205,13 @@ impl Session {
         let declared = declared(&column.field).ok_or_else(|| {
             SqlError::not_supported(&format!("CREATE TABLE .. SELECT of column {}", column.name))
         })?;
-        Ok(format!("{name} {declared} NULL"))
+        let is_text = declared.ends_with("TEXT") || declared.starts_with("VARCHAR");
+        let collation = column.collation.as_ref().filter(|_| is_text);
+        let collation = collation.map(|name| format!(" COLLATE {name}"));
+        Ok(format!(
+            "{name} {declared}{} NULL",
+            collation.unwrap_or_default()
+        ))
     }
 }
 

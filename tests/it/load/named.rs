@@ -247,6 +247,17 @@ async fn directories() -> Outcome {
     let expected = texts(["4|0|3"]);
     let counts = "SELECT COUNT(*), COUNT(name), COUNT(day) FROM t";
     same("a list", &expected, &session.lines(counts).await?)?;
+    // Nothing of the files themselves is wanted, only how many rows they have.
+    session.run("TRUNCATE t").await?;
+    session
+        .run("LOAD DATA FROM S3 PREFIX 'p/' FORMAT PARQUET INTO TABLE t (day, name)")
+        .await?;
+    let expected = texts(["4|3|3"]);
+    same(
+        "directories alone",
+        &expected,
+        &session.lines(counts).await?,
+    )?;
     let files = "FILES('p.manifest', files => MANIFEST, format => parquet)";
     let read = format!("SELECT id, name, day, n FROM {files} ORDER BY id");
     same("FILES", &rows, &session.lines(read).await?)?;

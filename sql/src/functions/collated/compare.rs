@@ -10,7 +10,7 @@ use datafusion::logical_expr::Operator;
 use storno_storage::{BoxError, FoldedEquality, PassesString, ValueMap};
 
 use super::{Collated, Operation, Texts};
-use crate::collation::{Needle, Order, Pattern, keys_of};
+use crate::collation::{Needle, Order, Pattern, keys_of, same_of};
 use crate::functions::convert::arrays::to_text;
 
 /// Lists that are longer are looked up by key.
@@ -163,6 +163,15 @@ impl Texts<'_> {
     pub(super) fn keys(&self) -> ArrayRef {
         let texts = (0..self.rows).map(|row| self.get(0, row));
         Arc::new(keys_of(self.order, texts, self.rows))
+    }
+
+    pub(super) fn same(&self) -> ArrayRef {
+        let whole = self.texts.first().and_then(|column| column.values());
+        let single = || (0..self.rows).map(|row| self.get(0, row)).collect();
+        Arc::new(match whole {
+            Some(strings) => same_of(self.order, strings),
+            None => same_of(self.order, &single()),
+        })
     }
 
     pub(super) fn text_keys(&self) -> ArrayRef {

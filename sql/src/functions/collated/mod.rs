@@ -32,7 +32,9 @@ pub(crate) use compare::{Comparison, Keys};
 pub(crate) enum Operation {
     /// Bytes that are equal and ordered as the strings are.
     Key,
-    /// The same as text, a character for each byte: windows have ranges of text, but not of bytes.
+    /// Bytes that are equal where the strings are.
+    Same,
+    /// A key as text, a character for each byte: windows have ranges of text, but not of bytes.
     TextKey,
     Compare(Comparison),
     /// The first argument is among the others.
@@ -51,6 +53,7 @@ impl Operation {
     fn name(self) -> &'static str {
         match self {
             Self::Key => "collation_key",
+            Self::Same => "collation_same",
             Self::TextKey => "collation_text_key",
             Self::Compare(comparison) => comparison.name(),
             Self::In => "collated_in",
@@ -67,7 +70,7 @@ impl Operation {
 
     fn returns(self) -> DataType {
         match self {
-            Self::Key => DataType::BinaryView,
+            Self::Key | Self::Same => DataType::BinaryView,
             Self::Compare(_) | Self::In | Self::Like => DataType::Boolean,
             Self::Locate | Self::Instr | Self::FindInSet | Self::Field | Self::Strcmp => {
                 DataType::Int64
@@ -94,6 +97,11 @@ impl Collated {
             signature: Signature::user_defined(Volatility::Immutable),
         };
         Arc::new(ScalarUDF::new_from_impl(function)).call(args)
+    }
+
+    /// Whether what it makes stands for a string when it is compared.
+    pub(crate) fn makes_keys(&self) -> bool {
+        matches!(self.operation, Operation::Key | Operation::Same)
     }
 
     /// The operation that an expression is a call of.
@@ -152,6 +160,7 @@ impl ScalarUDFImpl for Collated {
         };
         call.finish(match self.operation {
             Operation::Key => texts.keys(),
+            Operation::Same => texts.same(),
             Operation::TextKey => texts.text_keys(),
             Operation::Compare(comparison) => texts.compared(comparison),
             Operation::In => texts.found_in_list(),

@@ -27,6 +27,7 @@ use storno_storage::{Aggregation, Groups, Merging, ScanStats, TableSnapshot, Wor
 
 use super::finish::column_of;
 use super::functions::error_of;
+use super::matched::{Matched, MatchedScanExec};
 use super::node::AggregateScan;
 use super::recipe::Recipe;
 use crate::functions::failure::internal;
@@ -46,7 +47,7 @@ impl ExtensionPlanner for AggregateScanPlanner {
         _: &dyn PhysicalPlanner,
         node: &dyn UserDefinedLogicalNode,
         _: &[&LogicalPlan],
-        _: &[Arc<dyn ExecutionPlan>],
+        inputs: &[Arc<dyn ExecutionPlan>],
         session: &dyn Session,
         _: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
@@ -56,8 +57,15 @@ impl ExtensionPlanner for AggregateScanPlanner {
         let table = node.table().ok_or_else(|| internal("a table of others"))?;
         let threads = session.config().target_partitions();
         let recipe = Arc::new(Recipe::of(node, table, threads)?);
-        let exec = AggregateScanExec::new(table.stored().clone(), recipe);
-        Ok(Some(Arc::new(exec)))
+        let (stored, matching) = (table.stored().clone(), node.matching.as_ref());
+        Ok(Some(match (matching, inputs) {
+            (Some(matching), [keys]) => Arc::new(MatchedScanExec::new(
+                Matched::new(stored, recipe, matching, session)?,
+                Arc::clone(keys),
+            )),
+            (None, _) => Arc::new(AggregateScanExec::new(stored, recipe)),
+            _ => return Err(internal("keys of no query")),
+        }))
     }
 }
 
@@ -179,16 +187,25 @@ impl ExecutionPlan for AggregateScanExec {
         let work = async move {
             let aggregation = prepared.map_or_else(|| recipe.aggregation(&table), Ok)?;
             drop(table);
-            let threads = aggregation.stats().rows.div_ceil(ROWS_PER_THREAD);
-            let threads = recipe.threads.min(threads as usize);
-            let groups = run(aggregation, threads, Arc::new(Mutex::new(memory))).await?;
-            let batches = batches(&recipe, &groups)?;
+            let batches = aggregated(&recipe, aggregation, memory).await?;
             Ok::<_, DataFusionError>(futures::stream::iter(batches.into_iter().map(Ok)))
         };
         let stream = futures::stream::once(work).try_flatten();
         let schema = Arc::clone(&self.recipe.schema);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
+}
+
+/// The result of an aggregation, in batches.
+pub(super) async fn aggregated(
+    recipe: &Recipe,
+    aggregation: Arc<Aggregation>,
+    memory: MemoryReservation,
+) -> Result<Vec<RecordBatch>> {
+    let threads = aggregation.stats().rows.div_ceil(ROWS_PER_THREAD);
+    let threads = recipe.threads.min(threads as usize);
+    let groups = run(aggregation, threads, Arc::new(Mutex::new(memory))).await?;
+    batches(recipe, &groups)
 }
 
 type Memory = Arc<Mutex<MemoryReservation>>;
@@ -208,7 +225,10 @@ async fn run(aggregation: Arc<Aggregation>, threads: usize, memory: Memory) -> R
 
 /// Does the same work on several threads, none of it in the task at hand: what a task has spawned last waits for
 /// its own thread, and no other is woken for it, so that of two halves the second would begin when the first ends.
-async fn side_by_side<T: Send + 'static, W>(threads: usize, work: impl Fn() -> W) -> Result<Vec<T>>
+pub(super) async fn side_by_side<T: Send + 'static, W>(
+    threads: usize,
+    work: impl Fn() -> W,
+) -> Result<Vec<T>>
 where
     W: Future<Output = Result<T>> + Send + 'static,
 {

@@ -5,12 +5,19 @@
 //! of a moment stays the same. `node` is the operator in logical plans, `exec` in physical ones: `recipe` is what it
 //! computes, with `functions` for the expressions it hands to storage and `finish` for the results.
 //!
+//! A join that only says which rows count is computed in place, too: `joined` finds it, `keys` holds what the other side
+//! gives, `matched` is the physical operator.
+//!
 //! What does not fit stays with DataFusion's own operators.
 
+mod below;
 mod exec;
 mod finish;
 mod functions;
 mod granule;
+mod joined;
+mod keys;
+mod matched;
 mod node;
 mod plain;
 mod recipe;

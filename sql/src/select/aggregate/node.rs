@@ -1,4 +1,4 @@
-//! An aggregate over a stored table as an operator without inputs.
+//! An aggregate over a stored table as an operator; its input, if any, says which rows count.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,7 +12,21 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use storno_storage::{Having, Top};
 
 use super::shape::Shape;
+use crate::collation::Order;
 use crate::select::table::SnapshotTable;
+
+/// A join that decides which rows count: those whose value of a column is among the rows of a query.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash)]
+pub(super) struct Matching {
+    /// Of the table.
+    pub(super) column: usize,
+    /// What the strings of the column are equal by; `None` for what is equal by itself.
+    pub(super) order: Option<Order>,
+    /// The query, of one column, which is to be equal.
+    pub(super) keys: Arc<LogicalPlan>,
+    /// The whole by other operators, for keys that occur more than once and count so often; `None`: they count once.
+    pub(super) otherwise: Option<Arc<LogicalPlan>>,
+}
 
 /// What is computed of which table.
 #[derive(Debug, Clone)]
@@ -21,6 +35,7 @@ pub(super) struct AggregateScan {
     pub(super) shape: Shape,
     /// Conditions on single columns, all of which hold.
     pub(super) conditions: Vec<(usize, Expr)>,
+    pub(super) matching: Option<Matching>,
     /// Which groups are wanted; operators above decide once more.
     pub(super) having: Vec<Having>,
     pub(super) top: Option<Top>,
@@ -40,6 +55,7 @@ impl PartialEq for AggregateScan {
         Arc::ptr_eq(&self.table, &other.table)
             && self.shape == other.shape
             && self.conditions == other.conditions
+            && self.matching == other.matching
             && self.having == other.having
             && self.top == other.top
             && self.schema == other.schema
@@ -67,7 +83,7 @@ impl UserDefinedLogicalNodeCore for AggregateScan {
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
-        Vec::new()
+        self.matching.iter().map(|m| m.keys.as_ref()).collect()
     }
 
     fn schema(&self) -> &DFSchemaRef {
@@ -83,7 +99,11 @@ impl UserDefinedLogicalNodeCore for AggregateScan {
         write!(f, "AggregateScan")
     }
 
-    fn with_exprs_and_inputs(&self, _: Vec<Expr>, _: Vec<LogicalPlan>) -> Result<Self> {
-        Ok(self.clone())
+    fn with_exprs_and_inputs(&self, _: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let mut scan = self.clone();
+        if let (Some(matching), Some(keys)) = (&mut scan.matching, inputs.into_iter().next()) {
+            matching.keys = Arc::new(keys);
+        }
+        Ok(scan)
     }
 }

@@ -125,7 +125,22 @@ impl Recipe {
     }
 
     pub(super) fn aggregation(&self, table: &TableSnapshot) -> Result<Arc<Aggregation>> {
-        let started = table.aggregate(self.request.clone(), self.threads);
+        self.start(table, self.request.clone())
+    }
+
+    /// The aggregation of those rows of a table that also fulfil a condition.
+    pub(super) fn aggregation_of(
+        &self,
+        table: &TableSnapshot,
+        condition: Condition,
+    ) -> Result<Arc<Aggregation>> {
+        let mut request = self.request.clone();
+        request.conditions.push(condition);
+        self.start(table, request)
+    }
+
+    fn start(&self, table: &TableSnapshot, request: AggregateRequest) -> Result<Arc<Aggregation>> {
+        let started = table.aggregate(request, self.threads);
         started
             .map(Arc::new)
             .map_err(|e| DataFusionError::External(Box::new(e)))

@@ -7,15 +7,17 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, TableReference};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, TableReference};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::{split_conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Expr, Extension, Filter, LogicalPlan, Projection, Sort, TableScan,
+    Aggregate, BinaryExpr, Expr, Extension, Filter, LogicalPlan, Projection, Sort,
 };
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use storno_storage::{Having, Predicate, Top, Value};
 
+use super::below::Below;
+use super::joined::joined;
 use super::node::AggregateScan;
 use super::plain::only_column;
 use super::shape::{Output, Shape, shape_of};
@@ -46,7 +48,10 @@ impl OptimizerRule for AggregateInStorage {
         _: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
         let found = match &plan {
-            LogicalPlan::Aggregate(aggregate) => in_storage(aggregate)?,
+            LogicalPlan::Aggregate(aggregate) => match in_storage(aggregate)? {
+                Some(found) => Some(found),
+                None => joined(aggregate)?,
+            },
             LogicalPlan::Sort(sort) => with_top(sort)?,
             _ => None,
         };
@@ -77,19 +82,14 @@ fn in_storage(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let Some(table) = provider.as_ref().downcast_ref::<SnapshotTable>() else {
         return Ok(None);
     };
-    let (keys, aggregates) = below.exprs.split_at(keys);
-    let shape = shape_of(keys, aggregates, table);
-    let conditions = conditions(below.filters, table);
-    let Some((shape, conditions)) = shape.zip(conditions) else {
+    let found = scan_of(aggregate, below.exprs.split_at(keys), below.filters, table)?;
+    let Some((shape, conditions, schema)) = found else {
         return Ok(None);
-    };
-    let schema = match shape.shows_strings() {
-        false => Arc::clone(&aggregate.schema),
-        true => Arc::new(with_strings(&shape, &aggregate.schema)?),
     };
     let scan = AggregateScan {
         shape,
         conditions,
+        matching: None,
         having: Vec::new(),
         top: None,
         schema,
@@ -98,7 +98,26 @@ fn in_storage(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     above_strings(scan, &aggregate.schema).map(Some)
 }
 
-fn string_name(key: usize) -> String {
+/// What storage computes, under which conditions, and the schema of that; `None` if it cannot.
+#[expect(clippy::type_complexity)]
+pub(super) fn scan_of(
+    aggregate: &Aggregate,
+    (keys, aggregates): (&[Expr], &[Expr]),
+    filters: Vec<Expr>,
+    table: &SnapshotTable,
+) -> Result<Option<(Shape, Vec<(usize, Expr)>, DFSchemaRef)>> {
+    let shape = shape_of(keys, aggregates, table);
+    let Some((shape, conditions)) = shape.zip(conditions(filters, table)) else {
+        return Ok(None);
+    };
+    let schema = match shape.shows_strings() {
+        false => Arc::clone(&aggregate.schema),
+        true => Arc::new(with_strings(&shape, &aggregate.schema)?),
+    };
+    Ok(Some((shape, conditions, schema)))
+}
+
+pub(super) fn string_name(key: usize) -> String {
     format!("__string_{key}")
 }
 
@@ -126,7 +145,7 @@ fn qualified(schema: &DFSchema, at: usize) -> (Option<TableReference>, FieldRef)
 }
 
 /// What an aggregate gives of an operator that gives strings: their keys, and themselves.
-fn above_strings(scan: AggregateScan, schema: &DFSchema) -> Result<LogicalPlan> {
+pub(super) fn above_strings(scan: AggregateScan, schema: &DFSchema) -> Result<LogicalPlan> {
     if !scan.shape.shows_strings() {
         return Ok(extension(scan));
     }
@@ -135,7 +154,7 @@ fn above_strings(scan: AggregateScan, schema: &DFSchema) -> Result<LogicalPlan> 
     let column = |at: usize| {
         let shown = at.checked_sub(keys).and_then(|at| scan.shape.shown.get(at));
         let expr = match (scan.shape.fold_of(at).filter(|_| at < keys), shown) {
-            (Some(order), _) => Collated::call(Operation::Key, order, vec![string(at)]),
+            (Some(order), _) => Collated::call(Operation::Same, order, vec![string(at)]),
             (None, Some(Some(key))) => string(*key),
             _ => return Expr::Column(Column::from(schema.qualified_field(at))),
         };
@@ -145,61 +164,6 @@ fn above_strings(scan: AggregateScan, schema: &DFSchema) -> Result<LogicalPlan> 
     };
     let columns = (0..schema.fields().len()).map(column).collect();
     Projection::try_new(columns, Arc::new(extension(scan))).map(LogicalPlan::Projection)
-}
-
-/// Expressions on their way down through projections to a table.
-struct Below {
-    exprs: Vec<Expr>,
-    filters: Vec<Expr>,
-}
-
-impl Below {
-    fn descend<'p>(&mut self, plan: &'p LogicalPlan) -> Result<Option<&'p TableScan>> {
-        match plan {
-            LogicalPlan::Filter(filter) => {
-                self.filters.push(filter.predicate.clone());
-                self.descend(&filter.input)
-            }
-            LogicalPlan::Projection(projection) => {
-                self.replace(&projection.schema, |at| {
-                    projection.expr.get(at).map(|e| e.clone().unalias())
-                })?;
-                self.descend(&projection.input)
-            }
-            LogicalPlan::SubqueryAlias(alias) => {
-                let inner = alias.input.schema();
-                self.replace(&alias.schema, |at| {
-                    (at < inner.fields().len())
-                        .then(|| Expr::Column(Column::from(inner.qualified_field(at))))
-                })?;
-                self.descend(&alias.input)
-            }
-            LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
-                self.filters.extend(scan.filters.iter().cloned());
-                Ok(Some(scan))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Puts what columns of a schema stand for in their place.
-    fn replace(&mut self, schema: &DFSchema, of: impl Fn(usize) -> Option<Expr>) -> Result<()> {
-        let replaced = |e: Expr| {
-            let found = match &e {
-                Expr::Column(c) => schema.maybe_index_of_column(c).and_then(&of),
-                _ => None,
-            };
-            Ok(match found {
-                Some(found) => Transformed::yes(found),
-                None => Transformed::no(e),
-            })
-        };
-        for expr in self.exprs.iter_mut().chain(&mut self.filters) {
-            // Upwards: what is put in is not looked at again.
-            *expr = std::mem::take(expr).transform_up(replaced)?.data;
-        }
-        Ok(())
-    }
 }
 
 /// Filters as conditions on single columns.

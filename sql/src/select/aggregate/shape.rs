@@ -9,7 +9,7 @@ use storno_storage::{GroupKey, Measure};
 use super::plain::only_column;
 use crate::collation::Order;
 use crate::functions::aggregates::input::{exact_digits, is_exact};
-use crate::functions::collated::{Collated, Operation, is_first};
+use crate::functions::collated::{Collated, is_first};
 use crate::select::prune::widens;
 use crate::select::table::SnapshotTable;
 
@@ -102,7 +102,7 @@ struct Builder<'a> {
 
 /// The argument of a function that makes keys of strings, and its order.
 pub(super) fn folded(expr: &Expr) -> Option<(&Expr, Order)> {
-    let collated = Collated::of(expr).filter(|c| c.operation == Operation::Key)?;
+    let collated = Collated::of(expr).filter(|c| c.makes_keys())?;
     match expr {
         // Common sub-expressions are given names.
         Expr::ScalarFunction(call) => {

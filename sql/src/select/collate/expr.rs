@@ -27,6 +27,14 @@ pub(super) fn key(expr: Expr, order: Order) -> Expr {
     }
 }
 
+/// What is equal where strings are, or the string where that is so by bytes.
+pub(super) fn same(expr: Expr, order: Order) -> Expr {
+    match order {
+        Order::Bytes => expr,
+        _ => Collated::call(Operation::Same, order, vec![expr]),
+    }
+}
+
 /// Without the marks of COLLATE clauses, which have been heeded; what is no text becomes text by them.
 pub(super) fn without_marks(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     let unmarked = expr.transform_up(|e| {
@@ -136,6 +144,18 @@ impl Deriver<'_> {
         exprs.into_iter().map(|e| self.key_of(e)).collect()
     }
 
+    /// What is equal where the values are.
+    fn all_same(&self, exprs: Vec<Expr>) -> Result<Vec<Expr>> {
+        let one = |expr: Expr| {
+            let derived = self.of(&expr)?;
+            Ok(match derived {
+                Some(derived) => same(expr, derived.order()),
+                None => expr,
+            })
+        };
+        exprs.into_iter().map(one).collect()
+    }
+
     /// What a window is ordered by: as `sorts`, with keys that are text.
     fn window_sorts(&self, sorts: Vec<Sort>) -> Result<Vec<Sort>> {
         let one = |sort: Sort| {
@@ -229,8 +249,8 @@ impl Deriver<'_> {
             return Ok(Transformed::no(Expr::InSubquery(query)));
         }
         Ok(Transformed::yes(Expr::InSubquery(InSubquery {
-            expr: Box::new(key(*query.expr, order)),
-            subquery: keyed(query.subquery, order)?,
+            expr: Box::new(same(*query.expr, order)),
+            subquery: keyed(query.subquery, |column| same(column, order))?,
             negated: query.negated,
         })))
     }
@@ -243,7 +263,7 @@ impl Deriver<'_> {
         }
         Ok(Transformed::yes(Expr::SetComparison(SetComparison {
             expr: Box::new(key(*comparison.expr, order)),
-            subquery: keyed(comparison.subquery, order)?,
+            subquery: keyed(comparison.subquery, |column| key(column, order))?,
             ..comparison
         })))
     }
@@ -340,7 +360,10 @@ impl Deriver<'_> {
             return Ok(aggregate);
         }
         match (aggregate.func.name(), params.distinct) {
-            ("count", true) | ("approx_count_distinct", _) => {
+            ("count", true) => {
+                params.args = self.all_same(std::mem::take(&mut params.args))?;
+            }
+            ("approx_count_distinct", _) => {
                 params.args = self.keys(std::mem::take(&mut params.args))?;
             }
             ("group_concat", true) => {
@@ -390,14 +413,18 @@ fn compare(left: Expr, op: Operator, right: Expr, order: Order) -> Expr {
             (false, false) => {}
         }
     }
+    let key = match op {
+        Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => key,
+        _ => same,
+    };
     binary(key(left, order), op, key(right, order))
 }
 
 /// A sub-query whose only column is given by its keys.
-fn keyed(query: Subquery, order: Order) -> Result<Subquery> {
+fn keyed(query: Subquery, key: impl Fn(Expr) -> Expr) -> Result<Subquery> {
     let plan = query.subquery;
     let column = Expr::Column(Column::from(plan.schema().qualified_field(0)));
-    let keys = key(column, order).alias("key");
+    let keys = key(column).alias("key");
     let projection = Projection::try_new(vec![keys], plan)?;
     Ok(Subquery {
         subquery: Arc::new(LogicalPlan::Projection(projection)),

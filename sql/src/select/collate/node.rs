@@ -15,9 +15,9 @@ use datafusion::logical_expr::{
 };
 
 use super::derive::{Derived, Deriver, comparing, mix};
-use super::expr::{key, without_marks};
+use super::expr::{same, without_marks};
 use crate::collation::Order;
-use crate::functions::collated::{Choice, Collated, Operation, chosen};
+use crate::functions::collated::{Choice, Collated, chosen};
 
 /// One operator whose inputs are rewritten already.
 pub(super) fn rewrite(plan: LogicalPlan, connection: &str) -> Result<Transformed<LogicalPlan>> {
@@ -151,7 +151,7 @@ fn by_keys(aggregate: Aggregate, names: &DFSchema, deriver: &Deriver<'_>) -> Res
     }
     let keyed = |expr: Expr| match grouped.iter().position(|g| *g == expr) {
         Some(at) => match orders.get(at).copied().flatten() {
-            Some(order) => key(unaliased(expr), order),
+            Some(order) => same(unaliased(expr), order),
             None => expr,
         },
         None => expr,
@@ -294,8 +294,8 @@ fn joined(mut join: Join, connection: &str) -> Result<Join> {
         };
         let order = comparing(&[a, b], "=")?.map_or(Order::Bytes, |d| d.order());
         if order != Order::Bytes {
-            *left = key(std::mem::take(left), order);
-            *right = key(std::mem::take(right), order);
+            *left = same(std::mem::take(left), order);
+            *right = same(std::mem::take(right), order);
             // Columns of USING are columns.
             join.join_constraint = JoinConstraint::On;
         }
@@ -309,7 +309,7 @@ fn keys_as_columns(filter: Filter) -> Result<LogicalPlan> {
     let columns = columns_of(filter.input.schema());
     let mut keys: Vec<Expr> = Vec::new();
     let own_key = |expr: &Expr| {
-        let is_key = Collated::of(expr).is_some_and(|c| c.operation == Operation::Key);
+        let is_key = Collated::of(expr).is_some_and(Collated::makes_keys);
         is_key && !expr.contains_outer() && expr.any_column_refs()
     };
     let predicate = filter.predicate.transform_down(|expr| {

@@ -1,0 +1,223 @@
+//! Aggregates above a join whose other side only decides which rows count: they are computed by storage over the one
+//! table, on the rows whose key is among those of the other side.
+//!
+//! That needs one pair of columns to be equal; pairs that both sides compare with the same literal are equal as it is. Of
+//! an inner join a row counts as often as its key occurs, which shows only at work: for keys that repeat the node
+//! keeps the aggregate as it was.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::catalog::default_table_source::source_as_provider;
+use datafusion::common::{Column, DFSchema, JoinType, NullEquality};
+use datafusion::error::Result;
+use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, Projection};
+use storno_storage::{CompareOp, Predicate, Value};
+
+use super::below::Below;
+use super::node::{AggregateScan, Matching};
+use super::rule::{above_strings, scan_of, string_name};
+use super::shape::{Shape, folded};
+use crate::collation::Order;
+use crate::select::prune::{column, predicates};
+use crate::select::table::SnapshotTable;
+
+/// The name of the keys of the other side.
+const KEY: &str = "__matching";
+
+/// The operator that computes an aggregate above a join, if storage can.
+pub(super) fn joined(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
+    let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
+    let mut below = Below {
+        exprs: exprs.cloned().collect(),
+        filters: Vec::new(),
+    };
+    let LogicalPlan::Join(join) = below.pass(&aggregate.input)? else {
+        return Ok(None);
+    };
+    let plain = join.filter.is_none() && join.null_equality == NullEquality::NullEqualsNothing;
+    let sides = match join.join_type {
+        JoinType::Inner => [Some(Side::Left), Some(Side::Right)],
+        JoinType::LeftSemi => [Some(Side::Left), None],
+        JoinType::RightSemi => [Some(Side::Right), None],
+        _ => [None, None],
+    };
+    for side in sides.into_iter().flatten().filter(|_| plain) {
+        if let Some(found) = matched(aggregate, join, side, &below)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The side of a join whose rows are aggregated.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
+fn matched(
+    aggregate: &Aggregate,
+    join: &Join,
+    side: Side,
+    below: &Below,
+) -> Result<Option<LogicalPlan>> {
+    let (plan, other) = match side {
+        Side::Left => (&join.left, &join.right),
+        Side::Right => (&join.right, &join.left),
+    };
+    let mut exprs = below.exprs.iter().chain(&below.filters);
+    if !exprs.all(|expr| is_over(expr, plan.schema())) {
+        return Ok(None);
+    }
+    let pairs = join.on.iter().map(|(left, right)| match side {
+        Side::Left => (left, right),
+        Side::Right => (right, left),
+    });
+    let (own, others): (Vec<&Expr>, Vec<&Expr>) = pairs.unzip();
+    let aggregated = below.exprs.len();
+    let mut below = below.clone();
+    below.exprs.extend(own.into_iter().cloned());
+    let Some(scan) = below.descend(plan)? else {
+        return Ok(None);
+    };
+    let provider = source_as_provider(&scan.source)?;
+    let Some(table) = provider.as_ref().downcast_ref::<SnapshotTable>() else {
+        return Ok(None);
+    };
+    let (exprs, own) = below.exprs.split_at(aggregated);
+    let filters = (below.filters.as_slice(), table.arrow_schema().as_ref());
+    let Some((own, key)) = only_pair(own, &others, filters, other)? else {
+        return Ok(None);
+    };
+    let Some((column, order)) = key_column(own, table) else {
+        return Ok(None);
+    };
+    let exprs = exprs.split_at(aggregate.group_expr.len());
+    let found = scan_of(aggregate, exprs, below.filters.clone(), table)?;
+    let Some((shape, conditions, schema)) = found else {
+        return Ok(None);
+    };
+    let otherwise = match join.join_type {
+        JoinType::Inner => match otherwise(aggregate, &shape)? {
+            Some(plan) => Some(Arc::new(plan)),
+            None => return Ok(None),
+        },
+        _ => None,
+    };
+    let keys = Projection::try_new(vec![key.clone().alias(KEY)], Arc::clone(other))?;
+    let matching = Matching {
+        column,
+        order,
+        keys: Arc::new(LogicalPlan::Projection(keys)),
+        otherwise,
+    };
+    let scan = AggregateScan {
+        shape,
+        conditions,
+        matching: Some(matching),
+        having: Vec::new(),
+        top: None,
+        schema,
+        table: Arc::clone(&provider),
+    };
+    above_strings(scan, &aggregate.schema).map(Some)
+}
+
+/// Whether an expression's columns are all of a schema.
+fn is_over(expr: &Expr, schema: &DFSchema) -> bool {
+    let columns = expr.column_refs();
+    columns
+        .iter()
+        .all(|c| schema.maybe_index_of_column(c).is_some())
+}
+
+/// The one pair of columns whose equality says something, or any if none does; `None` if there are several.
+fn only_pair<'e>(
+    own: &'e [Expr],
+    others: &[&'e Expr],
+    (filters, schema): (&[Expr], &Schema),
+    other: &LogicalPlan,
+) -> Result<Option<(&'e Expr, &'e Expr)>> {
+    let mut there = Below {
+        exprs: others.iter().map(|expr| (*expr).clone()).collect(),
+        filters: Vec::new(),
+    };
+    let scanned = there.descend(other)?.map(|scan| scan.source.schema());
+    let value_there = |expr| fixed(expr, &there.filters, scanned.as_ref()?);
+    let mut only = None;
+    for ((one, other), below) in own.iter().zip(others).zip(&there.exprs) {
+        let here = fixed(one, filters, schema);
+        if here.is_some() && here == value_there(below) {
+            continue;
+        }
+        if only.replace((one, *other)).is_some() {
+            return Ok(None);
+        }
+    }
+    let first = own.first().zip(others.first().copied());
+    Ok(only.or(first))
+}
+
+/// The value that filters say a column has.
+fn fixed(expr: &Expr, filters: &[Expr], schema: &Schema) -> Option<Value> {
+    let column = column(expr, schema)?;
+    let mut implied = filters.iter().flat_map(|filter| predicates(filter, schema));
+    implied.find_map(|predicate| match predicate {
+        Predicate::Compare {
+            column: own,
+            op: CompareOp::Eq,
+            value,
+        } => (own == column).then_some(value),
+        _ => None,
+    })
+}
+
+/// The column that a side of an equality is, and what its strings are equal by.
+fn key_column(expr: &Expr, table: &SnapshotTable) -> Option<(usize, Option<Order>)> {
+    let (expr, order) = match folded(expr) {
+        Some((strings, order)) => (strings, Some(order)),
+        None => (expr, None),
+    };
+    let at = column(expr, table.arrow_schema())?;
+    let data_type = table.arrow_schema().field(at).data_type();
+    // Zero has two forms there.
+    let exact = !data_type.is_floating();
+    (exact && table.is_stored_as_shown(at)).then_some((at, order))
+}
+
+/// The aggregate as it was, with what the operator gives out; `None` if it has no strings to show.
+fn otherwise(aggregate: &Aggregate, shape: &Shape) -> Result<Option<LogicalPlan>> {
+    let plan = LogicalPlan::Aggregate(aggregate.clone());
+    if !shape.shows_strings() {
+        return Ok(Some(plan));
+    }
+    let keys = shape.keys.len();
+    let column = |at: usize| {
+        let (qualifier, field) = aggregate.schema.qualified_field(at);
+        (
+            qualifier.cloned(),
+            field.name(),
+            Column::from((qualifier, field)),
+        )
+    };
+    let mut columns = Vec::new();
+    for key in 0..keys {
+        let (qualifier, name, own) = column(key);
+        if shape.fold_of(key).is_none() {
+            columns.push(Expr::Column(own).alias_qualified(qualifier, name));
+            continue;
+        }
+        let Some(shown) = shape.shown.iter().position(|shown| *shown == Some(key)) else {
+            return Ok(None);
+        };
+        let (_, _, shown) = column(keys + shown);
+        columns.push(Expr::Column(shown).alias(string_name(key)));
+    }
+    let computed = shape.shown.iter().enumerate();
+    for (at, _) in computed.filter(|(_, shown)| shown.is_none()) {
+        columns.push(Expr::Column(column(keys + at).2));
+    }
+    Projection::try_new(columns, Arc::new(plan)).map(|p| Some(LogicalPlan::Projection(p)))
+}
