@@ -8,6 +8,7 @@
 
 use std::cmp::Ordering;
 
+use super::same::same;
 use super::weights::{GENERAL, Table, UCA_900, UNICODE, UNICODE_520};
 
 /// How strings are compared.
@@ -298,6 +299,11 @@ impl Needle {
 
     pub(crate) fn order(&self) -> Order {
         self.order
+    }
+
+    /// What it has in common with the strings that are equal to it, and with no other.
+    pub(crate) fn same(&self) -> Vec<u8> {
+        same(self.order, &self.text)
     }
 
     pub(crate) fn equals(&self, text: &str) -> bool {

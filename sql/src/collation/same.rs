@@ -94,6 +94,34 @@ impl Letters {
     }
 
     fn put(&self, text: &str, out: &mut Vec<u8>) {
+        if self.is_itself(text.as_bytes()) {
+            return out.extend(text.bytes());
+        }
+        match text.is_ascii() {
+            true => self.put_ascii(text.as_bytes(), out),
+            false => self.put_any(text, out),
+        }
+    }
+
+    fn put_ascii(&self, text: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + text.len(), 0);
+        let mut end = start;
+        for &byte in text {
+            let written = self.byte(byte);
+            // What weighs nothing is overwritten by the next, without a branch.
+            if let Some(slot) = out.get_mut(end) {
+                *slot = written;
+            }
+            end += usize::from(written != NOTHING);
+        }
+        while self.pads && end > start && out.get(end - 1) == Some(&b' ') {
+            end -= 1;
+        }
+        out.truncate(end);
+    }
+
+    fn put_any(&self, text: &str, out: &mut Vec<u8>) {
         let start = out.len();
         // Behind the last that is no space.
         let mut end = start;
@@ -138,6 +166,13 @@ fn put(order: Order, text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Bytes that are equal for strings that are.
+pub(super) fn same(order: Order, text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(order, text, &mut bytes);
+    bytes
+}
+
 fn is_itself(order: Order, text: &str) -> bool {
     match (Letters::of(order), order) {
         (Some(letters), _) => letters.is_itself(text.as_bytes()),
@@ -168,12 +203,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn same(order: Order, text: &str) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        put(order, text, &mut bytes);
-        bytes
-    }
 
     #[test]
     fn usual_texts_stand_for_themselves() {

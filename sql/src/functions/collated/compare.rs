@@ -74,14 +74,13 @@ impl Comparison {
     }
 }
 
-/// The keys of strings in an order, as storage calls them.
+/// What is equal where strings are in an order, as storage calls it.
 #[derive(Debug)]
-pub(crate) struct Keys(pub(crate) Order);
+pub(crate) struct SameStrings(pub(crate) Order);
 
-impl ValueMap for Keys {
+impl ValueMap for SameStrings {
     fn map(&self, values: &ArrayRef) -> Result<ArrayRef, BoxError> {
-        let strings = to_text(values, None)?;
-        Ok(Arc::new(keys_of(self.0, strings.iter(), values.len())))
+        Ok(Arc::new(same_of(self.0, &to_text(values, None)?)))
     }
 
     fn name(&self) -> Option<&str> {
@@ -152,8 +151,8 @@ impl PassesString for LiteralTest {
             _ => return None,
         };
         Some(FoldedEquality {
-            fold: Arc::new(Keys(needles.first()?.order())),
-            keys: needles.iter().map(|n| n.key().to_vec()).collect(),
+            fold: Arc::new(SameStrings(needles.first()?.order())),
+            keys: needles.iter().map(Needle::same).collect(),
             equal,
         })
     }

@@ -25,7 +25,7 @@ use super::convert::arrays::to_text;
 use crate::collation::Order;
 
 pub(crate) use chosen::{Choice, chosen, is_first};
-pub(crate) use compare::{Comparison, Keys};
+pub(crate) use compare::{Comparison, SameStrings};
 
 /// What is done with strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

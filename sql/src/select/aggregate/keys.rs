@@ -11,9 +11,10 @@ use arrow::row::{RowConverter, SortField};
 use datafusion::error::Result;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use storno_storage::{BoxError, ValueTest};
+use storno_storage::{BoxError, FoldedEquality, ValueTest};
 
 use crate::collation::{Order, same_of};
+use crate::functions::collated::SameStrings;
 
 /// How values become bytes that are equal where they are.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,9 @@ impl Sameness {
         }
     }
 }
+
+/// So many keys are copied for each segment that is asked.
+const FEW: usize = 32_768;
 
 /// Different keys, found by value.
 pub(super) struct Keys {
@@ -120,5 +124,17 @@ impl ValueTest for Keys {
             .iter()
             .map(|value| Some(value.is_some_and(|key| self.has(key))));
         Ok(answers.collect())
+    }
+
+    /// Few are looked for among the strings, instead of all strings among them.
+    fn equality(&self) -> Option<FoldedEquality> {
+        let order = self.sameness.0.filter(|_| self.positions.len() <= FEW)?;
+        let keys = self.positions.iter();
+        let keys = keys.map(|&at| self.bytes.value(at as usize).to_vec());
+        Some(FoldedEquality {
+            fold: Arc::new(SameStrings(order)),
+            keys: keys.collect(),
+            equal: true,
+        })
     }
 }

@@ -21,7 +21,7 @@ use super::granule::granule;
 use super::node::AggregateScan;
 use super::shape::{Shape, folded};
 use crate::collation::Order;
-use crate::functions::collated::Keys;
+use crate::functions::collated::SameStrings;
 use crate::select::prune::predicates;
 use crate::select::table::SnapshotTable;
 
@@ -165,7 +165,7 @@ fn without_values(expr: &Expr) -> Option<Expr> {
 fn fold((column, order): &(usize, Order)) -> Fold {
     Fold {
         column: *column,
-        map: Arc::new(Keys(*order)),
+        map: Arc::new(SameStrings(*order)),
     }
 }
 
@@ -194,7 +194,7 @@ fn key_function(column: usize, expr: &Expr, columns: &Schema) -> Result<KeyFunct
     };
     let map = of_column(column, expr, columns)?;
     Ok(KeyFunction {
-        fold: order.map(|order| Arc::new(Keys(order)) as Arc<dyn ValueMap>),
+        fold: order.map(|order| Arc::new(SameStrings(order)) as Arc<dyn ValueMap>),
         data_type: map.data_type()?,
         map: Arc::new(map) as Arc<dyn ValueMap>,
         granule: granule(expr),
