@@ -47,7 +47,7 @@ pub struct Options {
     /// Bytes of decoded dictionaries kept for later scans.
     pub dictionary_cache_bytes: usize,
     /// Bytes of folded dictionaries kept for later queries: 8 for each entry and fold. Without them strings under
-    /// a fold are folded whenever a query meets them.
+    /// a fold are folded whenever a query meets them. Sets of codes that passed a test take an eighth as much besides.
     pub folded_cache_bytes: usize,
     /// Bytes set aside for when the disk is full; 0: none.
     pub reserve_bytes: usize,

@@ -17,6 +17,9 @@ pub fn trials() -> Vec<Trial> {
             block_on(outliving())
         }),
         plain("a_state_says_how_an_export_ended", || block_on(states())),
+        plain("the_same_rows_make_the_same_files", || {
+            block_on(same_files())
+        }),
         plain("names_that_repeat_in_files_are_told", || {
             block_on(repeated_names())
         }),
@@ -172,6 +175,50 @@ async fn secrets() -> Outcome {
         ensure(!line.contains("CANARY"), || {
             format!("a secret is shown: {line}")
         })?;
+    }
+    Ok(())
+}
+
+/// However many threads read the table: in the order in which it is stored, and so sorted.
+async fn same_files() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let server = start(dir.path())?;
+    let mut session = server.connect_to("db").await?;
+    numbers(&mut session, "n", 640).await?;
+    session
+        .run("CREATE TABLE t (id INT NOT NULL, s VARCHAR(20), SHARD KEY (s), SORT KEY (id))")
+        .await?;
+    session
+        .run(
+            "INSERT INTO t SELECT a.id * 1000 + b.id, CONCAT('v', (a.id + b.id) % 7) FROM n a JOIN n b",
+        )
+        .await?;
+    let queries = [
+        ("all", "SELECT * FROM t"),
+        (
+            "some",
+            "SELECT id + 1 AS n, s FROM t WHERE s LIKE '%3' OR s > 'v4'",
+        ),
+    ];
+    for (name, query) in queries {
+        let mut contents = Vec::new();
+        for number in 0..6 {
+            let url = format!("{name}{number}");
+            session
+                .run(format!("{query} INTO OUTFILE URL '{url}' FORMAT CSV"))
+                .await?;
+            contents.push(std::fs::read(dir.path().join(format!("{url}.part_00000")))?);
+        }
+        let lines = contents
+            .first()
+            .map_or(0, |text| text.split(|b| *b == b'\n').count());
+        ensure(lines > 150_000, || format!("{name}: only {lines} lines"))?;
+        ensure(
+            contents
+                .windows(2)
+                .all(|pair| matches!(pair, [a, b] if a == b)),
+            || format!("{name}: files differ"),
+        )?;
     }
     Ok(())
 }

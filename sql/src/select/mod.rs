@@ -22,6 +22,7 @@ pub mod failure;
 pub mod found_rows;
 mod fraction;
 mod groups;
+mod in_order;
 mod names;
 pub mod planner;
 pub(crate) mod prune;
@@ -67,6 +68,7 @@ use rewrite::Scope;
 pub(crate) use collate::collated;
 pub(crate) use ctes::Scopes;
 pub use expr::Environment;
+pub(crate) use in_order::in_order;
 pub(crate) use views::check_recursion;
 
 /// A query ready to run. Free of syntax trees: it may be dropped on any thread.

@@ -20,13 +20,16 @@ use storno_storage::{Morsel, ScanRequest, ScanStats, TableSnapshot};
 
 use crate::types::TimeZone;
 
+type Queue = Arc<Mutex<VecDeque<Morsel>>>;
+
 /// Reads a pruned scan. Its partitions share one queue of morsels, so that none idles while
-/// another has work left.
+/// another has work left; or each has its own, so that rows come in the order in which they are stored.
 pub struct StorageScan {
     source: Source,
     schema: SchemaRef,
     stats: ScanStats,
-    queue: Arc<Mutex<VecDeque<Morsel>>>,
+    /// One, or one for each partition.
+    queues: Vec<Queue>,
     properties: Arc<PlanProperties>,
 }
 
@@ -47,6 +50,15 @@ pub struct Source {
 impl StorageScan {
     /// `schema` is the projected schema.
     pub fn try_new(source: Source, schema: SchemaRef) -> DfResult<Self> {
+        Self::parted(source, schema, false)
+    }
+
+    /// The same scan with a partition for each morsel.
+    pub(super) fn piece_by_piece(&self) -> DfResult<Self> {
+        Self::parted(self.source.clone(), Arc::clone(&self.schema), true)
+    }
+
+    fn parted(source: Source, schema: SchemaRef, piece_by_piece: bool) -> DfResult<Self> {
         let scan = source.table.scan(source.request.clone());
         let scan = scan.map_err(|e| DataFusionError::External(Box::new(e)))?;
         let stats = scan.stats();
@@ -54,20 +66,33 @@ impl StorageScan {
             Some(_) => scan.with_row_positions(),
             None => scan,
         };
-        let queue = VecDeque::from(scan.into_morsels());
-        let partitions = source.partitions.min(queue.len()).max(1);
+        let morsels = VecDeque::from(scan.into_morsels());
+        let queue = |morsels| Arc::new(Mutex::new(morsels));
+        let (queues, partitions): (Vec<Queue>, usize) = match piece_by_piece {
+            true if !morsels.is_empty() => {
+                let count = morsels.len();
+                let each = morsels.into_iter();
+                (
+                    each.map(|one| queue(VecDeque::from([one]))).collect(),
+                    count,
+                )
+            }
+            _ => {
+                let partitions = source.partitions.min(morsels.len()).max(1);
+                (vec![queue(morsels)], partitions)
+            }
+        };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
             Partitioning::UnknownPartitioning(partitions),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        let queue = Arc::new(Mutex::new(queue));
         Ok(Self {
             source,
             schema,
             stats,
-            queue,
+            queues,
             properties: Arc::new(properties),
         })
     }
@@ -103,7 +128,7 @@ impl DisplayAs for StorageScan {
 
 /// Batches of one partition: takes pieces off the shared queue until it is empty.
 struct Pieces {
-    queue: Arc<Mutex<VecDeque<Morsel>>>,
+    queue: Queue,
     current: Option<Morsel>,
     schema: SchemaRef,
     zone: TimeZone,
@@ -199,15 +224,19 @@ impl ExecutionPlan for StorageScan {
     }
 
     fn reset_state(self: Arc<Self>) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::try_new(
-            self.source.clone(),
-            Arc::clone(&self.schema),
-        )?))
+        let (source, schema) = (self.source.clone(), Arc::clone(&self.schema));
+        let piece_by_piece = self.queues.len() > 1;
+        Ok(Arc::new(Self::parted(source, schema, piece_by_piece)?))
     }
 
-    fn execute(&self, _: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        _: Arc<TaskContext>,
+    ) -> DfResult<SendableRecordBatchStream> {
+        let queue = self.queues.get(partition % self.queues.len().max(1));
         let pieces = Pieces {
-            queue: Arc::clone(&self.queue),
+            queue: queue.map(Arc::clone).unwrap_or_default(),
             current: None,
             schema: Arc::clone(&self.schema),
             zone: self.source.zone,

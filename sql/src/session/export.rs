@@ -17,6 +17,7 @@ use crate::error::{Result, SqlError};
 use crate::export::{Asked, Content, ExportStatement, Job, JobEnd, Target, Where, open_store};
 use crate::insert::Scalar;
 use crate::result::{Outcome, ResultColumn, Rows};
+use crate::select::in_order;
 use crate::types::{FieldType, same_name};
 
 /// For decoded dictionaries of the segments that an export reads at a time.
@@ -126,7 +127,9 @@ impl Session {
         let mut view = self.read_view();
         view.snapshot = view.snapshot.read_apart(CACHE_BYTES);
         let query = lex(&statement.query)?;
-        let compiled = self.compile_over(view, query, params, None).await?;
+        let mut compiled = self.compile_over(view, query, params, None).await?;
+        // The same rows make the same files.
+        compiled.plan = in_order(compiled.plan)?;
         // The job may be longer than the statement: it ends the query when it lets go of its rows.
         let going_on = self.sink.outlive();
         let rows = self.start(compiled)?;

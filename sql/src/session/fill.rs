@@ -19,6 +19,7 @@ use crate::computed::GeneratedColumns;
 use crate::error::{Result, SqlError};
 use crate::insert::Settings;
 use crate::known::KnownTable;
+use crate::memory::held_bytes;
 use crate::types::{ColumnAttributes, TableDefinition};
 
 /// Rows that are written again in one commit: about so many bytes.
@@ -148,7 +149,7 @@ impl Filler {
         part.gone
             .extend(positions.as_primitive::<UInt64Type>().values())?;
         let filled = filter_record_batch(&filled, &changed).map_err(failed)?;
-        part.bytes += filled.get_array_memory_size();
+        part.bytes += held_bytes(&filled);
         part.rows.push(filled);
         Ok(())
     }

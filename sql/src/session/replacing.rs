@@ -8,6 +8,7 @@ use super::Session;
 use crate::change::{Updated, Updater};
 use crate::error::{Result, SqlError};
 use crate::insert::duplicate_entry;
+use crate::memory::held_bytes;
 
 /// Rows whose new values are gathered before they are written.
 pub(super) const PART_ROWS: usize = 64 << 10;
@@ -79,7 +80,7 @@ impl Session {
             return Ok(replacing);
         }
         if replacing.kept_bytes < KEPT_BYTES {
-            replacing.kept_bytes += rows.get_array_memory_size();
+            replacing.kept_bytes += held_bytes(&rows);
             replacing.kept.push(rows.clone());
         }
         let pushed = self.blocking(move || {

@@ -34,6 +34,8 @@ use crate::functions::failure::internal;
 
 /// Fewer rows are not worth a second thread.
 const ROWS_PER_THREAD: u64 = 100_000;
+/// Fewer bytes of groups are merged sooner than another thread would wake up, once for each stage.
+const BYTES_TO_SHARE: usize = 512 << 10;
 /// Rows of a batch that comes out.
 const BATCH_ROWS: usize = 8192;
 
@@ -215,6 +217,8 @@ async fn run(aggregation: Arc<Aggregation>, threads: usize, memory: Memory) -> R
     let threads = threads.min(aggregation.parallelism()).max(1);
     let work = || worker(Arc::clone(&aggregation), Arc::clone(&memory));
     let workers = side_by_side(threads, work).await?;
+    let held: usize = workers.iter().map(Worker::memory).sum();
+    let threads = if held < BYTES_TO_SHARE { 1 } else { threads };
     let merging = Arc::new(aggregation.merging(workers).map_err(error_of)?);
     for stage in 0..merging.stages() {
         let work = || merge(Arc::clone(&merging), stage, Arc::clone(&memory));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, BinaryViewArray, RecordBatch};
+use arrow::array::{BinaryViewArray, RecordBatch};
 use datafusion::catalog::Session;
 use datafusion::common::runtime::JoinSet;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -27,6 +27,7 @@ use super::keys::{Keys, Sameness};
 use super::node::Matching;
 use super::recipe::Recipe;
 use crate::functions::failure::internal;
+use crate::memory::{compacted, held_bytes};
 
 /// What is computed of which rows.
 #[derive(Debug, Clone)]
@@ -126,13 +127,12 @@ async fn all_keys(
         tasks.spawn(async move {
             let mut arrays = Vec::new();
             while let Some(batch) = batches.next().await {
-                let batch: RecordBatch = batch?;
+                let batch: RecordBatch = compacted(batch?);
+                held.try_grow(held_bytes(&batch))?;
                 let Some(values) = batch.columns().first() else {
                     return Err(internal("keys without a column"));
                 };
-                let array = sameness.of(values)?;
-                held.try_grow(array.get_array_memory_size())?;
-                arrays.push(array);
+                arrays.push(sameness.of(values)?);
             }
             Ok((arrays, held))
         });

@@ -14,6 +14,7 @@ use crate::error::{Result, SqlError};
 use crate::functions::warnings::Sink;
 use crate::insert::{duplicate_entry, note_resent, warn_repeated};
 use crate::known::KnownTable;
+use crate::memory::held_bytes;
 use crate::types::TimeZone;
 
 /// Batches between the two threads.
@@ -148,7 +149,7 @@ impl Way {
 
     fn push(&mut self, batch: Built) -> Result<()> {
         if let Some(invalid) = batch.aside {
-            self.invalid_bytes += invalid.get_array_memory_size();
+            self.invalid_bytes += held_bytes(&invalid);
             self.invalid.push(invalid);
             if self.invalid_bytes > INVALID_BYTES_MAX {
                 let text = "Out of memory; the file has more than 256 MiB of invalid rows, \
@@ -159,7 +160,7 @@ impl Way {
         let batch = batch.rows;
         self.rows += batch.num_rows() as u64;
         if self.kept_bytes < KEPT_BYTES {
-            self.kept_bytes += batch.get_array_memory_size();
+            self.kept_bytes += held_bytes(&batch);
             self.kept.push(batch.clone());
         }
         let pushed = self.load.push(batch);
