@@ -196,6 +196,12 @@ impl Domain {
             runs.extend(numbers.zip(ends.iter().copied()));
             return Ok(true);
         };
+        let last = |code: u64| granules.codes_like(code).1;
+        if source.ascending_runs((self.column, at), most, last, (codes, ends))? {
+            let numbers = codes.iter().map(|&code| granules.number(code));
+            runs.extend(numbers.zip(ends.iter().copied()));
+            return Ok(true);
+        }
         source.codes(self.column, at, codes)?;
         let mut start = 0;
         while let Some(&code) = codes.get(start) {

@@ -76,6 +76,21 @@ impl Source {
         }
     }
 
+    /// The same of stretches of codes, where rows come in the order of codes. `last` says where the stretch of a code
+    /// ends; the codes that come out are the first of each.
+    pub(super) fn ascending_runs(
+        &self,
+        at: (usize, &BlockRows),
+        most: usize,
+        last: impl Fn(u64) -> u64,
+        runs: (&mut Vec<u64>, &mut Vec<u32>),
+    ) -> Result<bool> {
+        match self {
+            Self::Segment(segment, _) => segment.ascending_runs(at, most, last, runs),
+            Self::Batch(_) => Ok(false),
+        }
+    }
+
     pub(super) fn blocks(&self) -> Vec<BlockRows> {
         match self {
             Self::Segment(segment, _) => segment.blocks().collect(),

@@ -232,6 +232,45 @@ impl SegmentScan {
         }
     }
 
+    /// Whether the rows of a block come in the order of a column's codes: it is in the sort key, and what is before it
+    /// there is the same in the whole block.
+    fn ascends(&self, column: usize, at: &BlockRows) -> Result<bool> {
+        let (reader, stored) = (self.reader()?, self.planned.segment.stored(column));
+        for &earlier in reader.sort_key() {
+            if Some(earlier) == stored {
+                return Ok(true);
+            }
+            if reader.is_all_null(earlier)? {
+                continue;
+            }
+            let (low, high) = reader.block(earlier, at.block)?.code_range();
+            if low != high || reader.codes_info(earlier)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The rows of a block in runs of codes that are in one stretch, with the position each run ends before, if the
+    /// rows come in the order of the codes and the runs are at most so many. `last` says where the stretch of a code
+    /// ends.
+    pub(crate) fn ascending_runs(
+        &self,
+        (column, at): (usize, &BlockRows),
+        most: usize,
+        last: impl Fn(u64) -> u64,
+        runs: (&mut Vec<u64>, &mut Vec<u32>),
+    ) -> Result<bool> {
+        match self.varying(column)? {
+            Some(stored) if self.ascends(column, at)? => {
+                let rows = (at.rows.clone(), most);
+                self.reader()?
+                    .ascending_runs((stored, at.block), rows, last, runs)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// The least and the greatest code of a block.
     pub fn code_range(&self, column: usize, at: &BlockRows) -> Result<(u64, u64)> {
         match self.varying(column)? {

@@ -134,6 +134,19 @@ impl SegmentReader {
         self.with_codes(column, block, |codes| codes.runs(values, ends))
     }
 
+    /// Rows of a block whose codes ascend, in runs of codes that are in one stretch: `CodeBlock::ascending_runs`.
+    pub(crate) fn ascending_runs(
+        &self,
+        (column, block): (usize, usize),
+        rows: (Range<usize>, usize),
+        last: impl Fn(u64) -> u64,
+        runs: (&mut Vec<u64>, &mut Vec<u32>),
+    ) -> Result<bool> {
+        self.with_codes(column, block, |codes| {
+            codes.ascending_runs(rows, last, runs)
+        })
+    }
+
     /// The codes of the runs of a block, some perhaps several times; `false` when the block is not laid out
     /// in runs.
     pub(crate) fn run_values<T: Lane>(

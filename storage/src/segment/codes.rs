@@ -121,11 +121,11 @@ impl Shape {
 /// The stored codes of a block; lengths have been checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CodeBlock<'a> {
-    shape: Shape,
-    rows: usize,
+    pub(super) shape: Shape,
+    pub(super) rows: usize,
     /// Of the runs' starts or bits, before the codes.
-    heads: &'a [u8],
-    packed: &'a [u8],
+    pub(super) heads: &'a [u8],
+    pub(super) packed: &'a [u8],
 }
 
 impl<'a> CodeBlock<'a> {
@@ -215,7 +215,7 @@ impl<'a> CodeBlock<'a> {
         Ok(true)
     }
 
-    fn starts(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn starts(&self) -> impl Iterator<Item = u32> {
         let (starts, _) = self.heads.as_chunks();
         starts.iter().map(|&start| u16::from_le_bytes(start).into())
     }

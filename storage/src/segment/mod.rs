@@ -8,6 +8,7 @@
 //! tests here.
 
 mod arrays;
+mod ascending;
 mod buckets;
 mod coded;
 mod codes;

@@ -237,6 +237,37 @@ pub(crate) fn unpack<T: Lane>(
     greatest
 }
 
+/// One of the numbers that `unpack` gives for `count`, without `base`; `None` if its bytes are missing.
+pub(crate) fn number_at(packed: &[u8], bits: u8, count: usize, at: usize) -> Option<u64> {
+    if bits == 0 {
+        return Some(0);
+    }
+    let bits = usize::from(bits);
+    let mask = u128::from(u64::MAX >> (64 - bits.min(64)));
+    let bytes = |from: usize, length: usize| {
+        let bytes = packed.get(from..packed.len().min(from + length))?;
+        let number = bytes.iter().rev();
+        Some(number.fold(0u128, |all, &byte| all << 8 | u128::from(byte)))
+    };
+    if at >= count / GROUP * GROUP {
+        let bit = at % GROUP * bits;
+        let tail = count / GROUP * ROW * bits;
+        return Some((bytes(tail + bit / 8, 9)? >> (bit % 8) & mask) as u64);
+    }
+    let width = bits.next_power_of_two().max(8);
+    let (lane, bit) = (at % (GROUP / width), at % GROUP / (GROUP / width) * bits);
+    let word = |row: usize| {
+        let from = (at / GROUP * bits + row) * ROW + lane * (width / 8);
+        bytes(from, width / 8)
+    };
+    let (row, shift) = (bit / width, bit % width);
+    let mut number = word(row)? >> shift;
+    if shift + bits > width {
+        number |= word(row + 1)? << (width - shift);
+    }
+    Some((number & mask) as u64)
+}
+
 fn unpack_tail(packed: &[u8], bits: u8, count: usize, mut put: impl FnMut(u64)) {
     let mask = u64::MAX >> (64 - bits.clamp(1, 64));
     let mut bytes = packed.iter();
@@ -291,6 +322,11 @@ mod tests {
                 let greatest = unpack(&packed, bits, count, 0u64, &mut back);
                 assert_eq!(back, numbers, "{bits} bits, {count}");
                 assert_eq!(greatest, numbers.iter().copied().max().unwrap_or(0));
+                let each = (0..count).map(|at| number_at(&packed, bits, count, at));
+                assert!(
+                    each.eq(numbers.iter().map(|n| Some(*n))),
+                    "{bits} bits, {count}"
+                );
             }
         }
     }
