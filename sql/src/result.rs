@@ -83,7 +83,7 @@ pub struct ResultColumn {
     pub name: String,
     pub org_name: String,
     pub field: FieldType,
-    /// Of an expression's text, where it is not the connection's. Clients are not told.
+    /// Of text, where it is not that of the table's column or the connection's. Clients are not told.
     pub collation: Option<String>,
 }
 

@@ -378,7 +378,12 @@ fn columns(plan: &LogicalPlan, names: Vec<String>, view: &View) -> Result<Vec<Re
         let fsp = fraction::of_output(plan, i);
         let mut column = ResultColumn::computed(name, expression_type(field, fsp));
         column.table = qualifier.map(|q| q.table().to_string()).unwrap_or_default();
+        let told = field.metadata().get(collate::COLLATION_KEY);
         if let Some((definition, position)) = table_column(field, view) {
+            let declared = table::collation_at(&definition, position);
+            column.collation = told
+                .filter(|told| declared.as_ref() != Some(*told))
+                .cloned();
             if let Some(field) = FieldType::of_column(&definition, position) {
                 column.field = field;
             }
@@ -394,7 +399,7 @@ fn columns(plan: &LogicalPlan, names: Vec<String>, view: &View) -> Result<Vec<Re
             }
         } else {
             column.table.clear();
-            column.collation = field.metadata().get(collate::COLLATION_KEY).cloned();
+            column.collation = told.cloned();
         }
         column
     });

@@ -10,7 +10,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::error::Result as DfResult;
+use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use storno_storage::{Predicate, ScanRequest, TableMeta, TableSnapshot};
@@ -77,6 +77,11 @@ pub fn plan_schema(definition: &TableDefinition) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+/// The collation that plans give to a column of a table.
+pub(super) fn collation_at(table: &TableDefinition, column: usize) -> Option<String> {
+    collation_of(&table.meta, table.columns.get(column)?)
+}
+
 /// The collation of a column's text.
 fn collation_of(meta: &TableMeta, declared: &ColumnAttributes) -> Option<String> {
     let by_bytes = "utf8mb4_0900_bin";
@@ -95,6 +100,18 @@ impl SnapshotTable {
     /// Names and types as queries see them.
     pub fn arrow_schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// How many rows the sort key and the bounds of blocks leave.
+    pub(crate) fn rows_within(&self, filters: &[Expr]) -> DfResult<u64> {
+        let predicates = filters.iter().flat_map(|filter| self.predicates(filter));
+        let request = ScanRequest {
+            columns: Vec::new(),
+            predicates: predicates.collect(),
+        };
+        let scan = self.table.scan(request);
+        let scan = scan.map_err(|e| DataFusionError::External(Box::new(e)))?;
+        Ok(scan.stats().rows)
     }
 
     /// The rows below.

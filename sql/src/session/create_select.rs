@@ -193,7 +193,10 @@ impl Session {
             if let (Some(attributes), Some(spec)) = (attributes, spec) {
                 let null = if spec.nullable { "NULL" } else { "NOT NULL" };
                 let collation = match attributes.mysql_type.is_character() {
-                    true => format!(" COLLATE {}", attributes.collation),
+                    true => {
+                        let own = column.collation.as_ref();
+                        format!(" COLLATE {}", own.unwrap_or(&attributes.collation))
+                    }
                     false => String::new(),
                 };
                 return Ok(format!(

@@ -3,12 +3,13 @@
 //!
 //! That needs one pair of columns to be equal; pairs that both sides compare with the same literal are equal as it is. Of
 //! an inner join a row counts as often as its key occurs, which shows only at work: for keys that repeat the node
-//! keeps the aggregate as it was.
+//! keeps the aggregate as it was. So the other side must be one that may be read twice, and it has to be the smaller one.
 
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::catalog::default_table_source::source_as_provider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, Projection};
@@ -16,11 +17,16 @@ use storno_storage::{CompareOp, Predicate, Value};
 
 use super::below::Below;
 use super::node::{AggregateScan, Matching};
+use super::plain::never_warns;
 use super::rule::{above_strings, scan_of, string_name};
-use super::shape::{Shape, folded};
+use super::shape::{Shape, folded, made_by};
 use crate::collation::Order;
+use crate::functions::collated::Operation;
 use crate::select::prune::{column, predicates};
 use crate::select::table::SnapshotTable;
+
+/// So many keys are never too many.
+const FEW: u64 = 1_000;
 
 /// The name of the keys of the other side.
 const KEY: &str = "__matching";
@@ -86,15 +92,28 @@ fn matched(
     let Some(table) = provider.as_ref().downcast_ref::<SnapshotTable>() else {
         return Ok(None);
     };
+    let few = table.rows_within(&below.filters)? / 2;
+    if rows_in(other)?.is_none_or(|rows| rows > few.max(FEW)) {
+        return Ok(None);
+    }
+    let otherwise_needed = join.join_type == JoinType::Inner;
+    if otherwise_needed && !is_quiet(other)? {
+        return Ok(None);
+    }
     let (exprs, own) = below.exprs.split_at(aggregated);
     let filters = (below.filters.as_slice(), table.arrow_schema().as_ref());
     let Some((own, key)) = only_pair(own, &others, filters, other)? else {
         return Ok(None);
     };
+    let widened = column(key, other.schema().as_arrow()).is_some();
+    if otherwise_needed && !widened && !never_warns(key) {
+        return Ok(None);
+    }
     let Some((column, order)) = key_column(own, table) else {
         return Ok(None);
     };
     let exprs = exprs.split_at(aggregate.group_expr.len());
+    let keys = exprs.0;
     let found = scan_of(aggregate, exprs, below.filters.clone(), table)?;
     let Some((shape, conditions, schema)) = found else {
         return Ok(None);
@@ -106,11 +125,11 @@ fn matched(
         },
         _ => None,
     };
-    let keys = Projection::try_new(vec![key.clone().alias(KEY)], Arc::clone(other))?;
+    let others = Projection::try_new(vec![key.clone().alias(KEY)], Arc::clone(other))?;
     let matching = Matching {
         column,
         order,
-        keys: Arc::new(LogicalPlan::Projection(keys)),
+        keys: Arc::new(LogicalPlan::Projection(others)),
         otherwise,
     };
     let scan = AggregateScan {
@@ -122,7 +141,45 @@ fn matched(
         schema,
         table: Arc::clone(&provider),
     };
-    above_strings(scan, &aggregate.schema).map(Some)
+    above_strings(scan, keys, &aggregate.schema).map(Some)
+}
+
+/// At most so many rows a query reads, if all are of stored tables.
+fn rows_in(plan: &LogicalPlan) -> Result<Option<u64>> {
+    let mut all = Some(0u64);
+    plan.apply(|plan| {
+        if let LogicalPlan::TableScan(scan) = plan {
+            let provider = source_as_provider(&scan.source)?;
+            let table = provider.as_ref().downcast_ref::<SnapshotTable>();
+            let rows = table.map(|table| table.rows_within(&scan.filters));
+            let rows = rows.transpose()?;
+            all = all.zip(rows).map(|(all, rows)| all.saturating_add(rows));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(all)
+}
+
+/// Whether a query may be run twice without anybody seeing it: it reads stored tables and warns of nothing.
+fn is_quiet(plan: &LogicalPlan) -> Result<bool> {
+    let mut quiet = true;
+    plan.apply(|plan| {
+        quiet &= match plan {
+            LogicalPlan::TableScan(_)
+            | LogicalPlan::Filter(_)
+            | LogicalPlan::Projection(_)
+            | LogicalPlan::SubqueryAlias(_)
+            | LogicalPlan::Aggregate(_)
+            | LogicalPlan::Distinct(_) => {
+                let mut exprs = plan.expressions().into_iter();
+                exprs.all(|expr| never_warns(&expr))
+            }
+            LogicalPlan::Extension(node) => node.node.name() == "AggregateScan",
+            _ => false,
+        };
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(quiet)
 }
 
 /// Whether an expression's columns are all of a schema.
@@ -176,9 +233,11 @@ fn fixed(expr: &Expr, filters: &[Expr], schema: &Schema) -> Option<Value> {
 
 /// The column that a side of an equality is, and what its strings are equal by.
 fn key_column(expr: &Expr, table: &SnapshotTable) -> Option<(usize, Option<Order>)> {
-    let (expr, order) = match folded(expr) {
-        Some((strings, order)) => (strings, Some(order)),
-        None => (expr, None),
+    // The other way to make keys is for comparisons that storage does not know.
+    let (expr, order) = match (folded(expr), made_by(expr)) {
+        (Some((strings, order)), Some(Operation::Same)) => (strings, Some(order)),
+        (Some(_), _) => return None,
+        (None, _) => (expr, None),
     };
     let at = column(expr, table.arrow_schema())?;
     let data_type = table.arrow_schema().field(at).data_type();

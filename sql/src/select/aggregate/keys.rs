@@ -15,6 +15,7 @@ use storno_storage::{BoxError, FoldedEquality, ValueTest};
 
 use crate::collation::{Order, same_of};
 use crate::functions::collated::SameStrings;
+use crate::functions::failure::internal;
 
 /// How values become bytes that are equal where they are.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +24,13 @@ pub(super) struct Sameness(pub(super) Option<Order>);
 impl Sameness {
     /// Of values of a column; NULL stays NULL.
     pub(super) fn of(self, values: &ArrayRef) -> Result<BinaryViewArray> {
-        if let (Some(order), Some(strings)) = (self.0, values.as_string_view_opt()) {
-            return Ok(same_of(order, strings));
+        match (self.0, values.data_type()) {
+            (Some(order), DataType::Utf8View) => {
+                return Ok(same_of(order, values.as_string_view()));
+            }
+            // Made of strings already.
+            (Some(_), DataType::BinaryView) | (None, _) => {}
+            (Some(_), _) => return Err(internal("a key of strings that is of none")),
         }
         match values.data_type() {
             DataType::Utf8View => Ok(values.as_string_view().clone().to_binary_view()),
@@ -75,6 +81,10 @@ impl Keys {
             true => BinaryViewBuilder::new().finish(),
             false => concat(&arrays)?.as_binary_view().clone(),
         };
+        // Positions have 32 bits.
+        if bytes.len() > u32::MAX as usize {
+            return Err(internal("too many keys of a join"));
+        }
         let mut keys = Self {
             sameness,
             data_type,

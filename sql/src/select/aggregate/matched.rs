@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{BinaryViewArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, BinaryViewArray, RecordBatch};
 use datafusion::catalog::Session;
+use datafusion::common::ScalarValue;
 use datafusion::common::runtime::JoinSet;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
@@ -19,7 +20,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
 };
 use futures::{StreamExt, TryStreamExt};
-use storno_storage::{Condition, TableSnapshot};
+use storno_storage::{Condition, Predicate, TableSnapshot};
 
 use super::StornoPlanner;
 use super::exec::aggregated;
@@ -28,6 +29,9 @@ use super::node::Matching;
 use super::recipe::Recipe;
 use crate::functions::failure::internal;
 use crate::memory::{compacted, held_bytes};
+
+/// More values are not compared with the bounds of each block.
+const VALUES_MAX: usize = 1_000;
 
 /// What is computed of which rows.
 #[derive(Debug, Clone)]
@@ -83,7 +87,10 @@ impl Matched {
         let reserve = || MemoryConsumer::new("AggregateScan").register(context.memory_pool());
         let held = reserve();
         let data_type = keys.schema().field(0).data_type().clone();
-        let arrays = all_keys(&keys, &context, self.sameness, &held).await?;
+        let found = all_keys(&keys, &context, self.sameness, &held).await?;
+        let (arrays, values): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let implies = self.implied(&values)?;
+        drop(values);
         let keys = Keys::new((self.sameness, data_type), &arrays)?;
         drop(arrays);
         held.try_resize(keys.memory())?;
@@ -94,7 +101,7 @@ impl Matched {
         let condition = Condition {
             column: self.column,
             test: Arc::new(keys),
-            implies: Vec::new(),
+            implies,
             exact: false,
         };
         let aggregation = self.recipe.aggregation_of(&self.table, condition)?;
@@ -106,6 +113,24 @@ impl Matched {
     }
 }
 
+impl Matched {
+    /// Few values leave out blocks. Strings under a collation say nothing of where they are.
+    fn implied(&self, arrays: &[ArrayRef]) -> Result<Vec<Predicate>> {
+        let count: usize = arrays.iter().map(|array| array.len()).sum();
+        if self.sameness.0.is_some() || count > VALUES_MAX {
+            return Ok(Vec::new());
+        }
+        let rows = arrays
+            .iter()
+            .flat_map(|a| (0..a.len()).map(move |at| (a, at)));
+        let rows = rows.filter(|(array, at)| array.is_valid(*at));
+        let values = rows.map(|(array, at)| ScalarValue::try_from_array(array, at));
+        Ok(self
+            .recipe
+            .one_of(self.column, values.collect::<Result<_>>()?))
+    }
+}
+
 impl Otherwise {
     async fn run(self, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let plan = StornoPlanner.create_physical_plan(&self.plan, &*self.state);
@@ -113,13 +138,13 @@ impl Otherwise {
     }
 }
 
-/// What a query gives, its partitions side by side.
+/// What a query gives, its partitions side by side: what is equal, and of what.
 async fn all_keys(
     keys: &Arc<dyn ExecutionPlan>,
     context: &Arc<TaskContext>,
     sameness: Sameness,
     held: &MemoryReservation,
-) -> Result<Vec<BinaryViewArray>> {
+) -> Result<Vec<(BinaryViewArray, ArrayRef)>> {
     let mut tasks = JoinSet::new();
     for partition in 0..keys.properties().partitioning.partition_count() {
         let mut batches = keys.execute(partition, Arc::clone(context))?;
@@ -132,7 +157,7 @@ async fn all_keys(
                 let Some(values) = batch.columns().first() else {
                     return Err(internal("keys without a column"));
                 };
-                arrays.push(sameness.of(values)?);
+                arrays.push((sameness.of(values)?, Arc::clone(values)));
             }
             Ok((arrays, held))
         });

@@ -5,7 +5,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::super::prune::widens;
-use crate::functions::collated::Collated;
+use crate::functions::collated::{Collated, is_first};
 use crate::select::table::SnapshotTable;
 
 /// Functions that give NULL where they cannot give a result, silently.
@@ -76,7 +76,36 @@ pub(super) fn only_column(expr: &Expr, table: &SnapshotTable) -> Option<usize> {
     column.filter(|_| plain && visited.is_ok())
 }
 
+/// Whether an expression has nothing to warn of, whatever its columns are.
+pub(super) fn never_warns(expr: &Expr) -> bool {
+    !expr.exists(|e| Ok(!is_silent(e))).unwrap_or(true)
+}
+
+fn is_silent(expr: &Expr) -> bool {
+    match expr {
+        Expr::Cast(_) => false,
+        Expr::AggregateFunction(call) => {
+            matches!(call.func.name(), "count" | "min" | "max") || is_first(&call.func)
+        }
+        other => is_known(other),
+    }
+}
+
 fn is_plain(expr: &Expr, table: &SnapshotTable) -> bool {
+    match expr {
+        Expr::Cast(cast) => match cast.expr.as_ref() {
+            Expr::Column(c) => {
+                let field = table.arrow_schema().field_with_name(&c.name);
+                field.is_ok_and(|f| widens(f.data_type(), cast.field.data_type()))
+            }
+            _ => false,
+        },
+        other => is_known(other),
+    }
+}
+
+/// Apart from casts, which depend on the types.
+fn is_known(expr: &Expr) -> bool {
     use Operator::{And, Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq, Or};
     match expr {
         Expr::Column(_) | Expr::Literal(..) | Expr::Alias(_) | Expr::Case(_) => true,
@@ -88,13 +117,6 @@ fn is_plain(expr: &Expr, table: &SnapshotTable) -> bool {
             op,
             And | Or | Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom
         ),
-        Expr::Cast(cast) => match cast.expr.as_ref() {
-            Expr::Column(c) => {
-                let field = table.arrow_schema().field_with_name(&c.name);
-                field.is_ok_and(|f| widens(f.data_type(), cast.field.data_type()))
-            }
-            _ => false,
-        },
         Expr::ScalarFunction(call) => {
             Collated::of(expr).is_some() || FUNCTIONS.binary_search(&call.name()).is_ok()
         }

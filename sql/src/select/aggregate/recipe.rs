@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
@@ -137,6 +138,19 @@ impl Recipe {
         let mut request = self.request.clone();
         request.conditions.push(condition);
         self.start(table, request)
+    }
+
+    /// What it implies for storage that a column has one of some values.
+    pub(super) fn one_of(&self, column: usize, values: Vec<ScalarValue>) -> Vec<Predicate> {
+        let Some(name) = self.column_name(column) else {
+            return Vec::new();
+        };
+        let own = Box::new(Expr::Column(Column::new_unqualified(name)));
+        let values = values.into_iter().map(|value| Expr::Literal(value, None));
+        predicates(
+            &Expr::InList(InList::new(own, values.collect(), false)),
+            &self.columns,
+        )
     }
 
     fn start(&self, table: &TableSnapshot, request: AggregateRequest) -> Result<Arc<Aggregation>> {

@@ -20,7 +20,7 @@ use super::below::Below;
 use super::joined::joined;
 use super::node::AggregateScan;
 use super::plain::only_column;
-use super::shape::{Output, Shape, shape_of};
+use super::shape::{Output, Shape, made_by, shape_of};
 use crate::functions::collated::{Collated, Operation};
 use crate::select::prune::predicates;
 use crate::select::table::SnapshotTable;
@@ -82,7 +82,8 @@ fn in_storage(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let Some(table) = provider.as_ref().downcast_ref::<SnapshotTable>() else {
         return Ok(None);
     };
-    let found = scan_of(aggregate, below.exprs.split_at(keys), below.filters, table)?;
+    let exprs = below.exprs.split_at(keys);
+    let found = scan_of(aggregate, exprs, below.filters, table)?;
     let Some((shape, conditions, schema)) = found else {
         return Ok(None);
     };
@@ -95,7 +96,7 @@ fn in_storage(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
         schema,
         table: Arc::clone(&provider),
     };
-    above_strings(scan, &aggregate.schema).map(Some)
+    above_strings(scan, exprs.0, &aggregate.schema).map(Some)
 }
 
 /// What storage computes, under which conditions, and the schema of that; `None` if it cannot.
@@ -144,8 +145,13 @@ fn qualified(schema: &DFSchema, at: usize) -> (Option<TableReference>, FieldRef)
     (qualifier.cloned(), Arc::clone(field))
 }
 
-/// What an aggregate gives of an operator that gives strings: their keys, and themselves.
-pub(super) fn above_strings(scan: AggregateScan, schema: &DFSchema) -> Result<LogicalPlan> {
+/// What an aggregate gives of an operator that gives strings: their keys, and themselves. `grouped`: what it groups by.
+/// Others compare its keys with keys that were made in the same way.
+pub(super) fn above_strings(
+    scan: AggregateScan,
+    grouped: &[Expr],
+    schema: &DFSchema,
+) -> Result<LogicalPlan> {
     if !scan.shape.shows_strings() {
         return Ok(extension(scan));
     }
@@ -154,7 +160,14 @@ pub(super) fn above_strings(scan: AggregateScan, schema: &DFSchema) -> Result<Lo
     let column = |at: usize| {
         let shown = at.checked_sub(keys).and_then(|at| scan.shape.shown.get(at));
         let expr = match (scan.shape.fold_of(at).filter(|_| at < keys), shown) {
-            (Some(order), _) => Collated::call(Operation::Same, order, vec![string(at)]),
+            (Some(order), _) => {
+                let operation = grouped.get(at).and_then(made_by);
+                Collated::call(
+                    operation.unwrap_or(Operation::Same),
+                    order,
+                    vec![string(at)],
+                )
+            }
             (None, Some(Some(key))) => string(*key),
             _ => return Expr::Column(Column::from(schema.qualified_field(at))),
         };

@@ -9,7 +9,7 @@ use storno_storage::{GroupKey, Measure};
 use super::plain::only_column;
 use crate::collation::Order;
 use crate::functions::aggregates::input::{exact_digits, is_exact};
-use crate::functions::collated::{Collated, is_first};
+use crate::functions::collated::{Collated, Operation, is_first};
 use crate::select::prune::widens;
 use crate::select::table::SnapshotTable;
 
@@ -100,7 +100,14 @@ struct Builder<'a> {
     by_bytes: Vec<usize>,
 }
 
-/// The argument of a function that makes keys of strings, and its order.
+/// How a key of strings is made.
+pub(super) fn made_by(expr: &Expr) -> Option<Operation> {
+    let collated = Collated::of(unaliased(expr)).filter(|c| c.makes_keys());
+    collated.map(|collated| collated.operation)
+}
+
+/// The argument of a function that makes keys of strings, and its order. Keys that are made in different ways are
+/// not to be compared with each other (`made_by`).
 pub(super) fn folded(expr: &Expr) -> Option<(&Expr, Order)> {
     let collated = Collated::of(expr).filter(|c| c.makes_keys())?;
     match expr {
