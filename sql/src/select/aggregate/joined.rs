@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, Projection};
 use storno_storage::{CompareOp, Predicate, Value};
 
 use super::below::Below;
-use super::node::{AggregateScan, Matching};
+use super::node::Matching;
 use super::plain::never_warns;
 use super::rule::{above_strings, scan_of, string_name};
 use super::shape::{Shape, folded, made_by};
@@ -92,12 +92,8 @@ fn matched(
     let Some(table) = provider.as_ref().downcast_ref::<SnapshotTable>() else {
         return Ok(None);
     };
-    let few = table.rows_within(&below.filters)? / 2;
-    if rows_in(other)?.is_none_or(|rows| rows > few.max(FEW)) {
-        return Ok(None);
-    }
-    let otherwise_needed = join.join_type == JoinType::Inner;
-    if otherwise_needed && !is_quiet(other)? {
+    let inner = join.join_type == JoinType::Inner;
+    if !may_be_keys(other, table.rows_within(&below.filters)?, inner)? {
         return Ok(None);
     }
     let (exprs, own) = below.exprs.split_at(aggregated);
@@ -106,42 +102,44 @@ fn matched(
         return Ok(None);
     };
     let widened = column(key, other.schema().as_arrow()).is_some();
-    if otherwise_needed && !widened && !never_warns(key) {
+    if inner && !widened && !never_warns(key) {
         return Ok(None);
     }
     let Some((column, order)) = key_column(own, table) else {
         return Ok(None);
     };
     let exprs = exprs.split_at(aggregate.group_expr.len());
-    let keys = exprs.0;
-    let found = scan_of(aggregate, exprs, below.filters.clone(), table)?;
-    let Some((shape, conditions, schema)) = found else {
+    let Some(mut scan) = scan_of(aggregate, exprs, below.filters.clone(), &provider)? else {
         return Ok(None);
     };
-    let otherwise = match join.join_type {
-        JoinType::Inner => match otherwise(aggregate, &shape)? {
+    let otherwise = match inner {
+        true => match otherwise(aggregate, &scan.shape)? {
             Some(plan) => Some(Arc::new(plan)),
             None => return Ok(None),
         },
-        _ => None,
+        false => None,
     };
-    let others = Projection::try_new(vec![key.clone().alias(KEY)], Arc::clone(other))?;
-    let matching = Matching {
+    let keys = Projection::try_new(vec![key.clone().alias(KEY)], Arc::clone(other))?;
+    scan.matching = Some(Matching {
         column,
         order,
-        keys: Arc::new(LogicalPlan::Projection(others)),
+        keys: Arc::new(LogicalPlan::Projection(keys)),
         otherwise,
-    };
-    let scan = AggregateScan {
-        shape,
-        conditions,
-        matching: Some(matching),
-        having: Vec::new(),
-        top: None,
-        schema,
-        table: Arc::clone(&provider),
-    };
-    above_strings(scan, keys, &aggregate.schema).map(Some)
+    });
+    above_strings(scan, exprs.0, &aggregate.schema).map(Some)
+}
+
+/// Whether an expression's columns are all of a schema.
+fn is_over(expr: &Expr, schema: &DFSchema) -> bool {
+    let mut columns = expr.column_refs().into_iter();
+    columns.all(|c| schema.maybe_index_of_column(c).is_some())
+}
+
+/// Whether the other side of a join may become a set of keys for a table of which so many rows may be wanted.
+fn may_be_keys(other: &LogicalPlan, rows: u64, inner: bool) -> Result<bool> {
+    let few = (rows / 2).max(FEW);
+    let is_smaller = rows_in(other)?.is_some_and(|rows| rows <= few);
+    Ok(is_smaller && (!inner || is_quiet(other)?))
 }
 
 /// At most so many rows a query reads, if all are of stored tables.
@@ -180,14 +178,6 @@ fn is_quiet(plan: &LogicalPlan) -> Result<bool> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(quiet)
-}
-
-/// Whether an expression's columns are all of a schema.
-fn is_over(expr: &Expr, schema: &DFSchema) -> bool {
-    let columns = expr.column_refs();
-    columns
-        .iter()
-        .all(|c| schema.maybe_index_of_column(c).is_some())
 }
 
 /// The one pair of columns whose equality says something, or any if none does; `None` if there are several.

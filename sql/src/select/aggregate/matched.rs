@@ -111,9 +111,7 @@ impl Matched {
         let batches = futures::stream::iter(batches.into_iter().map(Ok));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
-}
 
-impl Matched {
     /// Few values leave out blocks. Strings under a collation say nothing of where they are.
     fn implied(&self, arrays: &[ArrayRef]) -> Result<Vec<Predicate>> {
         let count: usize = arrays.iter().map(|array| array.len()).sum();

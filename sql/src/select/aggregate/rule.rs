@@ -1,13 +1,14 @@
-//! The optimiser rule: an aggregate above nothing but filters and projections of a stored table becomes
-//! one operator. A sort above that wants only some of the groups tells it so.
+//! The optimiser rule: an aggregate above nothing but filters and projections of a stored table, or a join that only
+//! chooses its rows (`joined`), becomes one operator. A sort above that wants only some of the groups tells it so.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, TableReference};
+use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::{split_conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
@@ -79,34 +80,23 @@ fn in_storage(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
         return Ok(None);
     };
     let provider = source_as_provider(&scan.source)?;
-    let Some(table) = provider.as_ref().downcast_ref::<SnapshotTable>() else {
-        return Ok(None);
-    };
     let exprs = below.exprs.split_at(keys);
-    let found = scan_of(aggregate, exprs, below.filters, table)?;
-    let Some((shape, conditions, schema)) = found else {
-        return Ok(None);
-    };
-    let scan = AggregateScan {
-        shape,
-        conditions,
-        matching: None,
-        having: Vec::new(),
-        top: None,
-        schema,
-        table: Arc::clone(&provider),
-    };
-    above_strings(scan, exprs.0, &aggregate.schema).map(Some)
+    match scan_of(aggregate, exprs, below.filters, &provider)? {
+        Some(scan) => above_strings(scan, exprs.0, &aggregate.schema).map(Some),
+        None => Ok(None),
+    }
 }
 
-/// What storage computes, under which conditions, and the schema of that; `None` if it cannot.
-#[expect(clippy::type_complexity)]
+/// What storage computes of a table, given what the aggregate's keys and aggregates are there; `None` if it cannot.
 pub(super) fn scan_of(
     aggregate: &Aggregate,
     (keys, aggregates): (&[Expr], &[Expr]),
     filters: Vec<Expr>,
-    table: &SnapshotTable,
-) -> Result<Option<(Shape, Vec<(usize, Expr)>, DFSchemaRef)>> {
+    provider: &Arc<dyn TableProvider>,
+) -> Result<Option<AggregateScan>> {
+    let Some(table) = provider.as_ref().downcast_ref::<SnapshotTable>() else {
+        return Ok(None);
+    };
     let shape = shape_of(keys, aggregates, table);
     let Some((shape, conditions)) = shape.zip(conditions(filters, table)) else {
         return Ok(None);
@@ -115,7 +105,15 @@ pub(super) fn scan_of(
         false => Arc::clone(&aggregate.schema),
         true => Arc::new(with_strings(&shape, &aggregate.schema)?),
     };
-    Ok(Some((shape, conditions, schema)))
+    Ok(Some(AggregateScan {
+        shape,
+        conditions,
+        matching: None,
+        having: Vec::new(),
+        top: None,
+        schema,
+        table: Arc::clone(provider),
+    }))
 }
 
 pub(super) fn string_name(key: usize) -> String {
